@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC of one vCPU (SDM vol. 3, chapter 11): xAPIC and x2APIC, one-shot, periodic and
+ * TSC-deadline timer.
+ *
+ * The registers live in one 4 KiB page in the layout of the APIC page (SDM table 11-1), which is also the
+ * virtual-APIC page of hardware APIC virtualisation: there the CPU itself reads and changes it while the
+ * vCPU runs, and this model is asked only for what hardware cannot answer. Where the CPU has no such
+ * thing the model answers everything. Both work on the same page, so neither notices the other.
+ *
+ * Locking: only the vCPU's own CPU calls into it, apart from vlapic_accept, which any CPU may call.
+ * IRR bits are set and cleared atomically for that reason.
+ */
+#pragma once
+
+#include <bulkhead/device.h>
+
+#define VLAPIC_BASE_DEFAULT 0xfee00000ULL
+#define VLAPIC_BSP          BIT(8)
+#define VLAPIC_X2APIC       BIT(10)
+#define VLAPIC_ENABLE       BIT(11)
+
+/* Offsets in the register page. */
+enum vlapic_register {
+	VLAPIC_ID = 0x020,
+	VLAPIC_VERSION = 0x030,
+	VLAPIC_TPR = 0x080,
+	VLAPIC_APR = 0x090,
+	VLAPIC_PPR = 0x0a0,
+	VLAPIC_EOI = 0x0b0,
+	VLAPIC_LDR = 0x0d0,
+	VLAPIC_DFR = 0x0e0,
+	VLAPIC_SVR = 0x0f0,
+	VLAPIC_ISR = 0x100,
+	VLAPIC_TMR = 0x180,
+	VLAPIC_IRR = 0x200,
+	VLAPIC_ESR = 0x280,
+	VLAPIC_LVT_CMCI = 0x2f0,
+	VLAPIC_ICR_LOW = 0x300,
+	VLAPIC_ICR_HIGH = 0x310,
+	VLAPIC_LVT_TIMER = 0x320,
+	VLAPIC_LVT_THERMAL = 0x330,
+	VLAPIC_LVT_PERF = 0x340,
+	VLAPIC_LVT_LINT0 = 0x350,
+	VLAPIC_LVT_LINT1 = 0x360,
+	VLAPIC_LVT_ERROR = 0x370,
+	VLAPIC_TIMER_INITIAL = 0x380,
+	VLAPIC_TIMER_CURRENT = 0x390,
+	VLAPIC_TIMER_DIVIDE = 0x3e0,
+	VLAPIC_SELF_IPI = 0x3f0, /* x2APIC only */
+};
+
+struct vlapic;
+
+struct vlapic_ops {
+	/* The guest wrote the ICR: deliver it to whom it names. A self-IPI of fixed mode is not passed
+	 * here. `icr` has the x2APIC layout (destination in bits 63:32; in xAPIC mode the 8-bit destination
+	 * is in bits 39:32). */
+	void (*send_ipi)(struct vlapic *apic, u64 icr);
+	/* A level-triggered interrupt ended: tell the I/O APICs (SDM 11.8.5). */
+	void (*eoi_broadcast)(struct vlapic *apic, u8 vector);
+	/* Something the vCPU must look at before it next runs guest code became pending or changed: an
+	 * interrupt was accepted, TPR fell, mode or enable changed. May be called on any CPU. */
+	void (*changed)(struct vlapic *apic);
+};
+
+struct vlapic {
+	u8 *page; /* the caller's, zeroed, 4 KiB aligned */
+	u32 id;   /* x2APIC id */
+	u64 base_msr; /* IA32_APIC_BASE */
+	u64 tsc_deadline;
+	u64 timer_started; /* tick at which the one-shot or periodic count began */
+	u32 bus_divisor;   /* TSC ticks for each tick of the undivided APIC timer, at least 1 */
+	bool has_tsc_deadline; /* announced to the guest by CPUID.1:ECX[24] */
+	bool has_x2apic;       /* CPUID.1:ECX[21] */
+	u32 esr_pending; /* errors since the last write to ESR */
+	struct device_timer timer;
+	struct device_host *host;
+	const struct vlapic_ops *ops;
+	void *context; /* the owner's */
+};
+
+/* Power-up state: xAPIC mode, enabled in IA32_APIC_BASE, software-disabled, BSP bit for id 0. */
+void vlapic_init(struct vlapic *apic, u8 *page, u32 id, struct device_host *host,
+		 const struct vlapic_ops *ops);
+/* INIT: registers to reset values, id and base kept (SDM 11.4.7.3). RESET: base as well. */
+void vlapic_reset(struct vlapic *apic, bool init);
+
+/* xAPIC page accesses. `offset` is 0 to 0xfff. Reserved registers set ESR "illegal register address"
+ * and read 0. Accesses that are not aligned 32-bit ones are undefined by the manual: reads within one register
+ * are answered from its bytes, writes of other widths are ignored. */
+u32 vlapic_read(struct vlapic *apic, u32 offset);
+void vlapic_write(struct vlapic *apic, u32 offset, u32 value);
+
+/* MSRs 800h-8ffh, IA32_TSC_DEADLINE and IA32_APIC_BASE. Negative: the guest gets #GP. */
+int vlapic_msr_read(struct vlapic *apic, u32 msr, u64 *value) must_check;
+int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value) must_check;
+
+/* An interrupt for this APIC of fixed or lowest-priority mode. */
+void vlapic_accept(struct vlapic *apic, u8 vector, bool level);
+
+/* Does it answer to `destination`? Physical or logical mode, xAPIC or x2APIC by its own state. */
+bool vlapic_matches(const struct vlapic *apic, u32 destination, bool logical);
+
+/* Highest-priority vector that could be delivered now (in IRR and above PPR), or -1. */
+int vlapic_pending(const struct vlapic *apic);
+/* Highest vector in IRR, or in ISR, whatever the priority; -1 for none. */
+int vlapic_highest_irr(const struct vlapic *apic);
+int vlapic_highest_isr(const struct vlapic *apic);
+/* The CPU takes `vector`: from IRR to ISR. */
+void vlapic_take(struct vlapic *apic, u8 vector);
+/* EOI, however the guest signalled it. */
+void vlapic_eoi(struct vlapic *apic);
+/* Vector `vector` was ended by hardware APIC virtualisation (EOI exit): the rest of what EOI means. */
+void vlapic_eoi_virtualised(struct vlapic *apic, u8 vector);
+/* TPR changed through CR8 or by hardware: recompute PPR. */
+void vlapic_tpr_changed(struct vlapic *apic);
+
+/* Would an 8259's INTR reach the vCPU? LINT0 unmasked in ExtINT mode, or APIC globally or software disabled (SDM
+ * 11.4.3, virtual wire). */
+bool vlapic_accepts_pic(const struct vlapic *apic);
+
+static inline bool vlapic_x2apic(const struct vlapic *apic)
+{
+	return (apic->base_msr & (VLAPIC_ENABLE | VLAPIC_X2APIC)) == (VLAPIC_ENABLE | VLAPIC_X2APIC);
+}
+
+static inline bool vlapic_enabled(const struct vlapic *apic)
+{
+	return apic->base_msr & VLAPIC_ENABLE;
+}
+
+static inline u32 vlapic_register(const struct vlapic *apic, u32 offset)
+{
+	return *(volatile u32 *)(void *)(apic->page + offset);
+}
