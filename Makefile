@@ -13,8 +13,10 @@ COMMON   := -std=gnu17 -g $(WARNINGS) -Iinclude -I.
 
 include tests/unit/unit.mk
 -include boot/boot.mk
+-include vmm/load/load.mk
 -include core.mk
 -include tools/tools.mk
+-include tools/check.mk
 -include tests/fuzz/fuzz.mk
 -include tests/stub/stub.mk
 -include tests/guests/guests.mk

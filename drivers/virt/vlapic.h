@@ -70,6 +70,10 @@ struct vlapic {
 	u64 base_msr; /* IA32_APIC_BASE */
 	u64 tsc_deadline;
 	u64 timer_started; /* tick at which the one-shot or periodic count began */
+	/* The mode (LVT bits 18:17) and the TSC ticks of one count that the timer runs with: the page may
+	 * hold the next ones already when vlapic_written is told of them. */
+	u32 timer_mode;
+	u64 timer_tick;
 	u32 bus_divisor;   /* TSC ticks for each tick of the undivided APIC timer, at least 1 */
 	bool has_tsc_deadline; /* announced to the guest by CPUID.1:ECX[24] */
 	bool has_x2apic;       /* CPUID.1:ECX[21] */
@@ -91,6 +95,12 @@ void vlapic_reset(struct vlapic *apic, bool init);
  * are answered from its bytes, writes of other widths are ignored. */
 u32 vlapic_read(struct vlapic *apic, u32 offset);
 void vlapic_write(struct vlapic *apic, u32 offset, u32 value);
+/* Hardware APIC virtualisation has stored a guest's write to `offset` in the page (APIC-write exit, SDM
+ * vol. 3, chapter 30): sanitise the value there and do what else vlapic_write does. */
+void vlapic_written(struct vlapic *apic, u32 offset);
+
+/* In x2APIC mode the ICR is one register of 8 bytes at VLAPIC_ICR_LOW, where hardware APIC virtualisation
+ * reads it. */
 
 /* MSRs 800h-8ffh, IA32_TSC_DEADLINE and IA32_APIC_BASE. Negative: the guest gets #GP. */
 int vlapic_msr_read(struct vlapic *apic, u32 msr, u64 *value) must_check;

@@ -71,7 +71,8 @@ struct config {
  */
 int config_parse(struct config *config, const char *text, size_t bytes) must_check;
 
-/* One error as an operator reads it, several lines allowed, ending in '\n'. `file` is the name shown. */
+/* One error as an operator reads it, several lines allowed, ending in '\n' even when it was cut at
+ * `bytes`. `file` is the name shown. Returns the length of the text in `buffer`. */
 size_t config_error_text(const struct config_error *error, const char *file, char *buffer, size_t bytes);
 
 /*

@@ -51,11 +51,16 @@ struct emulate_cpu {
 	u64 rip;
 	u64 rflags;
 	enum cpu_mode mode;
+	bool real_mode;       /* CR0.PE is 0: no checks of segment types, exceptions without error codes */
+	unsigned linear_bits; /* in 64-bit mode: 57 with CR4.LA57, 48 without; 0 stands for 48 */
 	unsigned cpl;
 	struct cpu_segment es, cs, ss, ds, fs, gs;
 	const struct emulate_memory_ops *ops;
 	void *context;
 	struct emulate_fault fault;
+	/* During ops->read: the same bytes are written afterwards, so a missing write permission is the
+	 * fault to report, and a page fault's error code says "write" (SDM vol. 3, section 4.7). */
+	bool read_for_write;
 };
 
 /* Run the instruction in `code` (`bytes` of it fetched, at most 15; too few gives EMULATE_UNKNOWN). */

@@ -55,5 +55,6 @@ const char *log_level_name(enum log_level level);
 /* One line of text for an entry, as every sink shows it, ending in '\n' and NUL. */
 size_t log_line(const struct log_entry *entry, char *buffer, size_t bytes);
 
-/* In a panic locks are no longer waited for. */
+/* In a panic locks are no longer waited for, and text goes straight to every sink. */
 void log_panic_mode(void);
+void log_panic_write(const char *text, size_t bytes);

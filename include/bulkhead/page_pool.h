@@ -39,13 +39,18 @@ struct page_pool {
 	u64 free_bytes[PAGE_ZONES];
 	u64 total_bytes; /* everything added */
 	/* Called before hypervisor pages in [physical, physical + 2 MiB) are handed out for the first
-	 * time. 0, or a negative errno when it cannot be mapped; the block then stays with guests. */
+	 * time. 0, or a negative errno when it cannot be mapped; the block then stays with guests.
+	 * NULL: the hypervisor zone never grows. It may allocate and free, but the hypervisor zone is
+	 * usually empty then and does not grow meanwhile: have tables that it needs ready. */
 	int (*adopt)(struct page_pool *pool, u64 physical);
 	void *context;
+	bool adopting; /* `adopt` is running */
 };
 
 /* How much memory page_pool_init needs for `meta` to span `pages`. */
 u64 page_pool_meta_bytes(u64 pages);
+
+/* Makes the pool empty; `adopt` and `context` are to be set after this. */
 void page_pool_init(struct page_pool *pool, struct page_meta *meta, u64 base, u64 pages);
 
 /* Give [physical, physical + bytes), multiples of 4 KiB, inside the span and not given before, to

@@ -35,14 +35,16 @@ enum memory_type {
 
 struct page_table_format {
 	const char *name;
-	u64 leaf_sizes; /* which leaves the CPU can use; 4K always */
+	u64 leaf_sizes; /* which leaves the CPU can use; 4K always, 1G only together with 2M */
 	u64 physical_mask; /* bits of an entry that hold an address: BITS(maxphyaddr - 1, 12) */
+	bool canonical;	   /* bits 63:48 of an address repeat bit 47 (host); else they are 0 */
 	u64 (*leaf)(const struct page_table_format *format, unsigned level, u32 access,
 		    enum memory_type type); /* entry bits besides the address; level 1 = 4K, 2 = 2M, 3 = 1G */
 	u64 (*table)(const struct page_table_format *format); /* entry bits of a non-leaf */
 	bool (*present)(u64 entry);
 	bool (*is_leaf)(u64 entry, unsigned level);
 	u32 (*access)(u64 entry); /* PAGE_* that the leaf allows */
+	enum memory_type (*type)(u64 entry, unsigned level); /* of a leaf: splitting keeps it */
 };
 
 /* Formats are built at boot from what the CPU can do. */
@@ -51,7 +53,12 @@ void page_table_format_host(struct page_table_format *format, unsigned physical_
 void page_table_format_ept(struct page_table_format *format, unsigned physical_bits, bool gigabyte_pages,
 			   bool large_pages);
 
-/* Where tables come from. `alloc` returns the linear address of a zeroed 4 KiB page or NULL. */
+/*
+ * Where tables come from. `alloc` returns the linear address of a zeroed 4 KiB page or NULL. `free` is
+ * called after the table was unlinked but before the caller could invalidate: where a CPU may be
+ * walking the tree, `free` must keep the page aside, unwritten, until that was done (SDM vol. 3, section
+ * 4.10.3: CPUs cache the entries that link tables).
+ */
 struct page_table_memory {
 	void *(*alloc)(struct page_table_memory *memory);
 	void (*free)(struct page_table_memory *memory, void *page);
@@ -74,7 +81,7 @@ int page_table_init(struct page_table *table, const struct page_table_format *fo
 void page_table_destroy(struct page_table *table);
 
 /* Let top entry `slot` (0 to 511) of `table` be that of `origin`, which must have a table there
- * already. The subtree stays `origin`'s. */
+ * already. The subtree stays `origin`'s; what `table` had there of its own is freed. */
 void page_table_share(struct page_table *table, const struct page_table *origin, unsigned slot);
 
 /* Make sure that the top entry has a (possibly empty) table, so that it can be shared. */
@@ -84,12 +91,15 @@ int page_table_reserve_slot(struct page_table *table, unsigned slot) must_check;
  * Map [address, address + bytes) to physical memory from `physical` on with the largest leaves that
  * alignment and format allow. All multiples of 4 KiB. What was mapped there before is replaced, larger
  * leaves are split where they stick out. On -ENOMEM the range may be partly mapped, never wrongly
- * mapped.
+ * mapped: every page of it is as it was or as asked for. -EINVAL, and nothing is changed, for what is not
+ * a multiple of 4 KiB or outside the address space or physical_mask, no right at all (of read, write,
+ * execute) and ranges that touch a shared slot. Write and execute imply read.
  */
 int page_table_map(struct page_table *table, u64 address, u64 physical, u64 bytes, u32 access,
 		   enum memory_type type, bool *changed) must_check;
 
-/* Remove all mappings of the range; splits larger leaves where they stick out; frees empty tables. */
+/* Remove all mappings of the range; splits larger leaves where they stick out; frees empty tables,
+ * except those that top entries link, since other trees may share them. Fails like page_table_map. */
 int page_table_unmap(struct page_table *table, u64 address, u64 bytes, bool *changed) must_check;
 
 struct page_table_walk {

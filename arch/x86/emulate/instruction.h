@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* A decoded instruction: what decode.c makes of bytes and execute.c runs. */
+#pragma once
+
+#include <bulkhead/emulate.h>
+
+enum operation {
+	OPERATION_UNKNOWN,
+	OPERATION_ADD, /* these eight in the order of the opcode map and of groups 80 to 83 */
+	OPERATION_OR,
+	OPERATION_ADC,
+	OPERATION_SBB,
+	OPERATION_AND,
+	OPERATION_SUB,
+	OPERATION_XOR,
+	OPERATION_CMP,
+	OPERATION_TEST,
+	OPERATION_NOT,
+	OPERATION_NEG,
+	OPERATION_INC,
+	OPERATION_DEC,
+	OPERATION_MOV, /* MOVZX too: the operands differ in width */
+	OPERATION_MOVSX,
+	OPERATION_XCHG,
+	OPERATION_XADD,
+	OPERATION_CMPXCHG,
+	OPERATION_BT,
+	OPERATION_BTS,
+	OPERATION_BTR,
+	OPERATION_BTC,
+	OPERATION_PUSH,
+	OPERATION_POP,
+	OPERATION_MOVS,
+	OPERATION_CMPS,
+	OPERATION_STOS,
+	OPERATION_LODS,
+	OPERATION_SCAS,
+	OPERATION_COUNT,
+};
+
+/* In the order in which instructions encode them. */
+enum segment {
+	SEGMENT_ES,
+	SEGMENT_CS,
+	SEGMENT_SS,
+	SEGMENT_DS,
+	SEGMENT_FS,
+	SEGMENT_GS,
+	SEGMENT_COUNT,
+};
+
+enum operand_kind {
+	OPERAND_NONE,
+	OPERAND_REGISTER,
+	OPERAND_HIGH_BYTE, /* AH, CH, DH, BH: bits 15:8 of the register */
+	OPERAND_MEMORY,
+	OPERAND_IMMEDIATE,
+};
+
+struct operand {
+	u8 kind;
+	u8 reg;
+	u8 bytes;
+};
+
+#define BASE_NONE 0xff
+#define BASE_RIP  0xfe /* the next instruction's */
+
+struct memory_operand {
+	u8 base;  /* enum cpu_gpr, BASE_NONE or BASE_RIP */
+	u8 index; /* enum cpu_gpr or BASE_NONE */
+	u8 shift; /* of the index */
+	u8 segment;
+	u64 displacement;
+};
+
+struct instruction {
+	u8 operation; /* enum operation */
+	u8 length;
+	u8 operand_bytes;
+	u8 address_bytes;
+	u8 repeat; /* 0, 0xf2 or 0xf3 */
+	bool lock;
+	struct operand destination, source;
+	struct memory_operand memory; /* of the operand that is OPERAND_MEMORY; its segment also
+					 string source's */
+	u64 immediate;		      /* sign-extended as the instruction wants */
+};
+
+/* 0, or -EINVAL: not one that the emulator knows, or longer than `bytes`. */
+int instruction_decode(struct instruction *instruction, enum cpu_mode mode, const u8 *code,
+		       unsigned bytes) must_check;
+
+/* 0: done; 1: one iteration of a repeated instruction, more to come; negative: cpu->fault.
+ * Registers and flags only; rip is the caller's. */
+int instruction_execute(struct emulate_cpu *cpu, struct instruction *instruction) must_check;
+
+/* Low `bytes` bytes, 1 to 8, and the top bit among them. */
+static inline u64 mask_of(unsigned bytes)
+{
+	return ~0ULL >> (64 - 8 * bytes);
+}
+
+static inline u64 sign_of(unsigned bytes)
+{
+	return 1ULL << (8 * bytes - 1);
+}
+
+static inline u64 sign_extend(u64 value, unsigned bytes)
+{
+	u64 sign = sign_of(bytes);
+
+	return ((value & mask_of(bytes)) ^ sign) - sign;
+}
+
+/*
+ * The operations themselves: operands cut to `bytes`, the result's upper bits are nobody's. `flags`
+ * is RFLAGS, in which those that the operation defines are changed. CMP is compute_sub, TEST
+ * compute_and.
+ */
+typedef u64 compute_fn(u64 destination, u64 source, unsigned bytes, u64 *flags);
+
+compute_fn compute_add, compute_or, compute_adc, compute_sbb, compute_and, compute_sub, compute_xor,
+	compute_not, compute_neg, compute_inc, compute_dec, compute_mov, compute_bt, compute_bts,
+	compute_btr, compute_btc;

@@ -1,0 +1,79 @@
+; SPDX-License-Identifier: MIT
+; 256 interrupt entries and the way from each to interrupt_handle(struct interrupt_frame *).
+
+default rel
+bits 64
+extern interrupt_handle
+
+section .text
+
+%macro SAVE 0
+	push	rax
+	push	rcx
+	push	rdx
+	push	rbx
+	push	rbp
+	push	rsi
+	push	rdi
+	push	r8
+	push	r9
+	push	r10
+	push	r11
+	push	r12
+	push	r13
+	push	r14
+	push	r15
+%endmacro
+
+%macro RESTORE 0
+	pop	r15
+	pop	r14
+	pop	r13
+	pop	r12
+	pop	r11
+	pop	r10
+	pop	r9
+	pop	r8
+	pop	rdi
+	pop	rsi
+	pop	rbp
+	pop	rbx
+	pop	rdx
+	pop	rcx
+	pop	rax
+%endmacro
+
+interrupt_common:
+	SAVE
+	cld
+	mov	rdi, rsp
+	call	interrupt_handle	; 5 words of the CPU + 2 + 15 saved: RSP is 16-byte aligned here
+	RESTORE
+	add	rsp, 16			; vector and error code
+	iretq
+
+%assign v 0
+%rep 256
+align 16
+entry_ %+ v:
+%if (v == 8) || (v >= 10 && v <= 14) || (v == 17) || (v == 21) || (v == 29) || (v == 30)
+	; the CPU pushes an error code (SDM vol. 3, table 6-1)
+%else
+	push	qword 0
+%endif
+	push	qword v
+	jmp	interrupt_common
+%assign v v+1
+%endrep
+
+section .rodata
+global interrupt_entries
+align 8
+interrupt_entries:
+%assign v 0
+%rep 256
+	dq entry_ %+ v
+%assign v v+1
+%endrep
+
+section .note.GNU-stack noalloc noexec nowrite progbits

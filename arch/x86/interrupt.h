@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Interrupts and exceptions of the hypervisor itself. */
+#pragma once
+
+#include <bulkhead/types.h>
+
+/* What interrupt.asm leaves on the stack. */
+struct interrupt_frame {
+	u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+	u64 vector, error_code;
+	u64 rip, cs, rflags, rsp, ss;
+};
+
+/* Vectors that we use; device interrupts get the ones from VECTOR_DEVICE on. */
+enum interrupt_vector {
+	VECTOR_NMI = 2,
+	VECTOR_DOUBLE_FAULT = 8,
+	VECTOR_GENERAL_PROTECTION = 13,
+	VECTOR_PAGE_FAULT = 14,
+	VECTOR_MACHINE_CHECK = 18,
+	VECTOR_DEVICE = 0x30,
+	VECTOR_TIMER = 0xf0,
+	VECTOR_KICK = 0xf1,
+	VECTOR_SPURIOUS = 0xff,
+};
+
+void interrupt_table_load(void);
+
+/* Route a vector at or above 32 to `handler`, which runs with interrupts off and may not wait. Set up
+ * before the source is enabled; never taken back. */
+void interrupt_handler_set(u8 vector, void (*handler)(void *context), void *context);
+
+/* Run the handler of an external interrupt that the CPU has acknowledged by other means (VM exit). */
+void interrupt_run(u8 vector);
+
+void interrupt_handle(struct interrupt_frame *frame);
+
+/* Report an unexpected exception and stop: panic.c. */
+noreturn void panic_frame(const struct interrupt_frame *frame);

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's address space and the machine's pages.
+ *
+ * Until memory_init is done the loader's one-to-one tables are in force, so a page's linear address is
+ * its physical one (linear_base == 0); afterwards it is in the direct map. Everything that
+ * page tables need in between comes from one early region that the direct map starts with.
+ */
+#include "memory.h"
+
+#include "instructions.h"
+
+#include <bulkhead/arch.h>
+#include <bulkhead/cpu_state.h>
+#include <bulkhead/error.h>
+#include <bulkhead/log.h>
+#include <bulkhead/spinlock.h>
+#include <bulkhead/string.h>
+
+extern char core_start[], core_rodata[], core_data[], core_end[];
+
+/* Enough for the first tables of a machine with terabytes: they come from the early region. */
+#define EARLY_BYTES   (4 * MIB)
+#define STACK_STRIDE  (16 * KIB)
+#define RESERVE_PAGES 4
+
+static struct page_pool pool;
+static struct spinlock pool_lock;
+static u64 guest_bytes; /* handed out to guests */
+static u64 linear_base;
+static struct page_table_format host_format;
+static struct page_table host_table;
+static u64 host_root;
+static struct spinlock table_lock; /* host_table: adopting pages, device registers, stacks */
+
+/* Adopting a block may need a table while the zone is empty: these are put by for that. */
+static void *table_reserve[RESERVE_PAGES];
+static unsigned table_reserve_count;
+
+static u64 stack_next = MEMORY_STACKS;
+static u64 stack_free; /* top of the first free stack; the next one's is in its first word */
+static u64 io_next = MEMORY_IO;
+
+u64 memory_physical(const void *page)
+{
+	return (u64)page - linear_base;
+}
+
+void *memory_linear(u64 physical)
+{
+	return (void *)(physical + linear_base);
+}
+
+const void *memory_boot(u64 physical)
+{
+	return memory_linear(physical);
+}
+
+unsigned memory_order(u64 bytes)
+{
+	unsigned order = 0;
+
+	while ((PAGE_SIZE << order) < bytes)
+		order++;
+	return order;
+}
+
+static void reserve_fill(void)
+{
+	while (table_reserve_count < RESERVE_PAGES) {
+		u64 physical = page_pool_alloc(&pool, PAGE_ZONE_HYPERVISOR, 0, ~0ULL);
+
+		if (physical == PAGE_NONE)
+			return;
+		table_reserve[table_reserve_count] = memory_linear(physical);
+		memset(table_reserve[table_reserve_count++], 0, PAGE_SIZE);
+	}
+}
+
+void *memory_alloc(unsigned order)
+{
+	u64 flags = spin_lock_irq(&pool_lock);
+	u64 physical = page_pool_alloc(&pool, PAGE_ZONE_HYPERVISOR, order, ~0ULL);
+
+	if (table_reserve_count < RESERVE_PAGES)
+		reserve_fill();
+	spin_unlock_irq(&pool_lock, flags);
+	if (physical == PAGE_NONE)
+		return NULL;
+	memset(memory_linear(physical), 0, PAGE_SIZE << order);
+	return memory_linear(physical);
+}
+
+void memory_free(void *pages, unsigned order)
+{
+	u64 flags = spin_lock_irq(&pool_lock);
+	int error = page_pool_free(&pool, PAGE_ZONE_HYPERVISOR, memory_physical(pages), order);
+
+	spin_unlock_irq(&pool_lock, flags);
+	if (error)
+		panic("memory_free: %p order %u was not allocated", pages, order);
+}
+
+u64 memory_guest_alloc(unsigned order)
+{
+	u64 flags = spin_lock_irq(&pool_lock);
+	u64 physical = page_pool_alloc(&pool, PAGE_ZONE_GUEST, order, ~0ULL);
+
+	if (physical != PAGE_NONE)
+		guest_bytes += PAGE_SIZE << order;
+	spin_unlock_irq(&pool_lock, flags);
+	return physical;
+}
+
+void memory_guest_free(u64 physical, unsigned order)
+{
+	u64 flags = spin_lock_irq(&pool_lock);
+	int error = page_pool_free(&pool, PAGE_ZONE_GUEST, physical, order);
+
+	if (!error)
+		guest_bytes -= PAGE_SIZE << order;
+	spin_unlock_irq(&pool_lock, flags);
+	if (error)
+		panic("memory_guest_free: %lx order %u was not allocated", physical, order);
+}
+
+void memory_usage(struct memory_usage *usage)
+{
+	u64 flags = spin_lock_irq(&pool_lock);
+
+	usage->total_bytes = pool.total_bytes;
+	usage->free_bytes = pool.free_bytes[PAGE_ZONE_GUEST];
+	usage->hypervisor_bytes = usage->total_bytes - usage->free_bytes - guest_bytes;
+	spin_unlock_irq(&pool_lock, flags);
+}
+
+static void *tables_alloc(struct page_table_memory *memory unused)
+{
+	return memory_alloc(0);
+}
+
+static void tables_free(struct page_table_memory *memory unused, void *page)
+{
+	memory_free(page, 0);
+}
+
+static u64 tables_to_physical(struct page_table_memory *memory unused, void *page)
+{
+	return memory_physical(page);
+}
+
+static void *tables_to_linear(struct page_table_memory *memory unused, u64 physical)
+{
+	return memory_linear(physical);
+}
+
+struct page_table_memory memory_tables = {
+	.alloc = tables_alloc,
+	.free = tables_free,
+	.to_physical = tables_to_physical,
+	.to_linear = tables_to_linear,
+};
+
+/* For changes made with the pool locked: tables come from the reserve. */
+static void *reserve_alloc(struct page_table_memory *memory unused)
+{
+	return table_reserve_count ? table_reserve[--table_reserve_count] : NULL;
+}
+
+static struct page_table_memory reserve_tables = {
+	.alloc = reserve_alloc,
+	.free = tables_free,
+	.to_physical = tables_to_physical,
+	.to_linear = tables_to_linear,
+};
+
+/* A block becomes the hypervisor's: let the direct map reach it. Only adds entries, so no CPU has
+ * anything stale. The pool is locked. */
+static int adopt(struct page_pool *from unused, u64 physical)
+{
+	struct page_table through_reserve = host_table;
+	bool changed;
+
+	through_reserve.memory = &reserve_tables;
+	return page_table_map(&through_reserve, MEMORY_DIRECT + physical, physical, 2 * MIB,
+			      PAGE_READ | PAGE_WRITE | PAGE_GLOBAL, MEMORY_WB, &changed);
+}
+
+static const struct boot_memory *memory_map_entry(const struct boot_info *info, u32 index)
+{
+	return (const struct boot_memory *)memory_boot(info->memory) + index;
+}
+
+/* The first 2 MiB-aligned usable range of `bytes` below 4 GiB (other CPUs start there in 32-bit mode)
+ * and above 1 MiB. */
+static u64 early_region(const struct boot_info *info, u64 bytes)
+{
+	for (u32 i = 0; i < info->memory_count; i++) {
+		const struct boot_memory *m = memory_map_entry(info, i);
+		u64 base = align_up(MAX(m->base, MIB), 2 * MIB);
+
+		if (m->type == BOOT_MEMORY_USABLE && base + bytes <= m->base + m->bytes &&
+		    base + bytes <= 4 * GIB)
+			return base;
+	}
+	panic("no usable memory of %lu KiB in one piece below 4 GiB", bytes / KIB);
+}
+
+static void must_map(u64 address, u64 physical, u64 bytes, u32 access, enum memory_type type)
+{
+	bool changed;
+
+	if (page_table_map(&host_table, address, physical, align_up(bytes, PAGE_SIZE), access, type,
+			   &changed))
+		panic("no memory for the hypervisor's page tables");
+}
+
+static void map_image(u64 core_base)
+{
+	const struct {
+		const char *from, *to;
+		u32 access;
+	} parts[] = {
+		{ core_start, core_rodata, PAGE_READ | PAGE_EXECUTE },
+		{ core_rodata, core_data, PAGE_READ },
+		{ core_data, core_end, PAGE_READ | PAGE_WRITE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		must_map((u64)parts[i].from, core_base + (u64)(parts[i].from - core_start),
+			 (u64)(parts[i].to - parts[i].from), parts[i].access | PAGE_GLOBAL,
+			 MEMORY_WB);
+}
+
+/* What the loader prepared, read-only; guests' files stay out of the hypervisor's own view. */
+static void map_boot_information(const struct boot_info *info)
+{
+	const struct boot_file *files = memory_boot(info->files);
+	bool changed;
+
+	for (u32 i = 0; i < info->memory_count; i++) {
+		const struct boot_memory *m = memory_map_entry(info, i);
+
+		if (m->type == BOOT_MEMORY_BULKHEAD)
+			must_map(MEMORY_DIRECT + m->base, m->base, m->bytes, PAGE_READ | PAGE_GLOBAL,
+				 MEMORY_WB);
+	}
+	for (u32 i = 0; i < info->file_count; i++)
+		if (page_table_unmap(&host_table, MEMORY_DIRECT + files[i].base,
+				     align_up(files[i].bytes, PAGE_SIZE), &changed))
+			panic("no memory for the hypervisor's page tables");
+}
+
+static void host_format_init(void)
+{
+	u32 highest = cpuid(0x80000000, 0).eax;
+	unsigned physical_bits = highest >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
+	u32 features = highest >= 0x80000001 ? cpuid(0x80000001, 0).edx : 0;
+
+	page_table_format_host(&host_format, physical_bits, features & BIT(26), features & BIT(20));
+}
+
+static u64 memory_end(const struct boot_info *info)
+{
+	u64 end = 0;
+
+	for (u32 i = 0; i < info->memory_count; i++) {
+		const struct boot_memory *m = memory_map_entry(info, i);
+
+		if (m->type == BOOT_MEMORY_USABLE || m->type == BOOT_MEMORY_LOADER)
+			end = MAX(end, m->base + m->bytes);
+	}
+	return end;
+}
+
+/* Everything usable to the pool, apart from the early region and the first page, which stays free for
+ * nobody so that a physical address of 0 never names a page. */
+static void pool_fill(const struct boot_info *info, u64 early, u64 early_end)
+{
+	for (u32 i = 0; i < info->memory_count; i++) {
+		const struct boot_memory *m = memory_map_entry(info, i);
+		u64 base = MAX(m->base, PAGE_SIZE), end = m->base + m->bytes;
+
+		if (m->type != BOOT_MEMORY_USABLE || base >= end)
+			continue;
+		if (early < base || early >= end) {
+			page_pool_add(&pool, PAGE_ZONE_GUEST, base, end - base);
+			continue;
+		}
+		if (base < early)
+			page_pool_add(&pool, PAGE_ZONE_GUEST, base, early - base);
+		if (early_end < end)
+			page_pool_add(&pool, PAGE_ZONE_GUEST, early_end, end - early_end);
+	}
+}
+
+void memory_init(const struct boot_info *info)
+{
+	u64 pages = align_up(memory_end(info), GIB) / PAGE_SIZE;
+	u64 meta_bytes = align_up(page_pool_meta_bytes(pages), PAGE_SIZE);
+	u64 early_bytes = align_up(meta_bytes + EARLY_BYTES, 2 * MIB);
+	u64 early = early_region(info, early_bytes);
+
+	host_format_init();
+	page_pool_init(&pool, memory_linear(early), 0, pages);
+	page_pool_add(&pool, PAGE_ZONE_HYPERVISOR, early + meta_bytes, early_bytes - meta_bytes);
+	if (page_table_init(&host_table, &host_format, &memory_tables))
+		panic("no memory for the hypervisor's page tables");
+	for (unsigned slot = 256; slot < 259; slot++)
+		if (page_table_reserve_slot(&host_table, slot))
+			panic("no memory for the hypervisor's page tables");
+	map_image(info->core_base);
+	must_map(MEMORY_DIRECT + early, early, early_bytes, PAGE_READ | PAGE_WRITE | PAGE_GLOBAL,
+		 MEMORY_WB);
+	map_boot_information(info);
+	host_root = memory_physical(host_table.root);
+
+	msr_write(IA32_PAT, PAT_VALUE);
+	cr4_write(cr4_read() & ~CR4_PGE); /* the loader's or firmware's global entries go */
+	cr3_write(host_root);
+	cr4_write(cr4_read() | CR4_PGE);
+	linear_base = MEMORY_DIRECT;
+	pool.meta = (void *)((u64)pool.meta + MEMORY_DIRECT);
+	host_table.root = (void *)((u64)host_table.root + MEMORY_DIRECT);
+
+	reserve_fill();
+	pool.adopt = adopt;
+	pool_fill(memory_linear((u64)info), early, early + early_bytes);
+}
+
+void memory_release_loader(const struct boot_info *info)
+{
+	for (u32 i = 0; i < info->memory_count; i++) {
+		const struct boot_memory *m = memory_map_entry(info, i);
+
+		if (m->type == BOOT_MEMORY_LOADER)
+			page_pool_add(&pool, PAGE_ZONE_GUEST, MAX(m->base, PAGE_SIZE),
+				      m->bytes - (m->base ? 0 : PAGE_SIZE));
+	}
+}
+
+u64 memory_root(void)
+{
+	return host_root;
+}
+
+u64 memory_trampoline_root(u64 page)
+{
+	static struct page_table table;
+	bool changed;
+
+	if (!table.root) {
+		if (page_table_init(&table, &host_format, &memory_tables))
+			return 0;
+		for (unsigned slot = 256; slot < 512; slot++)
+			if (host_table.root[slot])
+				page_table_share(&table, &host_table, slot);
+	}
+	if (page_table_map(&table, page, page, PAGE_SIZE, PAGE_READ | PAGE_WRITE | PAGE_EXECUTE,
+			   MEMORY_WB, &changed))
+		return 0;
+	return memory_physical(table.root) < 4 * GIB ? memory_physical(table.root) : 0;
+}
+
+void *memory_map_io(u64 physical, u64 bytes, u32 access, enum memory_type type)
+{
+	u64 offset = physical & (PAGE_SIZE - 1);
+	u64 size = align_up(bytes + offset, PAGE_SIZE);
+	u64 flags = spin_lock_irq(&table_lock);
+	u64 address = io_next;
+	bool changed;
+	int error = page_table_map(&host_table, address, physical - offset, size,
+				   access | PAGE_GLOBAL, type, &changed);
+
+	if (!error)
+		io_next += size;
+	spin_unlock_irq(&table_lock, flags);
+	return error ? NULL : (void *)(address + offset);
+}
+
+/* A fresh stack: the lowest page of its stride stays unmapped, so that running over faults. */
+static u64 stack_map(void)
+{
+	u64 top = stack_next + STACK_STRIDE;
+	bool changed;
+
+	for (unsigned i = 1; i <= MEMORY_STACK_PAGES; i++) {
+		void *page = memory_alloc(0);
+
+		if (!page || page_table_map(&host_table, top - i * PAGE_SIZE, memory_physical(page),
+					    PAGE_SIZE, PAGE_READ | PAGE_WRITE | PAGE_GLOBAL,
+					    MEMORY_WB, &changed))
+			return 0;
+	}
+	stack_next += STACK_STRIDE;
+	return top;
+}
+
+u64 memory_stack_alloc(void)
+{
+	u64 flags = spin_lock_irq(&table_lock);
+	u64 top = stack_free;
+
+
+	if (top)
+		stack_free = *(u64 *)(top - sizeof(u64));
+	else
+		top = stack_map();
+	spin_unlock_irq(&table_lock, flags);
+	return top;
+}
+
+void memory_stack_free(u64 top)
+{
+	u64 flags = spin_lock_irq(&table_lock);
+
+	*(u64 *)(top - sizeof(u64)) = stack_free;
+	stack_free = top;
+	spin_unlock_irq(&table_lock, flags);
+}
+
+int address_space_create(struct address_space *space)
+{
+	int error = page_table_init(&space->table, &host_format, &memory_tables);
+
+	if (error)
+		return error;
+	for (unsigned slot = 256; slot < 259; slot++)
+		page_table_share(&space->table, &host_table, slot);
+	page_table_share(&space->table, &host_table, 511);
+	space->root = memory_physical(space->table.root);
+	return 0;
+}
+
+void address_space_destroy(struct address_space *space)
+{
+	page_table_destroy(&space->table);
+}
+
+u64 address_space_enter(const struct address_space *space)
+{
+	u64 previous = cr3_read();
+
+	cr3_write(space ? space->root : host_root);
+	return previous;
+}
+
+void address_space_leave(u64 previous)
+{
+	cr3_write(previous);
+}

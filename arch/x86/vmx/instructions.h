@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMX instructions. Each tests CF and ZF (VMfailInvalid, VMfailValid: SDM vol. 3, 31.2). VMREAD and
+ * VMWRITE name fields that the capability MSRs promise, so their failure is a bug of ours.
+ */
+#pragma once
+
+#include "fields.h"
+
+#include <bulkhead/arch.h>
+#include <bulkhead/error.h>
+
+noreturn void vmx_instruction_failed(const char *instruction, u64 field);
+
+static inline u64 vmread(enum vmcs_field field)
+{
+	u64 value;
+
+	__asm__ goto volatile("vmread %1, %0\n\tjna %l[failed]"
+			      : "=r"(value)
+			      : "r"((u64)field)
+			      : "cc"
+			      : failed);
+	return value;
+failed:
+	vmx_instruction_failed("VMREAD", field);
+}
+
+static inline void vmwrite(enum vmcs_field field, u64 value)
+{
+	__asm__ goto volatile("vmwrite %1, %0\n\tjna %l[failed]"
+			      :
+			      : "r"((u64)field), "rm"(value)
+			      : "cc", "memory"
+			      : failed);
+	return;
+failed:
+	vmx_instruction_failed("VMWRITE", field);
+}
+
+/* The rest take the physical address of a VMCS or VMXON region: 0 or -EIO. */
+#define VMX_REGION_INSTRUCTION(name)                                                               \
+	static inline must_check int name(u64 physical)                                            \
+	{                                                                                          \
+		__asm__ goto volatile(#name " %0\n\tjna %l[failed]"                                \
+				      :                                                            \
+				      : "m"(physical)                                              \
+				      : "cc", "memory"                                             \
+				      : failed);                                                   \
+		return 0;                                                                          \
+failed:                                                                                            \
+		return -EIO;                                                                       \
+	}
+VMX_REGION_INSTRUCTION(vmxon)
+VMX_REGION_INSTRUCTION(vmclear)
+VMX_REGION_INSTRUCTION(vmptrld)
+
+static inline void vmxoff(void)
+{
+	__asm__ goto volatile("vmxoff\n\tjna %l[failed]" : : : "cc", "memory" : failed);
+	return;
+failed:
+	vmx_instruction_failed("VMXOFF", 0);
+}
+
+enum invept_type { INVEPT_SINGLE = 1, INVEPT_ALL = 2 };
+enum invvpid_type { INVVPID_SINGLE = 1, INVVPID_ALL = 2 };
+
+static inline must_check int invept(enum invept_type type, u64 ept_pointer)
+{
+	const struct {
+		u64 ept_pointer, reserved;
+	} descriptor = { ept_pointer, 0 };
+
+	__asm__ goto volatile("invept %0, %1\n\tjna %l[failed]"
+			      :
+			      : "m"(descriptor), "r"((u64)type)
+			      : "cc", "memory"
+			      : failed);
+	return 0;
+failed:
+	return -EIO;
+}
+
+static inline must_check int invvpid(enum invvpid_type type, u16 vpid)
+{
+	const struct {
+		u64 vpid, address;
+	} descriptor = { vpid, 0 };
+
+	__asm__ goto volatile("invvpid %0, %1\n\tjna %l[failed]"
+			      :
+			      : "m"(descriptor), "r"((u64)type)
+			      : "cc", "memory"
+			      : failed);
+	return 0;
+failed:
+	return -EIO;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* VT-x as a virtualisation backend: finding out what there is, and root operation on each CPU. */
+#include "vmx.h"
+
+#include "../arch_cpu.h"
+#include "../guest_cpuid.h"
+#include "../instructions.h"
+#include "instructions.h"
+
+#include <bulkhead/error.h>
+#include <bulkhead/format.h>
+#include <bulkhead/log.h>
+#include <bulkhead/memory.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/string.h>
+
+#define FEATURE_CONTROL_LOCKED BIT(0)
+#define FEATURE_CONTROL_VMXON  BIT(2)
+
+struct vmx_machine vmx_machine;
+
+void vmx_instruction_failed(const char *instruction, u64 field)
+{
+	panic("%s failed, field 0x%lx", instruction, field);
+}
+
+static u64 read_msr(void *context unused, u32 msr)
+{
+	return msr_read(msr);
+}
+
+static void read_capabilities(struct vmx_capabilities *caps)
+{
+	unsigned physical_bits = cpuid(0x80000008, 0).eax & 0xff;
+
+	vmx_capabilities_read(caps, read_msr, NULL, physical_bits);
+}
+
+static struct cpuid read_cpuid(void *context unused, u32 leaf, u32 subleaf)
+{
+	return cpuid(leaf, subleaf);
+}
+
+static int allocate_bitmaps(void)
+{
+	vmx_machine.io_bitmaps = memory_alloc(1);
+	vmx_machine.msr_bitmap = memory_alloc(0);
+	vmx_machine.msr_bitmap_x2apic = memory_alloc(0);
+	if (!vmx_machine.io_bitmaps || !vmx_machine.msr_bitmap || !vmx_machine.msr_bitmap_x2apic)
+		return -ENOMEM;
+	memset(vmx_machine.io_bitmaps, 0xff, 2 * PAGE_SIZE);
+	vmx_msr_bitmaps_build();
+	return 0;
+}
+
+static int probe(void)
+{
+	struct vmx_machine *m = &vmx_machine;
+	char missing[160];
+
+	if (!(cpuid(1, 0).ecx & BIT(5))) {
+		log_error("the CPU has no VT-x");
+		return -ENODEV;
+	}
+	read_capabilities(&m->caps);
+	if (vmx_controls_choose(&m->caps, 0, &m->controls, missing)) {
+		log_error("%s", missing);
+		return -ENODEV;
+	}
+	page_table_format_ept(&m->ept, m->caps.physical_bits, m->caps.ept_vpid & EPT_CAP_1G,
+			      m->caps.ept_vpid & EPT_CAP_2M);
+	guest_cpuid_build(&guest_cpuid_policy,
+			  &(struct guest_cpuid_options){
+				  .tsc_hz = arch_tsc_hz(),
+				  .no_rdtscp = !(m->controls.cpu2 & CPU2_RDTSCP),
+				  .no_invpcid = !(m->controls.cpu2 & CPU2_INVPCID),
+			  },
+			  read_cpuid, NULL);
+	return allocate_bitmaps();
+}
+
+/* Let VMXON be executed: firmware locks this MSR or leaves it to us (SDM vol. 3, 24.7). */
+static int enable_feature_control(void)
+{
+	u64 value = msr_read(IA32_FEATURE_CONTROL);
+
+	if (!(value & FEATURE_CONTROL_LOCKED))
+		msr_write(IA32_FEATURE_CONTROL,
+			  value | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMXON);
+	else if (!(value & FEATURE_CONTROL_VMXON)) {
+		log_error("VMX is locked off by firmware on CPU %u: IA32_FEATURE_CONTROL = 0x%lx",
+			  arch_cpu_id(), value);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/* All CPUs must offer what the controls use: vCPUs may run on any of them. */
+static int check_same_capabilities(void)
+{
+	struct vmx_capabilities mine;
+	struct vmx_controls controls;
+	char missing[160];
+
+	read_capabilities(&mine);
+	vmx_capabilities_merge(&mine, &vmx_machine.caps);
+	if (vmx_controls_choose(&mine, 0, &controls, missing) ||
+	    memcmp(&controls, &vmx_machine.controls, sizeof(controls)) != 0) {
+		log_error("CPU %u has a different VT-x than CPU 0", arch_cpu_id());
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static int cpu_enable(void)
+{
+	struct arch_cpu *arch = cpu_this()->arch;
+	const struct vmx_capabilities *caps = &vmx_machine.caps;
+	u32 *region = memory_alloc(0);
+	int error;
+
+	if (!region)
+		return -ENOMEM;
+	arch->virt = region;
+	error = enable_feature_control();
+	error = error ? error : check_same_capabilities();
+	if (error)
+		return error;
+	cr0_write((cr0_read() | caps->cr0_fixed0) & caps->cr0_fixed1);
+	cr4_write((cr4_read() | caps->cr4_fixed0 | CR4_VMXE) & caps->cr4_fixed1);
+	*region = caps->revision;
+	if (vmxon(memory_physical(region))) {
+		log_error("VMXON failed on CPU %u", arch_cpu_id());
+		return -EIO;
+	}
+	/* Nothing that was cached before, by whatever ran here, may be used (SDM vol. 3, 29.4.3.3). */
+	if (invept(caps->ept_vpid & EPT_CAP_INVEPT_ALL ? INVEPT_ALL : INVEPT_SINGLE, 0) ||
+	    (caps->ept_vpid & EPT_CAP_INVVPID_ALL && invvpid(INVVPID_ALL, 0)))
+		log_warn("CPU %u refuses INVEPT or INVVPID", arch_cpu_id());
+	return 0;
+}
+
+static void cpu_disable(void)
+{
+	struct vcpu *vcpu = cpu_this()->virt_owner;
+
+	if (vcpu && vmclear(memory_physical(vmx_of(vcpu)->vmcs)))
+		log_warn("VMCLEAR failed on CPU %u", arch_cpu_id());
+	vmxoff();
+	cr4_write(cr4_read() & ~CR4_VMXE);
+}
+
+static int vcpu_create(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = memory_alloc(0);
+
+	_Static_assert(sizeof(*vmx) <= PAGE_SIZE, "one page");
+	if (!vmx)
+		return -ENOMEM;
+	vcpu->virt = vmx;
+	vmx->vmcs_cpu = VMX_NO_CPU;
+	vmx->vmcs = memory_alloc(0);
+	vmx->apic_access_page = memory_alloc(0);
+	vmx->xsave = memory_alloc(memory_order(MAX(guest_cpuid_policy.xsave_bytes, 512U)));
+	if (!vmx->vmcs || !vmx->apic_access_page || !vmx->xsave)
+		return -ENOMEM;
+	/* VPID 0 is the hypervisor's (SDM vol. 3, 29.1). */
+	vmx->vpid = (u16)vcpu->partition->number;
+	vmx->ept_pointer = memory_physical(vcpu->partition->second_level.root) | 3 << 3 | MEMORY_WB;
+	vmx->ept_stale = true;
+	return 0;
+}
+
+/* Make `vcpu`'s VMCS the current one of this CPU; another CPU must have let go of it. */
+static void load(struct vcpu *vcpu)
+{
+	struct cpu *cpu = cpu_this();
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (cpu->virt_owner == vcpu)
+		return;
+	if (vmx->vmcs_cpu == VMX_NO_CPU) {
+		*(u32 *)vmx->vmcs = vmx_machine.caps.revision;
+		if (vmclear(memory_physical(vmx->vmcs)))
+			panic("VMCLEAR failed");
+		vmx->launched = false;
+	}
+	if (vmptrld(memory_physical(vmx->vmcs)))
+		panic("VMPTRLD failed, error %lu", vmread(INSTRUCTION_ERROR));
+	vmx->vmcs_cpu = cpu->id;
+	cpu->virt_owner = vcpu;
+}
+
+static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	load(vcpu);
+	vmcs_host_setup();
+	vmcs_setup(vcpu, state);
+	memcpy(vcpu->gpr, state->gpr, sizeof(vcpu->gpr));
+	vcpu->cr2 = state->cr2;
+	vcpu->halted = false;
+	vmx->event_set = false;
+	vmx->star = vmx->lstar = vmx->cstar = vmx->fmask = vmx->kernel_gs_base = vmx->tsc_aux = 0;
+	memset(vmx->dr, 0, sizeof(vmx->dr));
+	vmx->dr6 = 0xffff0ff0;
+	vmx->xcr0 = 1;
+	/* Power-up FPU state: FCW and MXCSR (SDM vol. 1, 13.6); XSTATE_BV 0 makes XRSTOR do the rest. */
+	memset(vmx->xsave, 0, MAX(guest_cpuid_policy.xsave_bytes, 512U));
+	*(u16 *)vmx->xsave = 0x37f;
+	*(u32 *)(void *)((u8 *)vmx->xsave + 24) = 0x1f80;
+	if (cpu_this()->fpu_owner == vcpu)
+		cpu_this()->fpu_owner = NULL;
+	vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
+}
+
+static enum virt_result vcpu_run(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	load(vcpu);
+	if (vcpu->halted) {
+		if (!vmx_interrupt_wakes(vcpu))
+			return VIRT_HALTED;
+		vcpu->halted = false;
+	}
+	vmx_registers_load(vcpu);
+	if (vmx->ept_stale) {
+		if (invept(INVEPT_SINGLE, vmx->ept_pointer) || invvpid(INVVPID_SINGLE, vmx->vpid))
+			panic("INVEPT or INVVPID failed");
+		vmx->ept_stale = false;
+	}
+	vmx->result = VIRT_ATTENTION;
+	if (!vmx_prepare(vcpu))
+		return vmx->result;
+	vcpu->in_guest = true;
+	if (vmx_run(vcpu, vmx->launched)) {
+		vmx_entry_failed(vcpu, vmread(INSTRUCTION_ERROR));
+		vmx->result = VIRT_STOPPED;
+	}
+	vcpu->in_guest = false;
+	return vmx->result;
+}
+
+static void vcpu_state(struct vcpu *vcpu, struct cpu_state *state)
+{
+	load(vcpu);
+	vmcs_state(vcpu, state);
+}
+
+static const struct page_table_format *guest_format(void)
+{
+	return &vmx_machine.ept;
+}
+
+static void guest_tables_changed(struct partition *partition)
+{
+	vmx_of(partition->vcpu)->ept_stale = true;
+}
+
+static void describe(char *buffer, size_t bytes)
+{
+	const struct vmx_machine *m = &vmx_machine;
+
+	format_text(buffer, bytes, "VT-x, EPT%s, %s", m->caps.ept_vpid & EPT_CAP_1G ? " 1G" : " 2M",
+		    m->controls.apic_registers ? "APIC virtualisation" : "APIC in software");
+}
+
+const struct virt_backend virt_vmx = {
+	.name = "VT-x",
+	.probe = probe,
+	.cpu_enable = cpu_enable,
+	.cpu_disable = cpu_disable,
+	.vcpu_create = vcpu_create,
+	.vcpu_reset = vcpu_reset,
+	.vcpu_run = vcpu_run,
+	.vcpu_state = vcpu_state,
+	.guest_format = guest_format,
+	.guest_tables_changed = guest_tables_changed,
+	.describe = describe,
+};

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the VT-x backend share. */
+#pragma once
+
+#include "capabilities.h"
+#include "fields.h"
+
+#include <bulkhead/cpu_state.h>
+#include <bulkhead/vcpu.h>
+#include <bulkhead/virt.h>
+
+/* The VMX side of a vCPU. */
+struct vmx_vcpu {
+	void *vmcs;            /* one page */
+	u32 vmcs_cpu;          /* on which CPU it is active; VMX_NO_CPU: on none */
+	bool launched;
+	enum virt_result result; /* why vmx_exit wants to leave the loop */
+	u16 vpid;
+	u64 ept_pointer;
+	bool ept_stale;        /* this CPU may have cached EPT entries that changed */
+
+	u32 cpu_controls;      /* what is in the VMCS now */
+	u32 cpu2_controls;
+	bool event_set;        /* the next entry injects something already */
+	u32 eoi_exits[8];      /* EOI-exit bitmap as last written */
+
+	/* Registers that stay in the CPU while the vCPU does, and are here while another's are there. */
+	u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+	u64 dr[4], dr6;
+	u64 xcr0;
+	void *xsave;           /* XSAVE (or FXSAVE) area */
+
+	void *apic_access_page;
+};
+
+#define VMX_NO_CPU (~0u)
+
+/* One machine: the controls that all CPUs share. */
+struct vmx_machine {
+	struct vmx_capabilities caps;
+	struct vmx_controls controls;
+	struct page_table_format ept;
+	void *io_bitmaps; /* two pages, all ones: every port exits */
+	void *msr_bitmap; /* xAPIC mode */
+	void *msr_bitmap_x2apic;
+	u64 xcr0_max;     /* state components that guests may enable */
+	u64 xsave_bytes;
+};
+extern struct vmx_machine vmx_machine;
+
+static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
+{
+	return vcpu->virt;
+}
+
+/* enter.asm */
+int vmx_run(struct vcpu *vcpu, bool launched);
+extern const char vmx_exit_entry[];
+bool vmx_exit(struct vcpu *vcpu);
+/* Everything that must happen right before guest code runs. false: not now, see vmx_vcpu.result. */
+bool vmx_prepare(struct vcpu *vcpu);
+/* VM entry was refused with this VM-instruction error, or 0: with exit reason 33 or 34. */
+void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error);
+
+/* vmcs.c */
+void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state);
+void vmcs_host_setup(void);
+void vmcs_state(struct vcpu *vcpu, struct cpu_state *state);
+void vmcs_apic_mode(struct vcpu *vcpu);
+
+/* interrupt.c */
+void vmx_interrupt_deliver(struct vcpu *vcpu);
+bool vmx_interrupt_wakes(struct vcpu *vcpu);
+void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code);
+void vmx_inject_exception(struct vcpu *vcpu, u8 vector);
+void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code);
+void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on);
+
+/* exits.c */
+void vmx_advance(void);
+
+/* mmio.c: run the instruction at RIP, which touched memory that is not RAM. */
+void vmx_emulate(struct vcpu *vcpu);
+
+/* control_registers.c */
+void vmx_exit_cr_access(struct vcpu *vcpu);
+void vmx_exit_xsetbv(struct vcpu *vcpu);
+int vmx_efer_write(struct vcpu *vcpu, u64 value);
+u64 vmx_cr0(void); /* as the guest sees it */
+u64 vmx_cr4(void);
+
+/* msr.c */
+void vmx_exit_rdmsr(struct vcpu *vcpu);
+void vmx_exit_wrmsr(struct vcpu *vcpu);
+void vmx_msr_bitmaps_build(void);
+
+/* io.c */
+void vmx_exit_io(struct vcpu *vcpu);
+
+/* switch.c: registers that the hypervisor does not use. */
+void vmx_registers_load(struct vcpu *vcpu);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* The files that the configuration names, from the volume that the loader came from. */
+#include "boot/files.h"
+
+#include "boot/pages.h"
+
+#include <bulkhead/error.h>
+#include <bulkhead/string.h>
+
+/* Some firmware fails on reads of many megabytes at once. */
+#define READ_BYTES (4 * MIB)
+
+#define FILES_MAX_BYTES	    (64 * GIB)
+#define FILES_PER_PARTITION 2
+
+static EFI_FILE_HANDLE files_root;
+
+static int files_open_volume(void)
+{
+	EFI_GUID image_guid = LOADED_IMAGE_PROTOCOL, volume_guid = SIMPLE_FILE_SYSTEM_PROTOCOL;
+	EFI_BOOT_SERVICES *services = firmware.services;
+	EFI_FILE_IO_INTERFACE *volume;
+	EFI_LOADED_IMAGE *image;
+	void *found;
+
+	if (files_root)
+		return 0;
+	if (EFI_ERROR(services->HandleProtocol(firmware.image, &image_guid, &found)))
+		goto none;
+	image = found;
+	if (!image->DeviceHandle ||
+	    EFI_ERROR(services->HandleProtocol(image->DeviceHandle, &volume_guid, &found)))
+		goto none;
+	volume = found;
+	if (EFI_ERROR(volume->OpenVolume(volume, &files_root)))
+		goto none;
+	return 0;
+none:
+	files_root = NULL;
+	screen_line(
+		"The loader did not come from a volume with a file system that the firmware can "
+		"read; start it from a FAT volume");
+	return -EIO;
+}
+
+static int file_open(const char *path, EFI_FILE_HANDLE *file)
+{
+	CHAR16 wide[CONFIG_PATH_BYTES];
+	EFI_STATUS status;
+	u32 used = 0;
+
+	for (; path[used] && used < CONFIG_PATH_BYTES - 1; used++)
+		wide[used] = (u8)path[used];
+	wide[used] = 0;
+	status = files_root->Open(files_root, file, wide, EFI_FILE_MODE_READ, 0);
+	if (status == EFI_NOT_FOUND) {
+		screen_line("%s: no such file on the boot volume", path);
+		return -ENOENT;
+	}
+	if (EFI_ERROR(status)) {
+		screen_line("%s: cannot be opened (firmware status 0x%lx)", path, status);
+		return -EIO;
+	}
+	return 0;
+}
+
+static int file_size(const char *path, EFI_FILE_HANDLE file, u64 most, u64 *bytes)
+{
+	struct {
+		EFI_FILE_INFO info;
+		CHAR16 name[260];
+	} answer;
+	EFI_GUID guid = EFI_FILE_INFO_ID;
+	UINTN room = sizeof(answer);
+	EFI_STATUS status = file->GetInfo(file, &guid, &room, &answer);
+
+	if (EFI_ERROR(status)) {
+		screen_line("%s: cannot be examined (firmware status 0x%lx)", path, status);
+		return -EIO;
+	}
+	if (answer.info.Attribute & EFI_FILE_DIRECTORY) {
+		screen_line("%s: is a folder, not a file", path);
+		return -EINVAL;
+	}
+	*bytes = answer.info.FileSize;
+	if (*bytes > most) {
+		screen_line("%s: has %llu KiB, the limit is %llu KiB", path, *bytes / KIB,
+			    most / KIB);
+		return -E2BIG;
+	}
+	return 0;
+}
+
+static int file_fill(const char *path, EFI_FILE_HANDLE file, u8 *data, u64 bytes)
+{
+	for (u64 done = 0; done < bytes;) {
+		UINTN chunk = MIN(bytes - done, READ_BYTES);
+		EFI_STATUS status = file->Read(file, &chunk, data + done);
+
+		if (EFI_ERROR(status) || chunk == 0) {
+			screen_line(
+				"%s: reading failed after %lu of %lu bytes (firmware status 0x%lx)",
+				path, done, bytes, status);
+			return -EIO;
+		}
+		done += chunk;
+	}
+	return 0;
+}
+
+static int file_read_open(const char *path, EFI_FILE_HANDLE handle, u64 most, u64 tail,
+			  struct boot_file *file)
+{
+	int error = file_size(path, handle, most, &file->bytes);
+
+	if (error)
+		return error;
+	if (pages_take(MAX(file->bytes + tail, 1), PAGE_SIZE, BOOT_MEMORY_BULKHEAD, &file->base)) {
+		screen_line("%s: there is no room in memory for %llu KiB", path, file->bytes / KIB);
+		return -ENOMEM;
+	}
+	return file_fill(path, handle, (u8 *)(uintptr_t)file->base, file->bytes);
+}
+
+int file_read(const char *path, u64 most, u64 tail, struct boot_file *file)
+{
+	EFI_FILE_HANDLE handle;
+	int error = files_open_volume();
+
+	if (error)
+		return error;
+	error = file_open(path, &handle);
+	if (error)
+		return error;
+	error = file_read_open(path, handle, most, tail, file);
+	handle->Close(handle);
+	return error;
+}
+
+/* Room in struct boot_info's memory for the files and their names. */
+static int files_begin(struct loader *loader)
+{
+	u32 room = loader->config.partition_count * FILES_PER_PARTITION;
+	void *files = pages_buffer(MAX(room, 1) * (sizeof(struct boot_file) + CONFIG_PATH_BYTES),
+				   BOOT_MEMORY_BULKHEAD);
+
+	if (!files)
+		return -ENOMEM;
+	loader->info->files = (uintptr_t)files;
+	return 0;
+}
+
+static bool files_have(const struct loader *loader, const char *path)
+{
+	const struct boot_file *files = (const void *)(uintptr_t)loader->info->files;
+
+	for (u32 i = 0; i < loader->info->file_count; i++)
+		if (strcmp((const char *)(uintptr_t)files[i].name, path) == 0)
+			return true;
+	return false;
+}
+
+static int files_add(struct loader *loader, const char *path)
+{
+	u32 room = loader->config.partition_count * FILES_PER_PARTITION;
+	struct boot_file *files = (void *)(uintptr_t)loader->info->files;
+	struct boot_file *file = &files[loader->info->file_count];
+	char *names = (char *)(files + room);
+	int error;
+
+	if (!path[0] || files_have(loader, path))
+		return 0;
+	error = file_read(path, FILES_MAX_BYTES, 0, file);
+	if (error)
+		return error;
+	file->name = (uintptr_t)(names + (u64)loader->info->file_count * CONFIG_PATH_BYTES);
+	memcpy((char *)(uintptr_t)file->name, path, strlen(path) + 1);
+	loader->info->file_count++;
+	if (file->bytes < MIB)
+		screen_line("loaded %s %llu KiB", path, (file->bytes + KIB - 1) / KIB);
+	else
+		screen_line("loaded %s %llu.%llu MiB", path, file->bytes / MIB,
+			    file->bytes % MIB * 10 / MIB);
+	return 0;
+}
+
+/* All files that fail are named, not only the first. */
+int files_load(struct loader *loader)
+{
+	int error = files_begin(loader);
+
+	if (error)
+		return error;
+	for (u32 i = 0; i < loader->config.partition_count; i++) {
+		const struct config_partition *partition = &loader->config.partitions[i];
+		int kernel = files_add(loader, partition->kernel);
+		int initrd = files_add(loader, partition->initrd);
+
+		if (!error)
+			error = kernel ? kernel : initrd;
+	}
+	return error;
+}

@@ -1,0 +1,46 @@
+# The core: everything that runs after the firmware is left, linked to one flat image.
+CORE_C   := $(wildcard arch/x86/*.c arch/x86/vmx/*.c arch/x86/emulate/*.c vmm/*.c vmm/load/*.c \
+                       vmm/console/*.c drivers/host/*.c drivers/virt/*.c)
+CORE_ASM := $(wildcard arch/x86/*.asm arch/x86/vmx/*.asm)
+CORE_OBJ := $(CORE_C:%.c=$(B)/core/%.o) $(CORE_ASM:%.asm=$(B)/core/%.asm.o)
+
+CORE_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone \
+              -mgeneral-regs-only -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+              -fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none \
+              -fno-asynchronous-unwind-tables -fno-strict-aliasing -ffunction-sections \
+              -I$(B)/gen -DBULKHEAD_VERSION='"$(shell cat VERSION)"'
+CORE_LD    := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
+              --gc-sections --build-id=none -T linker.ld
+
+$(B)/core/%.o: %.c core.mk | $(CORE_GENERATED)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_FLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/core/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf -i $(B)/gen/ -i $(dir $<) -o $@ $<
+
+# Linked twice: the second time with the table of function names that the first one tells.
+$(B)/core/symbols0.c:
+	@mkdir -p $(@D)
+	python3 tools/symbols.py $@
+
+$(B)/core.first.elf: $(CORE_OBJ) $(B)/core/symbols0.o linker.ld
+	$(CORE_LD) -o $@ $(CORE_OBJ) $(B)/core/symbols0.o
+
+$(B)/core/symbols.c: $(B)/core.first.elf tools/symbols.py
+	python3 tools/symbols.py $< $@
+
+$(B)/core/symbols%.o: $(B)/core/symbols%.c
+	$(CC) $(CORE_FLAGS) -c -o $@ $<
+
+$(B)/core/symbols.o: $(B)/core/symbols.c
+	$(CC) $(CORE_FLAGS) -c -o $@ $<
+
+$(B)/core.elf: $(CORE_OBJ) $(B)/core/symbols.o linker.ld
+	$(CORE_LD) -o $@ $(CORE_OBJ) $(B)/core/symbols.o
+
+$(B)/core.bin: $(B)/core.elf
+	objcopy -O binary -j .header -j .text -j .rodata -j .symbols -j .data $< $@
+
+-include $(CORE_OBJ:.o=.d)

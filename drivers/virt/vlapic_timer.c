@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* The local APIC's timer: one-shot, periodic, TSC deadline (SDM vol. 3, section 11.5.4). */
+#include <bulkhead/string.h>
+
+#include "vlapic_timer.h"
+
+#define MODE_BITS     0x60000u
+#define MODE_ONE_SHOT 0x00000u
+#define MODE_PERIODIC 0x20000u
+#define MODE_DEADLINE 0x40000u
+
+/* A periodic timer interrupts at most this often, lest a guest keep its CPU busy with nothing else.
+ */
+#define RATE_MAX_HZ 50000
+
+static u64 tick_from_divide(const struct vlapic *apic)
+{
+	u32 divide = vlapic_register(apic, VLAPIC_TIMER_DIVIDE);
+	u32 code = (divide & 8) >> 1 | (divide & 3);
+
+	/* 000b to 110b divide by 2 to 128, 111b by 1. */
+	return (u64)MAX(apic->bus_divisor, 1) << ((code + 1) & 7);
+}
+
+/* TSC ticks from the initial count down to 0; 0 when the timer does not count. */
+static u64 period(const struct vlapic *apic)
+{
+	return vlapic_register(apic, VLAPIC_TIMER_INITIAL) * apic->timer_tick;
+}
+
+static void count_stop(struct vlapic *apic)
+{
+	*(volatile u32 *)(void *)(apic->page + VLAPIC_TIMER_INITIAL) = 0;
+	apic->tsc_deadline = 0;
+	device_timer_set(apic->host, &apic->timer, DEVICE_TIMER_OFF);
+}
+
+/* The next moment the count is 0 that is after `now`, periods without an interrupt of their own
+ * skipped. */
+static u64 periodic_next(const struct vlapic *apic, u64 now)
+{
+	u64 length = period(apic);
+	u64 earliest = now - apic->timer_started;
+	u64 spacing = apic->host->tsc_hz / RATE_MAX_HZ;
+
+	if (length < spacing)
+		earliest += spacing - length;
+	return apic->timer_started + (earliest / length + 1) * length;
+}
+
+static void count_arm(struct vlapic *apic)
+{
+	u64 now = device_now(apic->host);
+	u64 length = period(apic);
+
+	if (!length) {
+		device_timer_set(apic->host, &apic->timer, DEVICE_TIMER_OFF);
+		return;
+	}
+	if (apic->timer_mode == MODE_PERIODIC)
+		device_timer_set(apic->host, &apic->timer, periodic_next(apic, now));
+	else if (now - apic->timer_started < length)
+		device_timer_set(apic->host, &apic->timer, apic->timer_started + length);
+}
+
+static void timer_fire(void *context)
+{
+	struct vlapic *apic = context;
+
+	apic->tsc_deadline = 0;
+	if (apic->timer_mode == MODE_PERIODIC)
+		count_arm(apic);
+	vlapic_lvt_fire(apic, VLAPIC_LVT_TIMER);
+}
+
+u32 vlapic_timer_current(const struct vlapic *apic)
+{
+	u64 length = period(apic);
+	u64 elapsed = device_now(apic->host) - apic->timer_started;
+
+	if (!length)
+		return 0;
+	if (apic->timer_mode == MODE_PERIODIC)
+		elapsed %= length;
+	else if (elapsed >= length)
+		return 0;
+	return vlapic_register(apic, VLAPIC_TIMER_INITIAL) - (u32)(elapsed / apic->timer_tick);
+}
+
+void vlapic_timer_start(struct vlapic *apic)
+{
+	/* Writes are ignored in TSC-deadline mode (11.5.4.1), and the reserved mode counts nothing.
+	 */
+	if (apic->timer_mode != MODE_ONE_SHOT && apic->timer_mode != MODE_PERIODIC) {
+		*(volatile u32 *)(void *)(apic->page + VLAPIC_TIMER_INITIAL) = 0;
+		return;
+	}
+	apic->timer_tick = tick_from_divide(apic);
+	apic->timer_started = device_now(apic->host);
+	count_arm(apic);
+}
+
+/* The count goes on from where it is, at the new rate. */
+void vlapic_timer_divide_changed(struct vlapic *apic)
+{
+	u32 counted = vlapic_register(apic, VLAPIC_TIMER_INITIAL) - vlapic_timer_current(apic);
+
+	apic->timer_tick = tick_from_divide(apic);
+	if (!period(apic))
+		return;
+	apic->timer_started = device_now(apic->host) - counted * apic->timer_tick;
+	count_arm(apic);
+}
+
+void vlapic_timer_mode_changed(struct vlapic *apic)
+{
+	u32 mode = vlapic_register(apic, VLAPIC_LVT_TIMER) & MODE_BITS;
+
+	if (mode == apic->timer_mode)
+		return;
+	apic->timer_mode = mode;
+	count_stop(apic);
+}
+
+void vlapic_timer_deadline_set(struct vlapic *apic, u64 deadline)
+{
+	if (apic->timer_mode != MODE_DEADLINE)
+		return;
+	apic->tsc_deadline = deadline;
+	device_timer_set(apic->host, &apic->timer, deadline ? deadline : DEVICE_TIMER_OFF);
+}
+
+void vlapic_timer_reset(struct vlapic *apic)
+{
+	apic->timer_mode = MODE_ONE_SHOT;
+	apic->timer_tick = tick_from_divide(apic);
+	apic->timer_started = 0;
+	count_stop(apic);
+}
+
+void vlapic_timer_init(struct vlapic *apic)
+{
+	memset(&apic->timer, 0, sizeof(apic->timer));
+	apic->timer.deadline = DEVICE_TIMER_OFF;
+	apic->timer.fire = timer_fire;
+	apic->timer.context = apic;
+}

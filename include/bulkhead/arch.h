@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* What the CPU-neutral rooms may ask of the CPU. Implemented in arch/x86. */
+#pragma once
+
+#include <bulkhead/types.h>
+
+struct cpu;
+struct thread;
+struct partition;
+
+/* Interrupts of this CPU: switch them off and return what they were, and back. */
+u64 arch_irq_save(void);
+void arch_irq_restore(u64 flags);
+
+/* Time: the TSC, the same on every CPU and never stopping. */
+u64 arch_tsc(void);
+u64 arch_tsc_hz(void);
+u64 arch_time_us(void); /* since the core started */
+
+/* This CPU: its number, from 0, in the order in which CPUs were found; 0 is the one that booted. */
+u32 arch_cpu_id(void);
+u32 arch_cpu_count(void); /* CPUs that are up */
+static inline void arch_relax(void)
+{
+	__asm__ volatile("pause" ::: "memory");
+}
+
+/* Wait for an interrupt. Called with interrupts off; takes what is pending; returns with them off. */
+void arch_idle(void);
+/* Take the interrupts that are pending. Called and returns with interrupts off. */
+void arch_interrupts_poll(void);
+
+/* Make this CPU take an interrupt at TSC `deadline`, ~0 for never. Only the latest call counts. */
+void arch_timer_arm(u64 deadline);
+
+/* Make CPU `cpu` leave guest mode or its idle state soon, to look at what others asked of it. */
+void arch_cpu_kick(u32 cpu);
+
+/*
+ * Switch from the thread whose stack pointer goes to *save to the one that was left with `load`. Both
+ * with interrupts off.
+ */
+void arch_context_switch(u64 *save, u64 load);
+/* Lay out a new thread's stack (its top is `top`) so that switching to it calls entry(argument). */
+u64 arch_context_new(u64 top, void (*entry)(void *argument), void *argument);
+
+/* The machine. Neither returns; each tries what firmware offers and then what the platform has. */
+noreturn void arch_reboot(void);
+noreturn void arch_power_off(void);
+
+/* Our own bug: report everything on every sink and stop all CPUs. */
+noreturn void panic(const char *format, ...) printf_like(1, 2);
+#define assert(condition)                                                                          \
+	do {                                                                                       \
+		if (unlikely(!(condition)))                                                        \
+			panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition);      \
+	} while (0)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a guest asked for, in words that neither VT-x nor SVM knows: the backend calls these from its exit
+ * handlers, on the vCPU's CPU with interrupts off. "Fault" results mean that the guest gets the exception
+ * that its manual promises.
+ */
+#pragma once
+
+#include <bulkhead/types.h>
+
+struct vcpu;
+
+/* Ports. `bytes` is 1, 2 or 4. */
+u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes);
+void exit_port_write(struct vcpu *vcpu, u16 port, unsigned bytes, u32 value);
+
+/* Guest-physical memory that is not RAM. `bytes` is 1, 2, 4 or 8, within one aligned 8-byte word. */
+u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes);
+void exit_memory_write(struct vcpu *vcpu, u64 gpa, unsigned bytes, u64 value);
+
+/* The local APIC asks whether an 8259 interrupt waits, and takes it. */
+bool exit_pic_pending(struct vcpu *vcpu);
+u8 exit_pic_acknowledge(struct vcpu *vcpu);

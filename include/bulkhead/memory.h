@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's memory and the hypervisor's own address space.
+ *
+ * Hypervisor pages are reached through the direct map: linear = physical + MEMORY_DIRECT. Guest pages
+ * are not in it; a partition's RAM is mapped only in that partition's own space (struct address_space).
+ */
+#pragma once
+
+#include <bulkhead/page_pool.h>
+#include <bulkhead/page_table.h>
+
+/* The hypervisor's linear addresses, by top-level slot of 512 GiB. */
+#define MEMORY_DIRECT  0xffff800000000000ULL /* slot 256: hypervisor pages */
+#define MEMORY_IO      0xffff808000000000ULL /* slot 257: device registers, framebuffer, firmware tables */
+#define MEMORY_STACKS  0xffff810000000000ULL /* slot 258: stacks, a guard page below each */
+#define MEMORY_GUEST   0xffff820000000000ULL /* slots 260 to 263: the partition's RAM, by guest-physical address */
+#define MEMORY_FILES   0xffff840000000000ULL /* slot 264: the partition's files, read-only */
+#define MEMORY_IMAGE   0xffffffff80000000ULL /* slot 511: the core */
+
+/* Zeroed pages of the hypervisor, 4 KiB << order of them; NULL when memory is short. Any CPU. */
+void *memory_alloc(unsigned order) must_check;
+void memory_free(void *pages, unsigned order);
+/* The smallest order that holds `bytes`. */
+unsigned memory_order(u64 bytes);
+
+u64 memory_physical(const void *page); /* of a direct-map address */
+void *memory_linear(u64 physical);     /* of a hypervisor page */
+
+/* Guest RAM, not zeroed, not mapped: physical address or PAGE_NONE. */
+u64 memory_guest_alloc(unsigned order);
+void memory_guest_free(u64 physical, unsigned order);
+
+struct memory_usage {
+	u64 total_bytes;      /* RAM that Bulkhead manages */
+	u64 free_bytes;       /* can still be given to guests */
+	u64 hypervisor_bytes; /* held by the hypervisor: its image, files, tables, what it allocated */
+};
+void memory_usage(struct memory_usage *usage);
+
+/* Map device registers or firmware tables for good: never unmapped. NULL when memory is short. */
+void *memory_map_io(u64 physical, u64 bytes, u32 access, enum memory_type type);
+
+/* A stack of MEMORY_STACK_PAGES pages with an unmapped page below it. Returns its top, or 0. Stacks stay
+ * mapped when freed, for reuse: no CPU has to forget them. */
+#define MEMORY_STACK_PAGES 3
+u64 memory_stack_alloc(void);
+void memory_stack_free(u64 top);
+
+/* One partition's view: the hypervisor plus its own RAM and files. */
+struct address_space {
+	struct page_table table;
+	u64 root; /* physical, for CR3 */
+};
+
+int address_space_create(struct address_space *space) must_check;
+void address_space_destroy(struct address_space *space);
+/* Run this CPU in `space`, NULL for the hypervisor's own; returns what to give to go back. */
+u64 address_space_enter(const struct address_space *space);
+void address_space_leave(u64 previous);
+
+extern struct page_table_memory memory_tables; /* where all page tables come from */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* A virtual CPU: a thread that runs guest code. */
+#pragma once
+
+#include <bulkhead/cpu_state.h>
+#include <bulkhead/thread.h>
+#include <bulkhead/timer.h>
+#include <drivers/virt/vlapic.h>
+
+struct partition;
+
+/* Reasons why the vCPU must not just go on in guest mode; set by anyone (then kick), cleared by itself. */
+#define VCPU_REQUEST_STOP      1u /* the partition is to stop, pause or restart */
+#define VCPU_REQUEST_INTERRUPT 2u /* interrupt state changed: look at what to deliver */
+#define VCPU_REQUEST_NMI       4u
+
+/* Why a vCPU stopped for good. */
+enum vcpu_stop {
+	VCPU_STOP_NONE,
+	VCPU_STOP_TRIPLE_FAULT,
+	VCPU_STOP_UNKNOWN_EXIT,
+	VCPU_STOP_ENTRY_FAILED,
+	VCPU_STOP_EMULATION,
+};
+
+/*
+ * Owned by the CPU that its thread belongs to; others only set `requests` and wake the thread. The general
+ * registers are here while the vCPU is not in guest mode; entry and exit code knows their offset.
+ */
+struct vcpu {
+	u64 gpr[GPR_COUNT]; /* first: entry and exit assembly counts on it */
+	u64 cr2;
+	volatile u32 requests;
+	u32 id;
+	struct partition *partition;
+	void *virt;              /* the virtualisation backend's */
+	u64 tsc_offset;          /* guest TSC = host TSC + offset */
+	bool halted;             /* executed HLT and waits for an interrupt */
+	volatile bool in_guest;  /* as far as others need to know to kick it */
+	struct vlapic apic;
+	struct thread thread;
+	u64 exits;
+	enum vcpu_stop stop;
+	char stop_text[160]; /* for the operator: what exactly happened */
+};
+
+/* Ask `vcpu` to look at `request` soon; any CPU. */
+void vcpu_request(struct vcpu *vcpu, u32 request);
+
+/* The guest did what cannot go on: the partition stops and stays as it is for inspection. On the vCPU's
+ * CPU, in an exit handler. */
+void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...) printf_like(3, 4);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* bulkhead-check: say what a configuration file configures, or everything that is wrong with it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/config.h>
+
+#include "vmm/config_value.h"
+
+#define PARTITION_ROOM 256
+#define ERROR_ROOM     1000
+
+enum { EXIT_GOOD, EXIT_ERRORS, EXIT_MISUSE };
+
+struct options {
+	const char *file;
+	const char *memory; /* as written; NULL: do not check the fit */
+	u64 memory_bytes;
+};
+
+static const char usage[] =
+	"usage: bulkhead-check [--memory SIZE] FILE\n"
+	"Check a configuration file of Bulkhead before it is used.\n"
+	"  --memory SIZE  also check that the partitions fit into a machine with\n"
+	"                 SIZE of memory free, such as 3500M or 16G\n"
+	"Exits 0 when the file is good, 1 when it has errors, 2 on misuse or when\n"
+	"the file cannot be read.\n";
+
+static int options_read(struct options *options, int count, char **words)
+{
+	for (int i = 1; i < count; i++) {
+		if (strcmp(words[i], "--memory") == 0 && i + 1 < count)
+			options->memory = words[++i];
+		else if (words[i][0] == '-' || options->file)
+			return -EINVAL;
+		else
+			options->file = words[i];
+	}
+	if (options->memory &&
+	    config_size_read(slice_of(options->memory), &options->memory_bytes)) {
+		fprintf(stderr, "bulkhead-check: --memory %s is not a size such as 512M\n",
+			options->memory);
+		return -EINVAL;
+	}
+	return options->file ? 0 : -EINVAL;
+}
+
+/* Read all of `file`; the caller frees. NULL, with errno set, when that is not possible. */
+static char *file_read(const char *file, size_t *bytes)
+{
+	FILE *stream = fopen(file, "rb");
+	size_t room = 4096, got;
+	char *text = malloc(room), *larger;
+
+	*bytes = 0;
+	while (stream && text && (got = fread(text + *bytes, 1, room - *bytes, stream)) > 0) {
+		*bytes += got;
+		if (*bytes < room)
+			continue;
+		room *= 2;
+		larger = realloc(text, room);
+		if (!larger)
+			free(text);
+		text = larger;
+	}
+	if (!stream || ferror(stream)) {
+		free(text);
+		text = NULL;
+	}
+	if (stream)
+		fclose(stream);
+	return text;
+}
+
+static int errors_print(const struct config *config, const char *file)
+{
+	u32 shown = MIN(config->error_count, config->error_room);
+	char text[8192];
+
+	for (u32 i = 0; i < shown; i++) {
+		config_error_text(&config->errors[i], file, text, sizeof(text));
+		fputs(text, stderr);
+	}
+	if (config->error_count > shown)
+		fprintf(stderr, "%s: %u more errors are not shown\n", file,
+			config->error_count - shown);
+	fprintf(stderr, "%s: %u error%s\n", file, config->error_count,
+		config->error_count == 1 ? "" : "s");
+	return EXIT_ERRORS;
+}
+
+static void host_print(const struct config_host *host)
+{
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
+
+	printf("host: console %s", config_console_names[host->console]);
+	if (host->console != CONFIG_CONSOLE_NONE)
+		printf(" at %u baud", host->console_baud);
+	if (host->cpus)
+		printf(", at most %u CPU%s", host->cpus, host->cpus == 1 ? "" : "s");
+	else
+		printf(", all CPUs");
+	printf(", log level %s\n", levels[host->log_level]);
+}
+
+static void partition_print(const struct config_partition *partition)
+{
+	char size[CONFIG_SIZE_BYTES], cmdline[CONFIG_CMDLINE_BYTES];
+
+	config_size_text(partition->memory_bytes, size);
+	printf("\npartition %s: %u virtual CPU%s, %s of memory, %s\n", partition->name,
+	       partition->vcpus, partition->vcpus == 1 ? "" : "s", size,
+	       partition->autostart ? "starts by itself" : "starts on command");
+	printf("  %s %s", config_boot_names[partition->boot], partition->kernel);
+	if (partition->boot == CONFIG_BOOT_RAW)
+		printf(" at 0x%llx, entered in %s mode",
+		       (unsigned long long)partition->load_address,
+		       config_entry_names[partition->entry]);
+	if (partition->initrd[0])
+		printf(", initrd %s", partition->initrd);
+	putchar('\n');
+	if (partition->cmdline[0]) {
+		slice_show(slice_of(partition->cmdline), cmdline, sizeof(cmdline));
+		printf("  cmdline %s\n", cmdline);
+	}
+}
+
+static int summary_print(const struct config *config, const struct options *options)
+{
+	char size[CONFIG_SIZE_BYTES];
+	u32 starting = 0;
+	u64 bytes = 0;
+
+	printf("%s: no errors\n\n", options->file);
+	host_print(&config->host);
+	for (u32 i = 0; i < config->partition_count; i++) {
+		const struct config_partition *partition = &config->partitions[i];
+
+		partition_print(partition);
+		starting += partition->autostart;
+		bytes += partition->autostart ? partition->memory_bytes : 0;
+	}
+	config_size_text(bytes, size);
+	printf("\n%u of %u partitions start by themselves, with %s of memory together", starting,
+	       config->partition_count, size);
+	if (options->memory)
+		printf("; they fit into %s", options->memory);
+	putchar('\n');
+	return EXIT_GOOD;
+}
+
+int main(int count, char **words)
+{
+	static struct config_partition partitions[PARTITION_ROOM];
+	static struct config_error errors[ERROR_ROOM];
+	struct config config = {.partitions = partitions,
+				.partition_room = PARTITION_ROOM,
+				.errors = errors,
+				.error_room = ERROR_ROOM};
+	struct options options = {0};
+	size_t bytes;
+	char *text;
+	int wrong;
+
+	if (count == 2 && strcmp(words[1], "--help") == 0) {
+		fputs(usage, stdout);
+		return EXIT_GOOD;
+	}
+	if (options_read(&options, count, words)) {
+		fputs(usage, stderr);
+		return EXIT_MISUSE;
+	}
+	text = file_read(options.file, &bytes);
+	if (!text) {
+		fprintf(stderr, "bulkhead-check: cannot read %s: %s\n", options.file,
+			strerror(errno));
+		return EXIT_MISUSE;
+	}
+	wrong = config_parse(&config, text, bytes);
+	if (options.memory && config_check_memory(&config, options.memory_bytes))
+		wrong = -EINVAL;
+	free(text);
+	return wrong ? errors_print(&config, options.file) : summary_print(&config, &options);
+}

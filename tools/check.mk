@@ -1,0 +1,9 @@
+# bulkhead-check, the host program that checks a configuration file.
+CHECK_SOURCES := tools/bulkhead-check.c vmm/config.c vmm/config_value.c vmm/format.c
+
+$(B)/bulkhead-check: $(CHECK_SOURCES) $(wildcard include/bulkhead/*.h) vmm/config_value.h
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) -O2 -o $@ $(CHECK_SOURCES)
+
+.PHONY: check
+check: $(B)/bulkhead-check ## build the checker of configuration files

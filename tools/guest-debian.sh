@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Make the Debian guest: the kernel of Debian's cloud image and a busybox initramfs.
+#
+#   tools/guest-debian.sh DIRECTORY     makes DIRECTORY/debian.vmlinuz and DIRECTORY/debian.initrd.gz
+#
+# The kernel's package is fetched but not installed. What is there already is not fetched again.
+set -eu
+
+here=$(dirname "$(readlink -f "$0")")
+directory=${1:?usage: tools/guest-debian.sh DIRECTORY}
+mkdir -p "$directory"
+directory=$(readlink -f "$directory")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The metapackage depends on the package that has the present kernel.
+kernel_package() {
+	apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+}
+
+lists_update() {
+	if [ "$(id -u)" = 0 ]; then
+		apt-get update -q
+	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+		sudo apt-get update -q
+	else
+		return 1
+	fi
+}
+
+package_download() {
+	package=$(kernel_package)
+	[ -n "$package" ] || return 1
+	echo "guest-debian: fetching $package"
+	(cd "$work" && apt-get download -q -o APT::Sandbox::User=root "$package")
+}
+
+kernel_make() {
+	if ! package_download && ! { lists_update && package_download; }; then
+		echo "guest-debian: cannot fetch Debian's linux-image-cloud-amd64 with apt-get." >&2
+		echo "guest-debian: is there a network? As root, 'apt-get update' brings fresh lists." >&2
+		exit 1
+	fi
+	dpkg -x "$work"/linux-image-*.deb "$work/kernel"
+	cp "$work"/kernel/boot/vmlinuz-* "$directory/debian.vmlinuz.new"
+	mv "$directory/debian.vmlinuz.new" "$directory/debian.vmlinuz"
+}
+
+initrd_make() {
+	busybox=$(command -v busybox)
+	root=$work/root
+	mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
+	cp "$busybox" "$root/bin/busybox"
+	"$busybox" --list | while read -r applet; do
+		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+	done
+	cp "$here/guests/debian-init" "$root/init"
+	chmod 755 "$root/init"
+	# The same input makes the same file, byte for byte.
+	find "$root" -exec touch -h -d @0 {} +
+	(cd "$root" && find . | LC_ALL=C sort |
+		cpio --quiet --reproducible -o -H newc -R 0:0) | gzip -9n >"$directory/debian.initrd.gz.new"
+	mv "$directory/debian.initrd.gz.new" "$directory/debian.initrd.gz"
+}
+
+[ -s "$directory/debian.vmlinuz" ] || kernel_make
+initrd_make

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A partition's firmware tables. Section numbers are those of the ACPI specification 6.4. The RSDT
+ * is there for readers that know no XSDT.
+ */
+#include <bulkhead/error.h>
+#include <bulkhead/load.h>
+
+#include "guest_dsdt.h"
+
+#define LOCAL_APIC_GPA 0xfee00000U
+#define IO_APIC_GPA    0xfec00000U
+#define IO_APIC_ID     0
+#define LAPIC_ID_END   255 /* ids from here on take an x2APIC entry (5.2.12.12) */
+#define PIT_GSI	       2
+
+#define FADT_MAJOR 6
+#define FADT_MINOR 0
+
+/* 5.2.9, table 5-10: fixed feature flags */
+#define FADT_WBINVD	 BIT(0)
+#define FADT_PROC_C1	 BIT(2)
+#define FADT_PWR_BUTTON	 BIT(4) /* no fixed-hardware power button */
+#define FADT_SLP_BUTTON	 BIT(5) /* no fixed-hardware sleep button */
+#define FADT_FIX_RTC	 BIT(6) /* the RTC wakes nobody through PM1 */
+#define FADT_TMR_VAL_EXT BIT(8) /* the PM timer has 32 bits */
+#define FADT_RESET_REG	 BIT(10)
+/* 5.2.9.3: IA-PC boot architecture flags. 8042 is clear: port 64h resets, but there is no keyboard.
+ */
+#define FADT_LEGACY_DEVICES BIT(0)
+#define FADT_NO_VGA	    BIT(2)
+/* 8.4.1: longer than these means that the board has no C2 and C3 */
+#define FADT_NO_C2 101
+#define FADT_NO_C3 1001
+
+#define MADT_PCAT_COMPAT       BIT(0)
+#define MADT_ENABLED	       BIT(0)
+#define MADT_LEVEL_ACTIVE_HIGH 0xd /* table 5-26 */
+#define MADT_ALL_PROCESSORS    0xff
+#define MADT_ALL_X2APICS       0xffffffffU
+
+enum madt_type {
+	MADT_LOCAL_APIC = 0,
+	MADT_IO_APIC = 1,
+	MADT_OVERRIDE = 2,
+	MADT_LOCAL_NMI = 4,
+	MADT_X2APIC = 9,
+	MADT_X2APIC_NMI = 10,
+};
+
+/* 5.2.3.2: generic address structure */
+enum gas_space { GAS_SYSTEM_IO = 1 };
+enum gas_access { GAS_BYTE = 1, GAS_WORD = 2, GAS_DWORD = 3 };
+
+struct gas {
+	u8 space;
+	u8 bits;
+	u8 offset;
+	u8 access;
+	u64 address;
+} packed;
+
+/* 5.2.5.3 */
+struct rsdp {
+	char signature[8];
+	u8 checksum; /* of the first 20 bytes */
+	char oem[6];
+	u8 revision;
+	u32 rsdt;
+	u32 bytes;
+	u64 xsdt;
+	u8 extended_checksum;
+	u8 reserved[3];
+} packed;
+
+#define RSDP_V1_BYTES 20
+
+/* 5.2.6 */
+struct table_header {
+	char signature[4];
+	u32 bytes;
+	u8 revision;
+	u8 checksum;
+	char oem[6];
+	char oem_table[8];
+	u32 oem_revision;
+	char creator[4];
+	u32 creator_revision;
+} packed;
+
+/* 5.2.7 and 5.2.8: both point to FADT and MADT; the DSDT hangs on the FADT. */
+enum { ROOT_TABLES = 2 };
+
+struct rsdt {
+	struct table_header header;
+	u32 tables[ROOT_TABLES];
+} packed;
+
+struct xsdt {
+	struct table_header header;
+	u64 tables[ROOT_TABLES];
+} packed;
+
+/* 5.2.9, table 5-9 */
+struct fadt {
+	struct table_header header;
+	u32 firmware_ctrl;
+	u32 dsdt;
+	u8 reserved_44;
+	u8 preferred_pm_profile;
+	u16 sci_int;
+	u32 smi_cmd;
+	u8 acpi_enable;
+	u8 acpi_disable;
+	u8 s4bios_req;
+	u8 pstate_cnt;
+	u32 pm1a_evt_blk;
+	u32 pm1b_evt_blk;
+	u32 pm1a_cnt_blk;
+	u32 pm1b_cnt_blk;
+	u32 pm2_cnt_blk;
+	u32 pm_tmr_blk;
+	u32 gpe0_blk;
+	u32 gpe1_blk;
+	u8 pm1_evt_len;
+	u8 pm1_cnt_len;
+	u8 pm2_cnt_len;
+	u8 pm_tmr_len;
+	u8 gpe0_blk_len;
+	u8 gpe1_blk_len;
+	u8 gpe1_base;
+	u8 cst_cnt;
+	u16 p_lvl2_lat;
+	u16 p_lvl3_lat;
+	u16 flush_size;
+	u16 flush_stride;
+	u8 duty_offset;
+	u8 duty_width;
+	u8 day_alrm;
+	u8 mon_alrm;
+	u8 century;
+	u16 iapc_boot_arch;
+	u8 reserved_111;
+	u32 flags;
+	struct gas reset_reg;
+	u8 reset_value;
+	u16 arm_boot_arch;
+	u8 minor;
+	u64 x_firmware_ctrl;
+	u64 x_dsdt;
+	struct gas x_pm1a_evt_blk;
+	struct gas x_pm1b_evt_blk;
+	struct gas x_pm1a_cnt_blk;
+	struct gas x_pm1b_cnt_blk;
+	struct gas x_pm2_cnt_blk;
+	struct gas x_pm_tmr_blk;
+	struct gas x_gpe0_blk;
+	struct gas x_gpe1_blk;
+	struct gas sleep_control;
+	struct gas sleep_status;
+	char hypervisor[8];
+} packed;
+
+/* 5.2.10 */
+struct facs {
+	char signature[4];
+	u32 bytes;
+	u32 hardware_signature;
+	u32 waking_vector;
+	u32 global_lock;
+	u32 flags;
+	u64 x_waking_vector;
+	u8 version;
+	u8 reserved[31];
+} packed;
+
+#define FACS_ALIGNMENT 64
+#define FACS_VERSION   2
+
+/* 5.2.12 and its subsections */
+struct madt {
+	struct table_header header;
+	u32 local_apic;
+	u32 flags;
+} packed;
+
+struct madt_entry {
+	u8 type;
+	u8 bytes;
+} packed;
+
+struct madt_local_apic {
+	struct madt_entry entry;
+	u8 uid;
+	u8 id;
+	u32 flags;
+} packed;
+
+struct madt_x2apic {
+	struct madt_entry entry;
+	u16 reserved;
+	u32 id;
+	u32 flags;
+	u32 uid;
+} packed;
+
+struct madt_io_apic {
+	struct madt_entry entry;
+	u8 id;
+	u8 reserved;
+	u32 address;
+	u32 gsi_base;
+} packed;
+
+struct madt_override {
+	struct madt_entry entry;
+	u8 bus;
+	u8 irq;
+	u32 gsi;
+	u16 flags;
+} packed;
+
+struct madt_local_nmi {
+	struct madt_entry entry;
+	u8 uid;
+	u16 flags;
+	u8 lint;
+} packed;
+
+struct madt_x2apic_nmi {
+	struct madt_entry entry;
+	u16 flags;
+	u32 uid;
+	u8 lint;
+	u8 reserved[3];
+} packed;
+
+_Static_assert(sizeof(struct rsdp) == 36, "RSDP");
+_Static_assert(sizeof(struct table_header) == 36, "header");
+_Static_assert(sizeof(struct facs) == 64, "FACS");
+_Static_assert(offsetof(struct fadt, iapc_boot_arch) == 109, "FADT before its flags");
+_Static_assert(offsetof(struct fadt, x_pm_tmr_blk) == 208, "FADT extended blocks");
+_Static_assert(sizeof(struct fadt) == 276, "FADT");
+
+/* The area of the tables and how much of it is used. Once it is full, all that follows fails too.
+ */
+struct table_area {
+	u8 *base;
+	u64 used;
+	bool full;
+};
+
+static void *area_take(struct table_area *area, u64 bytes, u64 alignment)
+{
+	u64 start = align_up(area->used, alignment);
+
+	if (area->full || start + bytes > GUEST_ACPI_END - GUEST_ACPI_BASE) {
+		area->full = true;
+		return NULL;
+	}
+	area->used = start + bytes;
+	return area->base + start;
+}
+
+static u32 area_gpa(const struct table_area *area, const void *table)
+{
+	return (u32)(GUEST_ACPI_BASE + (u64)((const u8 *)table - area->base));
+}
+
+static u8 checksum(const void *data, u64 bytes)
+{
+	const u8 *byte = data;
+	u8 sum = 0;
+
+	while (bytes--)
+		sum = (u8)(sum + *byte++);
+	return (u8)-sum;
+}
+
+static void table_seal(struct table_header *header, const char *signature, u8 revision, u64 bytes)
+{
+	memcpy(header->signature, signature, sizeof(header->signature));
+	header->bytes = (u32)bytes;
+	header->revision = revision;
+	memcpy(header->oem, "BULKHD", sizeof(header->oem));
+	memcpy(header->oem_table, "BULKHEAD", sizeof(header->oem_table));
+	header->oem_revision = 1;
+	memcpy(header->creator, "BULK", sizeof(header->creator));
+	header->creator_revision = 1;
+	header->checksum = 0;
+	header->checksum = checksum(header, bytes);
+}
+
+static void *madt_add(struct table_area *area, enum madt_type type, u8 bytes)
+{
+	struct madt_entry *entry = area_take(area, bytes, 1);
+
+	if (entry)
+		*entry = (struct madt_entry){type, bytes};
+	return entry;
+}
+
+static void madt_add_processor(struct table_area *area, u32 id)
+{
+	struct madt_local_apic *local;
+	struct madt_x2apic *x2apic;
+
+	if (id < LAPIC_ID_END) {
+		local = madt_add(area, MADT_LOCAL_APIC, sizeof(*local));
+		if (!local)
+			return;
+		local->uid = (u8)id;
+		local->id = (u8)id;
+		local->flags = MADT_ENABLED;
+		return;
+	}
+	x2apic = madt_add(area, MADT_X2APIC, sizeof(*x2apic));
+	if (!x2apic)
+		return;
+	x2apic->uid = id;
+	x2apic->id = id;
+	x2apic->flags = MADT_ENABLED;
+}
+
+static void madt_add_override(struct table_area *area, u8 irq, u32 gsi, u16 flags)
+{
+	struct madt_override *override = madt_add(area, MADT_OVERRIDE, sizeof(*override));
+
+	if (!override)
+		return;
+	override->irq = irq;
+	override->gsi = gsi;
+	override->flags = flags;
+}
+
+static void madt_add_io_apic(struct table_area *area)
+{
+	struct madt_io_apic *io_apic = madt_add(area, MADT_IO_APIC, sizeof(*io_apic));
+
+	if (!io_apic)
+		return;
+	io_apic->id = IO_APIC_ID;
+	io_apic->address = IO_APIC_GPA;
+}
+
+/* NMI arrives at LINT1 of every processor, with the polarity that the bus gives it. */
+static void madt_add_nmis(struct table_area *area, u32 vcpus)
+{
+	struct madt_local_nmi *nmi = madt_add(area, MADT_LOCAL_NMI, sizeof(*nmi));
+	struct madt_x2apic_nmi *x2apic_nmi;
+
+	if (nmi) {
+		nmi->uid = MADT_ALL_PROCESSORS;
+		nmi->lint = 1;
+	}
+	if (vcpus <= LAPIC_ID_END)
+		return;
+	x2apic_nmi = madt_add(area, MADT_X2APIC_NMI, sizeof(*x2apic_nmi));
+	if (x2apic_nmi) {
+		x2apic_nmi->uid = MADT_ALL_X2APICS;
+		x2apic_nmi->lint = 1;
+	}
+}
+
+static struct madt *madt_write(struct table_area *area, u32 vcpus)
+{
+	struct madt *madt = area_take(area, sizeof(*madt), 16);
+
+	for (u32 id = 0; id < vcpus && !area->full; id++)
+		madt_add_processor(area, id);
+	madt_add_io_apic(area);
+	madt_add_override(area, 0, PIT_GSI, 0);
+	madt_add_override(area, ACPI_SCI_IRQ, ACPI_SCI_IRQ, MADT_LEVEL_ACTIVE_HIGH);
+	madt_add_nmis(area, vcpus);
+	if (area->full)
+		return NULL;
+	madt->local_apic = LOCAL_APIC_GPA;
+	madt->flags = MADT_PCAT_COMPAT;
+	table_seal(&madt->header, "APIC", 5, (u64)(area->base + area->used - (u8 *)madt));
+	return madt;
+}
+
+static struct facs *facs_write(struct table_area *area)
+{
+	struct facs *facs = area_take(area, sizeof(*facs), FACS_ALIGNMENT);
+
+	if (!facs)
+		return NULL;
+	memcpy(facs->signature, "FACS", sizeof(facs->signature));
+	facs->bytes = sizeof(*facs);
+	facs->version = FACS_VERSION;
+	return facs;
+}
+
+static u8 *dsdt_write(struct table_area *area)
+{
+	u8 *dsdt = area_take(area, sizeof(guest_dsdt), 16);
+
+	if (dsdt)
+		memcpy(dsdt, guest_dsdt, sizeof(guest_dsdt));
+	return dsdt;
+}
+
+/* The old 32-bit fields and the extended ones say the same: readers differ in which they believe.
+ */
+static void fadt_set_blocks(struct fadt *fadt)
+{
+	fadt->pm1a_evt_blk = ACPI_PM1_EVENT;
+	fadt->pm1_evt_len = 4;
+	fadt->x_pm1a_evt_blk = (struct gas){GAS_SYSTEM_IO, 32, 0, GAS_WORD, ACPI_PM1_EVENT};
+	fadt->pm1a_cnt_blk = ACPI_PM1_CONTROL;
+	fadt->pm1_cnt_len = 2;
+	fadt->x_pm1a_cnt_blk = (struct gas){GAS_SYSTEM_IO, 16, 0, GAS_WORD, ACPI_PM1_CONTROL};
+	fadt->pm_tmr_blk = ACPI_PM_TIMER;
+	fadt->pm_tmr_len = 4;
+	fadt->x_pm_tmr_blk = (struct gas){GAS_SYSTEM_IO, 32, 0, GAS_DWORD, ACPI_PM_TIMER};
+	fadt->reset_reg = (struct gas){GAS_SYSTEM_IO, 8, 0, GAS_BYTE, ACPI_RESET_PORT};
+	fadt->reset_value = ACPI_RESET_VALUE;
+}
+
+/* No SMI command: the board is in ACPI mode from the start, SCI_EN reads 1 (5.2.9, SMI_CMD). */
+static struct fadt *fadt_write(struct table_area *area, const u8 *dsdt, const struct facs *facs)
+{
+	struct fadt *fadt = area_take(area, sizeof(*fadt), 16);
+
+	if (!fadt)
+		return NULL;
+	fadt->firmware_ctrl =
+		area_gpa(area, facs); /* alone: X_FIRMWARE_CTRL is for what lies above 4 GiB */
+	fadt->dsdt = area_gpa(area, dsdt);
+	fadt->x_dsdt = area_gpa(area, dsdt);
+	fadt->sci_int = ACPI_SCI_IRQ;
+	fadt_set_blocks(fadt);
+	fadt->p_lvl2_lat = FADT_NO_C2;
+	fadt->p_lvl3_lat = FADT_NO_C3;
+	fadt->iapc_boot_arch = FADT_LEGACY_DEVICES | FADT_NO_VGA;
+	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON |
+		      FADT_FIX_RTC | FADT_TMR_VAL_EXT | FADT_RESET_REG;
+	fadt->minor = FADT_MINOR;
+	memcpy(fadt->hypervisor, "BULKHEAD", sizeof(fadt->hypervisor));
+	table_seal(&fadt->header, "FACP", FADT_MAJOR, sizeof(*fadt));
+	return fadt;
+}
+
+static void rsdp_write(struct rsdp *rsdp, u32 rsdt, u32 xsdt)
+{
+	memcpy(rsdp->signature, "RSD PTR ", sizeof(rsdp->signature));
+	memcpy(rsdp->oem, "BULKHD", sizeof(rsdp->oem));
+	rsdp->revision = 2;
+	rsdp->rsdt = rsdt;
+	rsdp->bytes = sizeof(*rsdp);
+	rsdp->xsdt = xsdt;
+	rsdp->checksum = checksum(rsdp, RSDP_V1_BYTES);
+	rsdp->extended_checksum = checksum(rsdp, sizeof(*rsdp));
+}
+
+int acpi_build(const struct acpi_request *request, struct guest_memory *memory, u64 *rsdp_gpa)
+{
+	struct table_area area = {
+		.base = guest_memory_at(memory, GUEST_ACPI_BASE, GUEST_ACPI_END - GUEST_ACPI_BASE),
+	};
+	struct rsdp *rsdp;
+	struct rsdt *rsdt;
+	struct xsdt *xsdt;
+	struct facs *facs;
+	struct fadt *fadt;
+	struct madt *madt;
+
+	if (!request->vcpus)
+		return -EINVAL;
+	if (!area.base)
+		return -ENOSPC;
+	/* A reset builds the tables anew, over whatever the guest left. */
+	memset(area.base, 0, GUEST_ACPI_END - GUEST_ACPI_BASE);
+	rsdp = area_take(&area, sizeof(*rsdp), 16);
+	rsdt = area_take(&area, sizeof(*rsdt), 16);
+	xsdt = area_take(&area, sizeof(*xsdt), 16);
+	facs = facs_write(&area);
+	fadt = fadt_write(&area, dsdt_write(&area), facs);
+	madt = madt_write(&area, request->vcpus);
+	if (area.full)
+		return -ENOSPC;
+	rsdt->tables[0] = area_gpa(&area, fadt);
+	rsdt->tables[1] = area_gpa(&area, madt);
+	xsdt->tables[0] = area_gpa(&area, fadt);
+	xsdt->tables[1] = area_gpa(&area, madt);
+	table_seal(&rsdt->header, "RSDT", 1, sizeof(*rsdt));
+	table_seal(&xsdt->header, "XSDT", 1, sizeof(*xsdt));
+	rsdp_write(rsdp, area_gpa(&area, rsdt), area_gpa(&area, xsdt));
+	*rsdp_gpa = area_gpa(&area, rsdp);
+	return 0;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* What every loader needs: words for a refusal, and the first CPU state in the modes guests start
+ * in. */
+#include "load_common.h"
+
+#include <bulkhead/error.h>
+#include <bulkhead/format.h>
+
+#define TSS_OFFSET     0x100 /* in the page of the GDT */
+#define TSS_BYTES      0x68 /* SDM vol. 3, figure 8-11: the 64-bit TSS; the 32-bit one is as long */
+#define TABLE_ENTRIES  512
+#define ENTRY_TABLE    0x03 /* SDM vol. 3, table 4-15: present, writable */
+#define ENTRY_2M       0x83 /* and a page of 2 MiB */
+#define IDENTITY_GIB   4
+#define REAL_IDT_LIMIT 0xffff /* SDM vol. 3, table 9-1: as after reset */
+
+int load_refuse(char *reason, int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	format_list(reason, LOAD_REASON_BYTES, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+/* SDM vol. 3, figure 3-8. */
+static u64 segment_descriptor(const struct cpu_segment *segment)
+{
+	u64 limit = segment->attributes & BIT(15) ? segment->limit >> 12 : segment->limit;
+
+	return (limit & 0xffff) | (segment->base & 0xffffff) << 16 |
+	       (u64)(segment->attributes & 0xf0ff) << 40 | (limit >> 16 & 0xf) << 48 |
+	       (segment->base >> 24 & 0xff) << 56;
+}
+
+static int state_flat(struct guest_memory *memory, u64 gpa, u16 code, struct cpu_state *start)
+{
+	u64 *gdt = guest_memory_at(memory, gpa, PAGE_SIZE);
+	struct cpu_segment data = {LOAD_SELECTOR_DATA, SEGMENT_DATA32, 0xffffffff, 0};
+
+	if (!gdt)
+		return -EFAULT;
+	*start = (struct cpu_state){
+		.rflags = RFLAGS_FIXED,
+		.cr0 = CR0_PE | CR0_ET | CR0_NE,
+		.cs = {LOAD_SELECTOR_CODE, code, 0xffffffff, 0},
+		.ss = data,
+		.ds = data,
+		.es = data,
+		.fs = data,
+		.gs = data,
+		.tr = {LOAD_SELECTOR_TSS, SEGMENT_TSS64, TSS_BYTES - 1, gpa + TSS_OFFSET},
+		.gdtr = {gpa, LOAD_SELECTOR_TSS + 16 - 1},
+	};
+	gdt[LOAD_SELECTOR_CODE / 8] = segment_descriptor(&start->cs);
+	gdt[LOAD_SELECTOR_DATA / 8] = segment_descriptor(&start->ds);
+	gdt[LOAD_SELECTOR_TSS / 8] = segment_descriptor(&start->tr);
+	return 0;
+}
+
+int load_state_protected(struct guest_memory *memory, u64 gpa, struct cpu_state *start)
+{
+	return state_flat(memory, gpa, SEGMENT_CODE32, start);
+}
+
+/* PML4, PDPT and one directory for each GiB, in this order. */
+static void identity_write(u64 *tables, u64 gpa)
+{
+	u64 *pdpt = tables + TABLE_ENTRIES;
+	u64 *directories = pdpt + TABLE_ENTRIES;
+
+	tables[0] = (gpa + PAGE_SIZE) | ENTRY_TABLE;
+	for (u64 i = 0; i < IDENTITY_GIB; i++)
+		pdpt[i] = (gpa + (2 + i) * PAGE_SIZE) | ENTRY_TABLE;
+	for (u64 i = 0; i < IDENTITY_GIB * TABLE_ENTRIES; i++)
+		directories[i] = i * 2 * MIB | ENTRY_2M;
+}
+
+int load_state_long(struct guest_memory *memory, u64 gpa, struct cpu_state *start)
+{
+	u64 tables_gpa = gpa + PAGE_SIZE;
+	u64 *tables = guest_memory_at(memory, tables_gpa, LOAD_LONG_BYTES - PAGE_SIZE);
+	int error = state_flat(memory, gpa, SEGMENT_CODE64, start);
+
+	if (error)
+		return error;
+	if (!tables)
+		return -EFAULT;
+	identity_write(tables, tables_gpa);
+	start->cr0 |= CR0_PG;
+	start->cr3 = tables_gpa;
+	start->cr4 = CR4_PAE;
+	start->efer = EFER_LME | EFER_LMA;
+	return 0;
+}
+
+void load_state_real(u64 address, struct cpu_state *start)
+{
+	struct cpu_segment data = {(u16)(address >> 4), SEGMENT_DATA16, 0xffff, address};
+	struct cpu_segment code = data;
+
+	code.attributes = SEGMENT_CODE16;
+	*start = (struct cpu_state){
+		.rflags = RFLAGS_FIXED,
+		.cr0 = CR0_ET | CR0_NE,
+		.cs = code,
+		.ss = data,
+		.ds = data,
+		.es = data,
+		.fs = data,
+		.gs = data,
+		/* VM entry wants a busy TSS in TR in every mode (SDM vol. 3, 27.3.1.2). */
+		.tr = {0, SEGMENT_TSS64, 0xffff, 0},
+		.gdtr = {0, 0xffff},
+		.idtr = {0, REAL_IDT_LIMIT},
+	};
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* Host timers: a sorted list per CPU. The first deadline is mirrored in cpu->timer_next. */
+#include <bulkhead/timer.h>
+
+#include <bulkhead/arch.h>
+#include <bulkhead/cpu.h>
+
+void timer_init(struct timer *timer, u32 cpu, void (*fire)(struct timer *timer))
+{
+	*timer = (struct timer){ .deadline = TIMER_OFF, .cpu = cpu, .fire = fire };
+}
+
+static void timer_remove(struct cpu *cpu, struct timer *timer)
+{
+	struct timer **at = &cpu->timers;
+
+	while (*at != timer)
+		at = &(*at)->next;
+	*at = timer->next;
+}
+
+static void timer_insert(struct cpu *cpu, struct timer *timer)
+{
+	struct timer **at = &cpu->timers;
+
+	while (*at && (*at)->deadline <= timer->deadline)
+		at = &(*at)->next;
+	timer->next = *at;
+	*at = timer;
+}
+
+static void timer_next_update(struct cpu *cpu)
+{
+	cpu->timer_next = cpu->timers ? cpu->timers->deadline : TIMER_OFF;
+}
+
+void timer_set(struct timer *timer, u64 deadline)
+{
+	struct cpu *cpu = cpus[timer->cpu];
+	u64 flags = spin_lock_irq(&cpu->timer_lock);
+	u64 before = cpu->timer_next;
+
+	if (timer->deadline != TIMER_OFF)
+		timer_remove(cpu, timer);
+	timer->deadline = deadline;
+	if (deadline != TIMER_OFF)
+		timer_insert(cpu, timer);
+	timer_next_update(cpu);
+	spin_unlock_irq(&cpu->timer_lock, flags);
+	if (cpu != cpu_this() && deadline < before) {
+		__atomic_or_fetch(&cpu->attention, CPU_ATTENTION_TIMER, __ATOMIC_RELEASE);
+		arch_cpu_kick(cpu->id);
+	}
+}
+
+void timer_run_due(void)
+{
+	struct cpu *cpu = cpu_this();
+	u64 flags = spin_lock_irq(&cpu->timer_lock);
+
+	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_TIMER, __ATOMIC_ACQUIRE);
+	while (cpu->timers && cpu->timers->deadline <= arch_tsc()) {
+		struct timer *timer = cpu->timers;
+
+		cpu->timers = timer->next;
+		timer->deadline = TIMER_OFF;
+		timer_next_update(cpu);
+		spin_unlock_irq(&cpu->timer_lock, flags);
+		timer->fire(timer);
+		flags = spin_lock_irq(&cpu->timer_lock);
+	}
+	spin_unlock_irq(&cpu->timer_lock, flags);
+}
