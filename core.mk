@@ -14,33 +14,37 @@ CORE_LD    := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --no-war
 
 $(B)/core/%.o: %.c core.mk | $(CORE_GENERATED)
 	@mkdir -p $(@D)
-	$(CC) $(CORE_FLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC    $<"
+	@$(CC) $(CORE_FLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/core/%.asm.o: %.asm
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -g -F dwarf -i $(B)/gen/ -i $(dir $<) -o $@ $<
+	@echo "  NASM  $<"
+	@$(NASM) -f elf64 -g -F dwarf -i $(B)/gen/ -i $(dir $<) -o $@ $<
 
 # Linked twice: the second time with the table of function names that the first one tells.
 $(B)/core/symbols0.c:
 	@mkdir -p $(@D)
-	python3 tools/symbols.py $@
+	@python3 tools/symbols.py $@
 
 $(B)/core.first.elf: $(CORE_OBJ) $(B)/core/symbols0.o linker.ld
-	$(CORE_LD) -o $@ $(CORE_OBJ) $(B)/core/symbols0.o
+	@echo "  LD    $@"
+	@$(CORE_LD) -o $@ $(CORE_OBJ) $(B)/core/symbols0.o
 
 $(B)/core/symbols.c: $(B)/core.first.elf tools/symbols.py
-	python3 tools/symbols.py $< $@
+	@python3 tools/symbols.py $< $@
 
 $(B)/core/symbols%.o: $(B)/core/symbols%.c
-	$(CC) $(CORE_FLAGS) -c -o $@ $<
+	@$(CC) $(CORE_FLAGS) -c -o $@ $<
 
 $(B)/core/symbols.o: $(B)/core/symbols.c
-	$(CC) $(CORE_FLAGS) -c -o $@ $<
+	@$(CC) $(CORE_FLAGS) -c -o $@ $<
 
 $(B)/core.elf: $(CORE_OBJ) $(B)/core/symbols.o linker.ld
-	$(CORE_LD) -o $@ $(CORE_OBJ) $(B)/core/symbols.o
+	@echo "  LD    $@"
+	@$(CORE_LD) -o $@ $(CORE_OBJ) $(B)/core/symbols.o
 
 $(B)/core.bin: $(B)/core.elf
-	objcopy -O binary -j .header -j .text -j .rodata -j .symbols -j .data $< $@
+	@objcopy -O binary -j .header -j .text -j .rodata -j .symbols -j .data $< $@
 
 -include $(CORE_OBJ:.o=.d)

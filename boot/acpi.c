@@ -142,13 +142,15 @@ static int acpi_madt(const struct acpi_reader *reader, u64 rsdp, const u8 **madt
 
 	if (error)
 		return error;
-	if (xsdt && !acpi_madt_in(reader, xsdt, 8, madt, reason))
-		return 0;
-	if (rsdt)
-		return acpi_madt_in(reader, rsdt, 4, madt, reason);
-	if (!xsdt)
+	if (!xsdt && !rsdt) {
 		format_text(reason, ACPI_REASON_BYTES, "the root pointer leads nowhere");
-	return -EINVAL;
+		return -EINVAL;
+	}
+	if (xsdt)
+		error = acpi_madt_in(reader, xsdt, 8, madt, reason);
+	if (rsdt && (!xsdt || error))
+		error = acpi_madt_in(reader, rsdt, 4, madt, reason);
+	return error;
 }
 
 /* Tables that name a CPU both as local APIC and as local x2APIC are common. */

@@ -1,4 +1,4 @@
-# The UEFI loader: build/bulkhead.efi, with the core inside. CORE_BIN may name another core to carry.
+# The UEFI loader: build/bulkhead.efi, with the core in it. CORE_BIN may name another core.
 CORE_BIN ?= $(B)/core.bin
 
 BOOT_SOURCES := $(sort $(wildcard boot/*.c))
@@ -11,7 +11,7 @@ BOOT_OBJECTS := $(BOOT_SOURCES:%.c=$(B)/efi/%.o) $(BOOT_SHARED:%.c=$(B)/efi/%.o)
 EFI_INCLUDE ?= /usr/include/efi
 EFI_LIB     ?= /usr/lib
 
-# UEFI runs position-independent, with Microsoft's calling convention at its interfaces, 16-bit text and
+# UEFI: position-independent, Microsoft's calling convention at the interfaces, 16-bit text,
 # interrupts on the current stack (no red zone).
 BOOT_FLAGS := $(COMMON) -O2 -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 \
               -ffreestanding -fpic -fvisibility=hidden -fshort-wchar -mno-red-zone \

@@ -8,7 +8,7 @@
 #include <bulkhead/string.h>
 
 #define CORE_ALIGNMENT (2 * MIB)
-#define LINK_BASE      0xffffffff80000000ULL
+#define LINK_BASE      0xffffffff80000000UL
 
 extern const u8 core_image[] __attribute__((visibility("hidden")));
 extern const u8 core_image_end[] __attribute__((visibility("hidden")));
@@ -39,7 +39,7 @@ int core_place(struct loader *loader)
 		return -EIO;
 	}
 	if (pages_take(core->memory_bytes, CORE_ALIGNMENT, BOOT_MEMORY_BULKHEAD, base)) {
-		screen_line("There is no free memory of %llu KiB for the core",
+		screen_line("There is no free memory of %lu KiB for the core",
 			    core->memory_bytes / KIB);
 		return -ENOMEM;
 	}

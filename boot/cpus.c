@@ -16,7 +16,7 @@
 #define IOAPIC_ROOM   256
 #define OVERRIDE_ROOM 16 /* ISA has no more interrupts */
 
-#define IOAPIC_DEFAULT 0xfec00000ULL
+#define IOAPIC_DEFAULT 0xfec00000UL
 
 static const struct boot_info *cpus_info;
 
@@ -140,7 +140,7 @@ int cpus_gather(struct loader *loader)
 	info->ioapic_count = topology.ioapic_count;
 	info->irq_override_count = topology.override_count;
 	screen_line(
-		"%u CPU%s, %llu MiB", info->cpu_count, info->cpu_count == 1 ? "" : "s",
+		"%u CPU%s, %lu MiB", info->cpu_count, info->cpu_count == 1 ? "" : "s",
 		memory_map_usable_bytes((const void *)(uintptr_t)info->memory, info->memory_count) /
 			MIB);
 	return 0;

@@ -13,9 +13,7 @@
 #define FILES_MAX_BYTES	    (64 * GIB)
 #define FILES_PER_PARTITION 2
 
-static EFI_FILE_HANDLE files_root;
-
-static int files_open_volume(void)
+static int files_open_volume(EFI_FILE_HANDLE *root)
 {
 	EFI_GUID image_guid = LOADED_IMAGE_PROTOCOL, volume_guid = SIMPLE_FILE_SYSTEM_PROTOCOL;
 	EFI_BOOT_SERVICES *services = firmware.services;
@@ -23,8 +21,6 @@ static int files_open_volume(void)
 	EFI_LOADED_IMAGE *image;
 	void *found;
 
-	if (files_root)
-		return 0;
 	if (EFI_ERROR(services->HandleProtocol(firmware.image, &image_guid, &found)))
 		goto none;
 	image = found;
@@ -32,18 +28,17 @@ static int files_open_volume(void)
 	    EFI_ERROR(services->HandleProtocol(image->DeviceHandle, &volume_guid, &found)))
 		goto none;
 	volume = found;
-	if (EFI_ERROR(volume->OpenVolume(volume, &files_root)))
+	if (EFI_ERROR(volume->OpenVolume(volume, root)))
 		goto none;
 	return 0;
 none:
-	files_root = NULL;
 	screen_line(
 		"The loader did not come from a volume with a file system that the firmware can "
 		"read; start it from a FAT volume");
 	return -EIO;
 }
 
-static int file_open(const char *path, EFI_FILE_HANDLE *file)
+static int file_open(EFI_FILE_HANDLE root, const char *path, EFI_FILE_HANDLE *file)
 {
 	CHAR16 wide[CONFIG_PATH_BYTES];
 	EFI_STATUS status;
@@ -52,7 +47,7 @@ static int file_open(const char *path, EFI_FILE_HANDLE *file)
 	for (; path[used] && used < CONFIG_PATH_BYTES - 1; used++)
 		wide[used] = (u8)path[used];
 	wide[used] = 0;
-	status = files_root->Open(files_root, file, wide, EFI_FILE_MODE_READ, 0);
+	status = root->Open(root, file, wide, EFI_FILE_MODE_READ, 0);
 	if (status == EFI_NOT_FOUND) {
 		screen_line("%s: no such file on the boot volume", path);
 		return -ENOENT;
@@ -84,7 +79,7 @@ static int file_size(const char *path, EFI_FILE_HANDLE file, u64 most, u64 *byte
 	}
 	*bytes = answer.info.FileSize;
 	if (*bytes > most) {
-		screen_line("%s: has %llu KiB, the limit is %llu KiB", path, *bytes / KIB,
+		screen_line("%s: has %lu KiB, the limit is %lu KiB", path, *bytes / KIB,
 			    most / KIB);
 		return -E2BIG;
 	}
@@ -116,7 +111,7 @@ static int file_read_open(const char *path, EFI_FILE_HANDLE handle, u64 most, u6
 	if (error)
 		return error;
 	if (pages_take(MAX(file->bytes + tail, 1), PAGE_SIZE, BOOT_MEMORY_BULKHEAD, &file->base)) {
-		screen_line("%s: there is no room in memory for %llu KiB", path, file->bytes / KIB);
+		screen_line("%s: there is no room in memory for %lu KiB", path, file->bytes / KIB);
 		return -ENOMEM;
 	}
 	return file_fill(path, handle, (u8 *)(uintptr_t)file->base, file->bytes);
@@ -124,16 +119,17 @@ static int file_read_open(const char *path, EFI_FILE_HANDLE handle, u64 most, u6
 
 int file_read(const char *path, u64 most, u64 tail, struct boot_file *file)
 {
-	EFI_FILE_HANDLE handle;
-	int error = files_open_volume();
+	EFI_FILE_HANDLE root, handle;
+	int error = files_open_volume(&root);
 
 	if (error)
 		return error;
-	error = file_open(path, &handle);
-	if (error)
-		return error;
-	error = file_read_open(path, handle, most, tail, file);
-	handle->Close(handle);
+	error = file_open(root, path, &handle);
+	if (!error) {
+		error = file_read_open(path, handle, most, tail, file);
+		handle->Close(handle);
+	}
+	root->Close(root);
 	return error;
 }
 
@@ -160,28 +156,32 @@ static bool files_have(const struct loader *loader, const char *path)
 	return false;
 }
 
+static void files_show(const char *path, u64 bytes)
+{
+	if (bytes < MIB)
+		screen_line("loaded %s %lu KiB", path, (bytes + KIB - 1) / KIB);
+	else
+		screen_line("loaded %s %lu.%lu MiB", path, bytes / MIB, bytes % MIB * 10 / MIB);
+}
+
+/* A file that cannot be read is on the list too, so that two partitions that name it make one line.
+ */
 static int files_add(struct loader *loader, const char *path)
 {
 	u32 room = loader->config.partition_count * FILES_PER_PARTITION;
 	struct boot_file *files = (void *)(uintptr_t)loader->info->files;
 	struct boot_file *file = &files[loader->info->file_count];
-	char *names = (char *)(files + room);
+	char *name = (char *)(files + room) + (u64)loader->info->file_count * CONFIG_PATH_BYTES;
 	int error;
 
 	if (!path[0] || files_have(loader, path))
 		return 0;
-	error = file_read(path, FILES_MAX_BYTES, 0, file);
-	if (error)
-		return error;
-	file->name = (uintptr_t)(names + (u64)loader->info->file_count * CONFIG_PATH_BYTES);
-	memcpy((char *)(uintptr_t)file->name, path, strlen(path) + 1);
+	file->name = (uintptr_t)memcpy(name, path, strlen(path) + 1);
 	loader->info->file_count++;
-	if (file->bytes < MIB)
-		screen_line("loaded %s %llu KiB", path, (file->bytes + KIB - 1) / KIB);
-	else
-		screen_line("loaded %s %llu.%llu MiB", path, file->bytes / MIB,
-			    file->bytes % MIB * 10 / MIB);
-	return 0;
+	error = file_read(path, FILES_MAX_BYTES, 0, file);
+	if (!error)
+		files_show(path, file->bytes);
+	return error;
 }
 
 /* All files that fail are named, not only the first. */

@@ -12,7 +12,7 @@
 #define STACK_BYTES    (32 * KIB)
 #define LEAVE_TRIES    8
 #define CPUID_1G_PAGES BIT(26)
-#define MAPPINGS       4
+#define MAPPINGS       5
 
 struct mapping {
 	u64 linear, physical, bytes, largest;
@@ -46,12 +46,13 @@ static void handoff_mappings(const struct loader *loader, struct mapping *mappin
 	const struct boot_info *info = loader->info;
 	const struct boot_framebuffer *screen = &info->framebuffer;
 	u64 ram_end = memory_map_ram_end((const void *)(uintptr_t)info->memory, info->memory_count);
-	u64 screen_bytes = 4ULL * screen->stride_pixels * screen->height;
+	u64 screen_bytes = 4UL * screen->stride_pixels * screen->height;
 
 	mappings[0] = handoff_identity(0, 4 * GIB, 2 * MIB);
 	mappings[1] = handoff_identity(4 * GIB, MAX(ram_end, 4 * GIB), handoff_largest_page());
 	mappings[2] = handoff_identity(screen->base, screen->base + screen_bytes, 2 * MIB);
-	mappings[3] = (struct mapping){loader->core->link_address, info->core_base,
+	mappings[3] = handoff_identity(info->rsdp, info->rsdp + PAGE_SIZE, 2 * MIB);
+	mappings[4] = (struct mapping){loader->core->link_address, info->core_base,
 				       loader->core->memory_bytes, 2 * MIB};
 }
 
@@ -101,8 +102,8 @@ int handoff_prepare(struct loader *loader)
 
 /*
  * The map's key goes stale when the firmware allocates anything in between, as its timer events
- * may: then take the map anew. After the first attempt the firmware may have shut down most of
- * itself, so from here on there is no more text (UEFI specification, ExitBootServices).
+ * may: then take the map anew. A firmware that still refuses may have shut down part of itself and
+ * need not show the message (UEFI specification, ExitBootServices), though most does.
  */
 int handoff_leave(struct loader *loader)
 {

@@ -92,21 +92,25 @@ static void machine_report(const char *line)
 	screen_line("%s", line);
 }
 
-/* Firmware may lock VMX off on one CPU and not on another, and not all CPUs need be of one kind. */
-static int machine_capture_others(struct mp_services *mp, UINTN enabled,
-				  struct machine_captures *captures)
+/*
+ * Firmware may lock VMX off on one CPU and not on another, and not all CPUs need be of one kind.
+ * Where the firmware does not run us on them the core still finds out, only later. Returns how many
+ * CPUs were captured.
+ */
+static u32 machine_capture_all(struct mp_services *mp, UINTN enabled,
+			       struct machine_captures *captures)
 {
 	EFI_STATUS status;
 
+	machine_capture(captures);
 	if (enabled < 2)
-		return 0;
+		return 1;
 	status = mp->run_all(mp, machine_capture, FALSE, NULL, MACHINE_TIMEOUT_US, captures, NULL);
-	if (EFI_ERROR(status) || captures->taken != enabled) {
-		screen_line("%u of %lu CPUs could be checked (firmware status 0x%lx)",
-			    captures->taken, enabled, status);
-		return -ENODEV;
-	}
-	return 0;
+	if (!EFI_ERROR(status) && captures->taken == enabled)
+		return captures->taken;
+	screen_line("Only the first of %lu CPUs could be checked (firmware status 0x%lx)", enabled,
+		    status);
+	return 1;
 }
 
 int machine_check(struct loader *loader)
@@ -114,7 +118,7 @@ int machine_check(struct loader *loader)
 	struct mp_services *mp = mp_services_find();
 	struct machine_captures captures = {0};
 	UINTN all = 1, enabled = 1;
-	int error;
+	u32 count;
 
 	(void)loader;
 	if (mp && EFI_ERROR(mp->count(mp, &all, &enabled)))
@@ -123,10 +127,6 @@ int machine_check(struct loader *loader)
 	captures.cpus = pages_buffer(captures.room * sizeof(*captures.cpus), BOOT_MEMORY_LOADER);
 	if (!captures.cpus)
 		return -ENOMEM;
-	machine_capture(&captures);
-	error = machine_capture_others(mp, enabled, &captures);
-	if (!error)
-		error = check_cpus(captures.cpus, captures.room, machine_report);
-	pages_release((uintptr_t)captures.cpus);
-	return error;
+	count = machine_capture_all(mp, enabled, &captures);
+	return check_cpus(captures.cpus, count, machine_report);
 }

@@ -7,8 +7,8 @@
 #define ADDRESS_END BIT(52) /* physical addresses have at most 52 bits (SDM vol. 3, 4.1.4) */
 
 /* The window where a BIOS keeps its tables is in no UEFI memory map. */
-#define BIOS_BASE 0xe0000ULL
-#define BIOS_END  0x100000ULL
+#define BIOS_BASE 0xe0000UL
+#define BIOS_END  0x100000UL
 
 /* UEFI specification, table 7.6 and section 7.2.3. */
 enum {

@@ -6,7 +6,7 @@
 #include <bulkhead/string.h>
 
 #define PAGES_ROOM  512
-#define LOW_END	    0xa0000ULL
+#define LOW_END	    0xa0000UL
 #define ADDRESS_END BIT(46) /* where the core wants to be below */
 
 static struct pages pages_list[PAGES_ROOM];
@@ -110,7 +110,7 @@ void *pages_buffer(u64 bytes, enum boot_memory_type type)
 	u64 base;
 
 	if (pages_take(bytes, PAGE_SIZE, type, &base)) {
-		screen_line("Out of memory: %llu KiB are not free", bytes / KIB + 1);
+		screen_line("Out of memory: %lu KiB are not free", bytes / KIB + 1);
 		return NULL;
 	}
 	return (void *)(uintptr_t)base;

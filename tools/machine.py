@@ -19,7 +19,6 @@ import json
 import os
 import re
 import select
-import selectors
 import shutil
 import signal
 import socket
@@ -32,11 +31,7 @@ import time
 import tty
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-try:
-    from pexpect import EOF, TIMEOUT
-    from pexpect.spawnbase import SpawnBase
-except ImportError:
-    sys.exit("machine: the Python module pexpect is missing; install Debian's python3-pexpect")
+from machine_serial import EOF, Pump, Serial, listen, port_of
 
 TOOLS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TOOLS)
@@ -81,134 +76,6 @@ class Ending(collections.namedtuple("Ending", "kind detail seconds")):
 
     def __str__(self):
         return f"{self.kind} after {self.seconds:.2f} s" + (f": {self.detail}" if self.detail else "")
-
-
-class Serial(SpawnBase):
-    """A serial port of a machine as a pexpect object. All output is in the file `log_path` as soon as
-    it comes, whether anybody waits for it or not."""
-
-    def __init__(self, name, log_path):
-        super().__init__(timeout=30, maxread=65536, encoding="latin-1", codec_errors="strict")
-        self.name = name
-        self.log_path = log_path
-        self._log = open(log_path, "wb", buffering=0)
-        self._arrived = threading.Condition()
-        self._pending = bytearray()
-        self._ended = False
-        self._socket = None
-        self.closed = False
-
-    def attach(self, connection):
-        self._socket = connection
-
-    def feed(self, data):
-        """The machine's thread brings output; b'' ends it."""
-        with self._arrived:
-            if data:
-                self._log.write(data)
-                self._pending += data
-            else:
-                self._ended = True
-            self._arrived.notify_all()
-
-    def take(self, size, timeout):
-        """Up to `size` bytes as soon as there are any; None when none came in time, b'' at the end."""
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._pending or self._ended, timeout)
-            data = bytes(self._pending[:size])
-            del self._pending[:size]
-            return data if data or self._ended else None
-
-    def read_nonblocking(self, size=1, timeout=-1):
-        data = self.take(size, self.timeout if timeout == -1 else timeout)
-        if data is None:
-            raise TIMEOUT("nothing came in time")
-        if not data:
-            self.flag_eof = True
-            raise EOF("the machine has ended")
-        text = self._decoder.decode(data, final=False)
-        self._log_text(text)
-        return text
-
-    def _log_text(self, text):
-        for file in (self.logfile, self.logfile_read):
-            if file is not None:
-                file.write(text)
-                file.flush()
-
-    def send(self, text):
-        data = text if isinstance(text, bytes) else text.encode("latin-1")
-        try:
-            self._socket.sendall(data)
-        except OSError as error:
-            raise EOF(f"the machine has ended: {error}") from error
-        return len(data)
-
-    def write(self, text):
-        self.send(text)
-
-    def sendline(self, text=""):
-        """Enter is a carriage return on a terminal."""
-        return self.send(text + "\r")
-
-    def isalive(self):
-        return not self._ended
-
-    def fileno(self):
-        return self._socket.fileno()
-
-    def output(self):
-        """Everything that came so far."""
-        return file_text(self.log_path)
-
-    def close(self):
-        self.feed(b"")
-        self._log.close()
-        self.closed = True
-
-
-class Pump(threading.Thread):
-    """Moves what arrives on sockets to their receivers, so that no emulator waits for its reader."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self._selector = selectors.DefaultSelector()
-        self._stop_read, self._stop_write = os.pipe()
-        self._selector.register(self._stop_read, selectors.EVENT_READ, None)
-
-    def add(self, connection, feed):
-        self._selector.register(connection, selectors.EVENT_READ, feed)
-
-    def run(self):
-        while True:
-            for key, _ in self._selector.select():
-                if key.data is None:
-                    return
-                try:
-                    data = key.fileobj.recv(65536)
-                except OSError:
-                    data = b""
-                key.data(data)
-                if not data:
-                    self._selector.unregister(key.fileobj)
-
-    def stop(self):
-        os.write(self._stop_write, b"x")
-        self.join()
-        self._selector.close()
-        os.close(self._stop_read)
-        os.close(self._stop_write)
-
-
-def listen():
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(1)
-    return listener
-
-
-def port_of(listener):
-    return listener.getsockname()[1]
 
 
 def file_text(path):
@@ -459,8 +326,7 @@ class Machine:
     def _drain(self):
         """The sockets are at their end once the emulator is gone, but the pump may be behind."""
         for serial in self.com:
-            with serial._arrived:
-                serial._arrived.wait_for(lambda serial=serial: serial._ended, 5)
+            serial.wait_end(5)
 
     def _bochs_ending(self, status):
         log = file_text(self._log("bochs.log")) + file_text(self._log("emulator.log"))
@@ -526,18 +392,18 @@ class Terminal:
         self.prefix = False
 
     def run(self):
-        """Returns when the machine has ended or the user quits."""
+        """Returns when the machine has ended (True) or the user quits (False)."""
         saved = termios.tcgetattr(0) if os.isatty(0) else None
         output = threading.Thread(target=self._show, daemon=True)
         output.start()
         try:
             if saved:
                 tty.setraw(0)
-            self._type(output)
+            ended = self._type(output)
         finally:
             if saved:
                 termios.tcsetattr(0, termios.TCSADRAIN, saved)
-        output.join(1)
+        return ended
 
     def _show(self):
         while True:
@@ -555,7 +421,8 @@ class Terminal:
             if not data:
                 watched = []  # no more input; the machine goes on
             elif not self._keys(data):
-                return
+                return False
+        return True
 
     def _keys(self, data):
         """Send what was typed. False when it asks to quit."""
@@ -597,8 +464,8 @@ def options_parse():
     parser.add_argument("--extra", action="append", default=[], metavar="LINE",
                         help="one more line of bochsrc, or one more argument of QEMU")
     parser.add_argument("--logs", metavar="DIR", help="keep the logs there")
-    parser.add_argument("--timeout", type=float, help="end the run after so many seconds (default: 60, "
-                        "with --console never)")
+    parser.add_argument("--timeout", type=float, default=60, metavar="S",
+                        help="end the run after so many seconds (default: 60); not with --console")
     parser.add_argument("--console", action="store_true", help="connect this terminal to COM1")
     return parser.parse_args()
 
@@ -614,13 +481,12 @@ def run(options):
         if options.console:
             print("[The machine's first serial port. Ctrl-A x ends the machine, Ctrl-A Ctrl-A types "
                   "Ctrl-A.]", flush=True)
-            Terminal(machine).run()
-            ending = machine.wait(2) if not machine.running() or options.timeout else None
-            if ending is None:
+            if not Terminal(machine).run():
                 print("\n[machine ended by Ctrl-A x]")
                 return 0
+            ending = machine.wait(10)
         else:
-            ending = machine.wait(options.timeout or 60)
+            ending = machine.wait(options.timeout)
             sys.stdout.write(machine.com[0].output())
         print(f"\n[machine: {ending}]", file=sys.stderr)
     if options.console and ending.kind in ("done", "shutdown"):
@@ -629,7 +495,8 @@ def run(options):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with cleaning up
+    for number in (signal.SIGTERM, signal.SIGHUP):  # clean up then, too
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(run(options_parse()))
     except MachineError as error:

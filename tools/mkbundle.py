@@ -5,7 +5,8 @@
   mkbundle.py -o BUNDLE --core build/core.bin --config FILE.conf ['\\bulkhead\\vmlinuz=FILE' ...]
 
 NAME=FILE pairs are named as in the configuration. The layout is that of tests/stub/stub.h: a header,
-entries, names; then the data, each file on a page of its own and followed by at least one zero byte."""
+entries, names; then the data, each file on a page of its own and followed by at least one zero byte. In
+front of it is padding, which the emulator's way of loading it needs (bundle_find in tests/stub/stub.c)."""
 import argparse
 import struct
 import sys
@@ -13,6 +14,7 @@ import sys
 MAGIC = 0x454C444E55424842
 CORE, CONFIG, FILE = 1, 2, 3
 PAGE = 4096
+PADDING = 4 << 20
 HEADER = struct.Struct("<QQII")
 ENTRY = struct.Struct("<IIQQ")
 CONFIG_NAME = "\\bulkhead\\bulkhead.conf"
@@ -70,7 +72,7 @@ def main():
         data = bundle_make(file_read(options.core), file_read(options.config),
                            {name: file_read(path) for name, path in files.items()})
         with open(options.output, "wb") as output:
-            output.write(data)
+            output.write(bytes(PADDING) + data)
     except OSError as error:
         sys.exit(f"mkbundle: {error}")
 

@@ -209,7 +209,7 @@ void config_size_text(u64 bytes, char buffer[CONFIG_SIZE_BYTES])
 		bytes /= KIB;
 		unit++;
 	}
-	format_text(buffer, CONFIG_SIZE_BYTES, "%llu%.*s", (unsigned long long)bytes, unit ? 1 : 0,
+	format_text(buffer, CONFIG_SIZE_BYTES, "%lu%.*s", bytes, unit ? 1 : 0,
 		    size_units + (unit ? unit - 1 : 0));
 }
 

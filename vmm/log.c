@@ -27,7 +27,7 @@ static struct {
 static bool log_lock(u64 *flags)
 {
 	*flags = arch_irq_save();
-	while (!__atomic_load_n(&log_state.panic, __ATOMIC_RELAXED)) {
+	while (!log_in_panic()) {
 		if (spin_try_lock(&log_state.lock))
 			return true;
 		arch_relax();
@@ -45,6 +45,11 @@ static void log_unlock(bool locked, u64 flags)
 void log_panic_mode(void)
 {
 	__atomic_store_n(&log_state.panic, true, __ATOMIC_RELAXED);
+}
+
+bool log_in_panic(void)
+{
+	return __atomic_load_n(&log_state.panic, __ATOMIC_RELAXED);
 }
 
 const char *log_level_name(enum log_level level)
@@ -67,9 +72,9 @@ size_t log_line(const struct log_entry *entry, char *buffer, size_t bytes)
 		memset(buffer, 0, bytes);
 		return 0;
 	}
-	length = format_text(buffer, bytes - 1, "[%5llu.%06llu] %-5s cpu%-2u  %s",
-			     (unsigned long long)(entry->time_us / 1000000),
-			     (unsigned long long)(entry->time_us % 1000000),
+	length = format_text(buffer, bytes - 1, "[%5lu.%06lu] %-5s cpu%-2u  %s",
+			     entry->time_us / 1000000,
+			     entry->time_us % 1000000,
 			     log_level_name(entry->level), entry->cpu, entry->text);
 	length = MIN(length, bytes - 2);
 	buffer[length++] = '\n';
@@ -111,8 +116,10 @@ static void log_show(const struct log_entry *entry)
 	size_t length = log_line(entry, line, sizeof(line));
 
 	for (struct log_sink *sink = log_state.sinks; sink; sink = sink->next) {
-		if (entry->level <= sink->level)
-			sink->write(sink, entry->level, line, length);
+		if (entry->level > sink->level)
+			continue;
+		sink->sequence = entry->sequence;
+		sink->write(sink, entry->level, line, length);
 	}
 }
 

@@ -55,8 +55,12 @@ void *memmove(void *destination, const void *source, size_t bytes)
 void *memset(void *destination, int value, size_t bytes)
 {
 	void *to = destination;
+	u64 pattern = (u8)value * 0x0101010101010101UL;
+	size_t words = bytes / 8, rest = bytes % 8;
 
-	__asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"((u8)value) : "memory");
+	/* By words: the cost that we count is iterations. */
+	__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(pattern) : "memory");
 	return destination;
 }
 

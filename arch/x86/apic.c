@@ -146,7 +146,7 @@ void apic_timer_calibrate(void)
 	apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
 	if (!counted)
 		panic("the local APIC's timer does not count");
-	timer_rate = mul_div(ticks, 1ULL << 32, counted);
+	timer_rate = mul_div(ticks, 1UL << 32, counted);
 	log_debug("local APIC timer: %lu kHz", mul_div(arch_tsc_hz(), counted, ticks) / 1000);
 }
 
@@ -155,17 +155,17 @@ void apic_timer_set(u64 deadline)
 	u64 now, counts;
 
 	if (tsc_deadline) {
-		msr_write(IA32_TSC_DEADLINE, deadline == ~0ULL ? 0 : MAX(deadline, 1ULL));
+		msr_write(IA32_TSC_DEADLINE, deadline == ~0UL ? 0 : MAX(deadline, 1UL));
 		return;
 	}
-	if (deadline == ~0ULL) {
+	if (deadline == ~0UL) {
 		apic_write(APIC_TIMER_INITIAL, 0);
 		return;
 	}
 	now = tsc_read();
 	/* Far deadlines are reached in several steps: whoever armed looks at the clock again. */
 	counts = deadline > now ? MIN(deadline - now, arch_tsc_hz()) : 0;
-	counts = MIN(mul_div(counts, 1ULL << 32, timer_rate) + 1, 0xffffffffULL);
+	counts = MIN(mul_div(counts, 1UL << 32, timer_rate) + 1, 0xffffffffUL);
 	apic_write(APIC_TIMER_INITIAL, (u32)counts);
 }
 

@@ -34,8 +34,6 @@ struct arch_cpu {
 	void *virt; /* the virtualisation backend's per-CPU data */
 };
 
-extern const char *cpu_name(void); /* CPUID brand string */
-
 /* Segments, interrupt table, control registers, GS: on the CPU itself. `cpu->arch` is filled in. */
 void cpu_setup(struct cpu *cpu);
 /* struct cpu, arch_cpu and IST stacks for CPU `id`; NULL when memory is short. */

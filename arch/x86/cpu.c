@@ -20,17 +20,13 @@ static struct cpu boot_cpu;
 static struct arch_cpu boot_arch;
 static u8 boot_ist[IST_COUNT][4096] aligned(16);
 
-#define BOOT_STACK_BYTES 16384
-static u8 boot_stack[BOOT_STACK_BYTES] aligned(16);
-__asm__(".globl boot_stack_top\n.set boot_stack_top, boot_stack + 16384");
-
 noreturn void __stack_chk_fail(void);
 noreturn void __stack_chk_fail(void)
 {
 	panic("stack overwritten: the canary of a function changed");
 }
 
-const char *cpu_name(void)
+const char *arch_cpu_name(void)
 {
 	static char name[49];
 	u32 *words = (u32 *)(void *)name;
@@ -59,7 +55,7 @@ static void gdt_setup(struct arch_cpu *arch)
 	arch->gdt[1] = 0x00af9b000000ffff;
 	arch->gdt[2] = 0x00cf93000000ffff;
 	/* SDM vol. 3, figure 8-4: an available 64-bit TSS, present. */
-	arch->gdt[3] = (sizeof(arch->tss) - 1) | (base & 0xffffff) << 16 | 0x89ULL << 40 |
+	arch->gdt[3] = (sizeof(arch->tss) - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 |
 		       (base >> 24 & 0xff) << 56;
 	arch->gdt[4] = base >> 32;
 	arch->tss.io_map = sizeof(arch->tss);
@@ -102,7 +98,7 @@ static void cpu_init(struct cpu *cpu, struct arch_cpu *arch, u32 id)
 	cpu->self = cpu;
 	cpu->id = id;
 	cpu->arch = arch;
-	cpu->timer_next = ~0ULL;
+	cpu->timer_next = ~0UL;
 }
 
 void cpu_setup_boot(void)

@@ -7,9 +7,14 @@ bits 64
 extern core_main
 extern smp_ap_main
 extern __stack_chk_guard
-extern boot_stack_top
 
-section .text.entry
+; Until there are stacks with guard pages.
+section .bss
+align 16
+	resb	16384
+boot_stack_top:
+
+section .text.entry exec
 
 ; From the loader, see include/bulkhead/boot.h: RDI = struct boot_info, interrupts off.
 global core_entry

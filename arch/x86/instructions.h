@@ -149,6 +149,6 @@ struct descriptor_pointer {
 #define IA32_TSC_AUX           0xc0000103
 
 /* PA0=WB PA1=WT PA2=UC- PA3=UC PA4=WB PA5=WP PA6=UC- PA7=WC: what page_table_format_host expects. */
-#define PAT_VALUE 0x0107050600070406ULL
+#define PAT_VALUE 0x0107050600070406UL
 /* PAT after power-up (SDM vol. 3, table 12-12). */
-#define PAT_RESET 0x0007040600070406ULL
+#define PAT_RESET 0x0007040600070406UL

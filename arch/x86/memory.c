@@ -68,7 +68,7 @@ unsigned memory_order(u64 bytes)
 static void reserve_fill(void)
 {
 	while (table_reserve_count < RESERVE_PAGES) {
-		u64 physical = page_pool_alloc(&pool, PAGE_ZONE_HYPERVISOR, 0, ~0ULL);
+		u64 physical = page_pool_alloc(&pool, PAGE_ZONE_HYPERVISOR, 0, ~0UL);
 
 		if (physical == PAGE_NONE)
 			return;
@@ -80,7 +80,7 @@ static void reserve_fill(void)
 void *memory_alloc(unsigned order)
 {
 	u64 flags = spin_lock_irq(&pool_lock);
-	u64 physical = page_pool_alloc(&pool, PAGE_ZONE_HYPERVISOR, order, ~0ULL);
+	u64 physical = page_pool_alloc(&pool, PAGE_ZONE_HYPERVISOR, order, ~0UL);
 
 	if (table_reserve_count < RESERVE_PAGES)
 		reserve_fill();
@@ -104,7 +104,7 @@ void memory_free(void *pages, unsigned order)
 u64 memory_guest_alloc(unsigned order)
 {
 	u64 flags = spin_lock_irq(&pool_lock);
-	u64 physical = page_pool_alloc(&pool, PAGE_ZONE_GUEST, order, ~0ULL);
+	u64 physical = page_pool_alloc(&pool, PAGE_ZONE_GUEST, order, ~0UL);
 
 	if (physical != PAGE_NONE)
 		guest_bytes += PAGE_SIZE << order;

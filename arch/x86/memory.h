@@ -14,5 +14,3 @@ void memory_release_loader(const struct boot_info *info);
 u64 memory_root(void);
 /* A root below 4 GiB that also maps `page` one to one, executable, for starting other CPUs. */
 u64 memory_trampoline_root(u64 page);
-/* boot_info addresses are physical; this is where the core finds them. */
-const void *memory_boot(u64 physical);

@@ -79,7 +79,7 @@ static bool in_text(u64 address)
 /* Stacks are in one region; a frame pointer outside it ends the chain. */
 static bool in_stack(u64 address)
 {
-	return is_aligned(address, 8) && address >= 0xffff810000000000ULL;
+	return is_aligned(address, 8) && address >= 0xffff810000000000UL;
 }
 
 static void say_location(u64 address)

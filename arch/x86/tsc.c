@@ -7,7 +7,7 @@
 #include <bulkhead/arch.h>
 #include <bulkhead/log.h>
 
-#define PIT_HZ            1193182ULL
+#define PIT_HZ            1193182UL
 #define PIT_CHANNEL_2     0x42
 #define PIT_COMMAND       0x43
 #define PIT_ONE_SHOT_2    0xb0 /* channel 2, low then high byte, mode 0, binary */
@@ -54,7 +54,7 @@ static u64 announced(void)
 	if (r.eax && r.ebx && r.ecx)
 		return mul_div(r.ecx, r.ebx, r.eax);
 	if (highest >= 0x16)
-		return (cpuid(0x16, 0).eax & 0xffff) * 1000000ULL;
+		return (cpuid(0x16, 0).eax & 0xffff) * 1000000UL;
 	return 0;
 }
 

@@ -15,7 +15,7 @@
 
 #include <bulkhead/device.h>
 
-#define VLAPIC_BASE_DEFAULT 0xfee00000ULL
+#define VLAPIC_BASE_DEFAULT 0xfee00000UL
 #define VLAPIC_BSP          BIT(8)
 #define VLAPIC_X2APIC       BIT(10)
 #define VLAPIC_ENABLE       BIT(11)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* 8259A pair (Intel 231468, "8259A Programmable Interrupt Controller") with ELCR (82371SB, 2.5.4).
- */
+/* 8259A pair (Intel 231468) with the edge/level control registers of the 82371SB (PIIX3). */
 
 #include "vpic.h"
 
 #define MASTER_CASCADE 2
 #define NONE	       8 /* no input */
 
-/* 82371SB 2.5.4.1: the timer, the keyboard, the cascade, the clock and the FPU are always edges. */
+/* 82371SB, ELCR: the timer, the keyboard, the cascade, the clock and the FPU are always edges. */
 static const u8 level_allowed[2] = {0xf8, 0xde};
 
 #define ICW1	  0x10 /* D4 on the even port: ICW1; else D3 tells OCW3 from OCW2 */

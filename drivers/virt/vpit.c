@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* 8254 (Intel 231164, "82C54 CHMOS Programmable Interval Timer") and port 61h (82371SB, 2.5.5.1).
- */
+/* 8254 (Intel 231164) and port 61h, the NMI status and control register of the 82371SB (PIIX3). */
 
 #include "vpit.h"
 #include "clock.h"
 
-#define NEVER	     (~0ULL)
+#define NEVER	     (~0UL)
 #define PORT_61	     0x61
 #define REFRESH	     18	   /* PIT ticks from one toggle of port 61h bit 4 to the next: 15 us */
 #define EDGE_GAP     20000 /* 1/20000 s: interrupts closer together than that become one */
@@ -408,7 +407,7 @@ static u8 pit_read_61(struct vpit *pit)
 	u64 tick = pit_now(pit);
 
 	channel_settle(&pit->channel[2], tick);
-	return (u8)(pit->control | (tick / REFRESH & 1) << 4 | pit->channel[2].out << 5);
+	return (u8)(pit->control | (tick / REFRESH & 1) << 4 | (pit->channel[2].out ? 0x20u : 0u));
 }
 
 static u64 vpit_read(void *device, u64 address, unsigned bytes)

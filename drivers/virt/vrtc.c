@@ -7,10 +7,10 @@
 #define RTC_IRQ	   8
 #define DIVIDER_HZ 32768
 #define DAY_S	   86400
-#define NEVER	   (~0ULL)
+#define NEVER	   (~0UL)
 
 /* Days from 1 January of year 0 to 1 January 1970 in the Gregorian calendar. */
-#define UNIX_DAYS 719528ULL
+#define UNIX_DAYS 719528UL
 
 enum {
 	SECONDS,
@@ -70,7 +70,7 @@ static u32 month_days(u32 year, u32 month)
 /* Days from 1 January of year 0 to that of `year`. */
 static u64 year_start(u32 year)
 {
-	return 365ULL * year + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
+	return 365UL * year + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
 }
 
 static u64 calendar_seconds(const struct calendar *calendar)
@@ -84,11 +84,10 @@ static u64 calendar_seconds(const struct calendar *calendar)
 
 static void calendar_of(u64 seconds, struct calendar *calendar)
 {
-	u64 days = seconds / DAY_S;
-	u32 year = (u32)(days / 366 % 10000);
+	u64 days = seconds / DAY_S % year_start(10000);
+	u32 year = (u32)(days / 366);
 	u32 month = 1;
 
-	days %= year_start(10000);
 	while (year < 9999 && year_start(year + 1) <= days)
 		year++;
 	calendar->weekday = (u32)((days + 6) % 7); /* year 0 began on a Saturday */
@@ -224,7 +223,7 @@ static u64 rtc_period(const struct vrtc *rtc)
 
 	if (rate == 0 || !rtc_divider_runs(rtc))
 		return 0;
-	return 1ULL << ((rate < 3 ? rate + 7 : rate) - 1);
+	return 1UL << ((rate < 3 ? rate + 7 : rate) - 1);
 }
 
 /* Tick of the first occurrence after `tick` of what `flag` tells, or NEVER. */
@@ -273,7 +272,8 @@ static void rtc_update(struct vrtc *rtc)
 	for (u8 flag = FLAG_UPDATE; flag <= FLAG_PERIODIC && !line; flag = (u8)(flag << 1))
 		if (enabled & flag)
 			deadline = MIN(deadline, rtc_next(rtc, flag, rtc->checked));
-	device_timer_set(rtc->host, &rtc->timer, deadline);
+	if (deadline != rtc->timer.deadline)
+		device_timer_set(rtc->host, &rtc->timer, deadline);
 	if (line != rtc->line) {
 		rtc->line = line;
 		device_irq_set(rtc->host, RTC_IRQ, line);
@@ -412,12 +412,12 @@ static void rtc_init_sizes(struct vrtc *rtc, u64 low_bytes, u64 high_bytes)
 	u64 above_4g = high_bytes / (64 * KIB);
 	u32 sum = 0;
 
-	cmos_set_word(rtc, 0x15, MIN(low_bytes / KIB, 640ULL));
-	cmos_set_word(rtc, 0x17, MIN(above_1m, 0xffffULL));
-	cmos_set_word(rtc, 0x30, MIN(above_1m, 0xffffULL));
-	cmos_set_word(rtc, 0x34, MIN(above_16m, 0xffffULL));
-	cmos_set_word(rtc, 0x5b, MIN(above_4g, 0xffffffULL));
-	rtc->cmos[0x5d] = (u8)(MIN(above_4g, 0xffffffULL) >> 16);
+	cmos_set_word(rtc, 0x15, MIN(low_bytes / KIB, 640UL));
+	cmos_set_word(rtc, 0x17, MIN(above_1m, 0xffffUL));
+	cmos_set_word(rtc, 0x30, MIN(above_1m, 0xffffUL));
+	cmos_set_word(rtc, 0x34, MIN(above_16m, 0xffffUL));
+	cmos_set_word(rtc, 0x5b, MIN(above_4g, 0xffffffUL));
+	rtc->cmos[0x5d] = (u8)(MIN(above_4g, 0xffffffUL) >> 16);
 	rtc->cmos[0x14] = 0x02; /* equipment: an FPU, no diskettes */
 	for (unsigned i = 0x10; i <= 0x2d; i++)
 		sum += rtc->cmos[i];

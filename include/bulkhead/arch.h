@@ -33,6 +33,13 @@ void arch_interrupts_poll(void);
 /* Make this CPU take an interrupt at TSC `deadline`, ~0 for never. Only the latest call counts. */
 void arch_timer_arm(u64 deadline);
 
+/*
+ * Let ISA interrupt `isa_irq` call `handler` on this CPU, with interrupts off: it may wake threads and may
+ * not wait. Edge-triggered: the handler takes all that its device has. Never taken back. -ENODEV when the
+ * machine has no way for it, -EBUSY when it has a handler already.
+ */
+int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *context) must_check;
+
 /* Make CPU `cpu` leave guest mode or its idle state soon, to look at what others asked of it. */
 void arch_cpu_kick(u32 cpu);
 
@@ -43,6 +50,13 @@ void arch_cpu_kick(u32 cpu);
 void arch_context_switch(u64 *save, u64 load);
 /* Lay out a new thread's stack (its top is `top`) so that switching to it calls entry(argument). */
 u64 arch_context_new(u64 top, void (*entry)(void *argument), void *argument);
+
+/* What CPUID promises guests about their local APIC: copied into `apic`. */
+struct vlapic;
+void arch_guest_apic_setup(struct vlapic *apic);
+
+/* What the CPU calls itself, for the operator. */
+const char *arch_cpu_name(void);
 
 /* The machine. Neither returns; each tries what firmware offers and then what the platform has. */
 noreturn void arch_reboot(void);

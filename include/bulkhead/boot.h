@@ -19,7 +19,7 @@
 
 #include <bulkhead/types.h>
 
-#define CORE_MAGIC 0x4544414548505542ULL /* "BUPHEADE" read as little-endian bytes */
+#define CORE_MAGIC 0x4544414548505542UL /* "BUPHEADE" read as little-endian bytes */
 
 /*
  * The first bytes of the core's flat image. The loader copies file_bytes to a place aligned to
@@ -33,7 +33,7 @@ struct core_header {
 	u64 entry;        /* link address of the first instruction */
 };
 
-#define BOOT_MAGIC   0x4f464e4948424c42ULL
+#define BOOT_MAGIC   0x4f464e4948424c42UL
 #define BOOT_VERSION 1
 
 enum boot_memory_type {

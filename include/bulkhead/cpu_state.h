@@ -68,7 +68,7 @@ struct cpu_state {
 #define RFLAGS_IF    BIT(9)
 #define RFLAGS_DF    BIT(10)
 #define RFLAGS_OF    BIT(11)
-#define RFLAGS_IOPL  (3ULL << 12)
+#define RFLAGS_IOPL  (3UL << 12)
 #define RFLAGS_NT    BIT(14)
 #define RFLAGS_RF    BIT(16)
 #define RFLAGS_VM    BIT(17)

@@ -16,7 +16,7 @@
 
 #include <bulkhead/types.h>
 
-#define DEVICE_TIMER_OFF (~0ULL)
+#define DEVICE_TIMER_OFF (~0UL)
 
 /*
  * One pending moment. Owned by the device that contains it; `deadline` is written by the host's

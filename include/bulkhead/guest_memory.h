@@ -12,10 +12,10 @@
 #include <bulkhead/string.h>
 #include <bulkhead/types.h>
 
-#define GUEST_HIGH_BASE  (4ULL * GIB)
-#define GUEST_LOW_MAX    (3ULL * GIB) /* RAM below 4 GiB ends here at the latest: MMIO follows */
-#define GUEST_HOLE_BASE  0xa0000ULL   /* legacy VGA window: no RAM */
-#define GUEST_HOLE_END   0xc0000ULL
+#define GUEST_HIGH_BASE  (4 * GIB)
+#define GUEST_LOW_MAX    (3 * GIB) /* RAM below 4 GiB ends here at the latest: MMIO follows */
+#define GUEST_HOLE_BASE  0xa0000UL   /* legacy VGA window: no RAM */
+#define GUEST_HOLE_END   0xc0000UL
 
 struct guest_memory {
 	u8 *window;

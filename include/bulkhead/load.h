@@ -36,8 +36,8 @@ struct acpi_request {
 	u32 vcpus; /* local APIC ids 0 to vcpus - 1 */
 };
 
-#define GUEST_ACPI_BASE 0xe0000ULL
-#define GUEST_ACPI_END  0x100000ULL
+#define GUEST_ACPI_BASE 0xe0000UL
+#define GUEST_ACPI_END  0x100000UL
 
 /* Write the tables; *rsdp_gpa says where the root pointer is. -ENOSPC when they do not fit. */
 int acpi_build(const struct acpi_request *request, struct guest_memory *memory, u64 *rsdp_gpa) must_check;

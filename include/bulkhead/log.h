@@ -32,6 +32,7 @@ struct log_entry {
 struct log_sink {
 	void (*write)(struct log_sink *sink, enum log_level level, const char *text, size_t bytes);
 	enum log_level level; /* least important level it wants */
+	u32 sequence; /* of the line being written, set by the log; in a panic it means nothing */
 	struct log_sink *next;
 };
 
@@ -57,4 +58,5 @@ size_t log_line(const struct log_entry *entry, char *buffer, size_t bytes);
 
 /* In a panic locks are no longer waited for, and text goes straight to every sink. */
 void log_panic_mode(void);
+bool log_in_panic(void);
 void log_panic_write(const char *text, size_t bytes);

@@ -11,12 +11,12 @@
 #include <bulkhead/page_table.h>
 
 /* The hypervisor's linear addresses, by top-level slot of 512 GiB. */
-#define MEMORY_DIRECT  0xffff800000000000ULL /* slot 256: hypervisor pages */
-#define MEMORY_IO      0xffff808000000000ULL /* slot 257: device registers, framebuffer, firmware tables */
-#define MEMORY_STACKS  0xffff810000000000ULL /* slot 258: stacks, a guard page below each */
-#define MEMORY_GUEST   0xffff820000000000ULL /* slots 260 to 263: the partition's RAM, by guest-physical address */
-#define MEMORY_FILES   0xffff840000000000ULL /* slot 264: the partition's files, read-only */
-#define MEMORY_IMAGE   0xffffffff80000000ULL /* slot 511: the core */
+#define MEMORY_DIRECT  0xffff800000000000UL /* slot 256: hypervisor pages */
+#define MEMORY_IO      0xffff808000000000UL /* slot 257: device registers, framebuffer, firmware tables */
+#define MEMORY_STACKS  0xffff810000000000UL /* slot 258: stacks, a guard page below each */
+#define MEMORY_GUEST   0xffff820000000000UL /* slots 260 to 263: the partition's RAM, by guest-physical address */
+#define MEMORY_FILES   0xffff840000000000UL /* slot 264: the partition's files, read-only */
+#define MEMORY_IMAGE   0xffffffff80000000UL /* slot 511: the core */
 
 /* Zeroed pages of the hypervisor, 4 KiB << order of them; NULL when memory is short. Any CPU. */
 void *memory_alloc(unsigned order) must_check;
@@ -26,6 +26,9 @@ unsigned memory_order(u64 bytes);
 
 u64 memory_physical(const void *page); /* of a direct-map address */
 void *memory_linear(u64 physical);     /* of a hypervisor page */
+
+/* Boot information has physical addresses; this is where the core finds what is there. */
+const void *memory_boot(u64 physical);
 
 /* Guest RAM, not zeroed, not mapped: physical address or PAGE_NONE. */
 u64 memory_guest_alloc(unsigned order);

@@ -21,7 +21,7 @@
 
 enum page_zone { PAGE_ZONE_GUEST, PAGE_ZONE_HYPERVISOR, PAGE_ZONES };
 
-#define PAGE_NONE (~0ULL) /* no physical address */
+#define PAGE_NONE (~0UL) /* no physical address */
 
 /* State of one 4 KiB page. 12 bytes at most for each page that the pool spans. */
 struct page_meta {

@@ -22,6 +22,13 @@ enum partition_state {
 
 #define PARTITION_CONSOLE_BYTES (64 * KIB)
 
+/* One piece of a partition's RAM: 4 KiB << order of it. */
+struct ram_block {
+	u64 gpa;
+	u64 physical;
+	unsigned order;
+};
+
 /*
  * Created at boot from the configuration, linked in a list that only grows. `lock` guards state and
  * the list of RAM blocks; `device_lock` every virtual device, see include/bulkhead/device.h. Order: lock,
@@ -42,11 +49,16 @@ struct partition {
 	struct address_space space;
 	struct page_table second_level;
 	struct load_file kernel, initrd; /* in `space` */
+	struct ram_block *ram;           /* what the RAM is made of, in order of guest address */
+	u32 ram_count, ram_room;
 
 	struct vcpu *vcpu; /* the only one, for now */
 
 	struct spinlock device_lock;
 	struct pc *pc;
+	struct timer device_timer; /* the board's next moment */
+	u64 clock_offset;          /* guest tick = host TSC + clock_offset */
+	volatile u32 events;       /* bits of 1 << enum device_event that its vCPU has yet to act on */
 
 	/* What the guest has printed; under console_lock, as the operator's console reads it. */
 	struct spinlock console_lock;
@@ -64,11 +76,12 @@ struct partition *partition_find(const char *name);
 int partition_start(struct partition *partition, char *reason) must_check;
 int partition_stop(struct partition *partition, char *reason) must_check;
 
-const char *partition_state_name(enum partition_state state);
+/* Put a partition that is PARTITION_STARTING into its first state; in its vCPU's thread. */
+int partition_load(struct partition *partition, char *reason) must_check;
+/* Its vCPU left the state RUNNING or STARTING for good: note why, tell the operator. */
+void partition_ended(struct partition *partition, enum partition_state state, const char *reason);
 
-/* What the partition's board asks for (device events), in the vCPU's own thread. */
-void partition_powered_off(struct partition *partition);
-void partition_reset(struct partition *partition);
+const char *partition_state_name(enum partition_state state);
 
 /* Bytes typed at the partition's console: how many were taken. */
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count);

@@ -7,7 +7,7 @@
 
 #include <bulkhead/types.h>
 
-#define TIMER_OFF (~0ULL)
+#define TIMER_OFF (~0UL)
 
 struct timer {
 	u64 deadline; /* TSC; TIMER_OFF when not armed. Under its CPU's timer_lock. */

@@ -15,18 +15,18 @@ typedef uint64_t u64;
 typedef int32_t s32;
 typedef int64_t s64;
 
-#define BIT(n)        (1ULL << (n))
-#define BITS(high, low) ((~0ULL >> (63 - (high))) & (~0ULL << (low)))
+#define BIT(n)        (1UL << (n))
+#define BITS(high, low) ((~0UL >> (63 - (high))) & (~0UL << (low)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
-#define KIB (1ULL << 10)
-#define MIB (1ULL << 20)
-#define GIB (1ULL << 30)
+#define KIB (1UL << 10)
+#define MIB (1UL << 20)
+#define GIB (1UL << 30)
 
 #define PAGE_SHIFT 12
-#define PAGE_SIZE  4096ULL
+#define PAGE_SIZE  4096UL
 
 #define container_of(pointer, type, member)                                                        \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -40,6 +40,7 @@ typedef int64_t s64;
 #define unused            __attribute__((unused))
 #define likely(x)         __builtin_expect(!!(x), 1)
 #define unlikely(x)       __builtin_expect(!!(x), 0)
+#define fallthrough       __attribute__((fallthrough))
 
 /* `alignment` is a power of two in both. */
 static inline u64 align_down(u64 value, u64 alignment)

@@ -5,6 +5,7 @@
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/timer.h>
+#include <arch/x86/guest_msr.h>
 #include <drivers/virt/vlapic.h>
 
 struct partition;
@@ -38,6 +39,7 @@ struct vcpu {
 	bool halted;             /* executed HLT and waits for an interrupt */
 	volatile bool in_guest;  /* as far as others need to know to kick it */
 	struct vlapic apic;
+	struct guest_msrs msrs;
 	struct thread thread;
 	u64 exits;
 	enum vcpu_stop stop;

@@ -88,21 +88,31 @@ noreturn void stub_fail(const char *what, const char *value_name, u64 value)
 		__asm__ volatile("cli; hlt");
 }
 
+/*
+ * Bochs loads the file into its own memory in one piece, but gives guests that memory in blocks of
+ * 128 KiB as they touch them: addresses behind the first block show the file's blocks only in the order
+ * in which they are touched, and what the BIOS touched is gone. So the file begins with padding for that, and
+ * the bundle is looked for, and all of it touched, block by block before anything else is.
+ */
 static const struct bundle *bundle_find(const struct hand_over *out)
 {
-	const struct bundle *bundle = (const void *)BUNDLE_ADDRESS;
+	for (u64 at = BUNDLE_ADDRESS; at < BUNDLE_ADDRESS + BUNDLE_PADDING_MAX; at += BUNDLE_BLOCK) {
+		const struct bundle *bundle = (const void *)at;
 
-	if (!memory_is(out, BUNDLE_ADDRESS, PAGE_SIZE, BOOT_MEMORY_USABLE))
-		stub_fail("the machine has no memory where the bundle should be; give it more",
-			  "address", BUNDLE_ADDRESS);
-	if (bundle->magic != BUNDLE_MAGIC)
-		stub_fail("the emulator has put no bundle into memory, or elsewhere; found at its "
-			  "place",
-			  "value", bundle->magic);
-	if (!memory_is(out, BUNDLE_ADDRESS, bundle->bytes, BOOT_MEMORY_USABLE))
-		stub_fail("the bundle sticks out of memory; give the machine more", "bytes",
-			  bundle->bytes);
-	return bundle;
+		if (!memory_is(out, at, BUNDLE_BLOCK, BOOT_MEMORY_USABLE))
+			stub_fail("the machine has no memory where the bundle should be; give it "
+				  "more",
+				  "address", at);
+		if (*(const volatile u64 *)&bundle->magic != BUNDLE_MAGIC)
+			continue;
+		if (!memory_is(out, at, bundle->bytes, BOOT_MEMORY_USABLE))
+			stub_fail("the bundle sticks out of memory; give the machine more", "bytes",
+				  bundle->bytes);
+		for (u64 block = 0; block < bundle->bytes; block += BUNDLE_BLOCK)
+			(void)*(const volatile u8 *)(at + block);
+		return bundle;
+	}
+	stub_fail("the emulator has put no bundle into memory", "expected from", BUNDLE_ADDRESS);
 }
 
 static const struct bundle_entry *bundle_entry_find(const struct bundle *bundle, u32 kind)
@@ -250,9 +260,9 @@ void stub_main(void)
 	memory_from_e820(out, stub_e820, stub_e820_count);
 	bundle = bundle_find(out);
 	core = bundle_entry_find(bundle, BUNDLE_CORE);
-	header = (const void *)(BUNDLE_ADDRESS + core->offset);
+	header = (const void *)((u64)bundle + core->offset);
 	core_check(header, core->bytes);
-	next = BUNDLE_ADDRESS + bundle->bytes;
+	next = (u64)bundle + bundle->bytes;
 
 	tables = tables_make(out, &next);
 	out->info.core_base = core_place(out, &next, header);
@@ -260,7 +270,7 @@ void stub_main(void)
 	final = place(out, &next, sizeof(*out), PAGE_SIZE, BOOT_MEMORY_BULKHEAD);
 	stack = place(out, &next, STACK_BYTES, PAGE_SIZE, BOOT_MEMORY_LOADER);
 	/* All of it stays, the original of the core too: after a reset it is needed again. */
-	memory_set(out, BUNDLE_ADDRESS, bundle->bytes, BOOT_MEMORY_BULKHEAD);
+	memory_set(out, (u64)bundle, bundle->bytes, BOOT_MEMORY_BULKHEAD);
 	memory_set(out, align_down(0x7c00, PAGE_SIZE),
 		   (u64)stub_end - align_down(0x7c00, PAGE_SIZE), BOOT_MEMORY_LOADER);
 	memory_set(out, TRAMPOLINE_PAGE, PAGE_SIZE, BOOT_MEMORY_BULKHEAD);

@@ -11,7 +11,8 @@ unit_links   = $(shell sed -n 's|^/\* links: \(.*\) \*/|\1|p' $(1))
 define unit_rule
 $(B)/unit/$(1:tests/unit/%.c=%): $(1) $(call unit_subject,$(1)) $(call unit_links,$(1))
 	@mkdir -p $$(@D)
-	$(CC) $(UNIT_FLAGS) -o $$@ $(1) $(call unit_subject,$(1)) $(call unit_links,$(1)) -lcmocka
+	@echo "  CC    $(1)"
+	@$(CC) $(UNIT_FLAGS) -o $$@ $(1) $(call unit_subject,$(1)) $(call unit_links,$(1)) -lcmocka
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
 

@@ -17,6 +17,8 @@
 #define FADT_MAJOR 6
 #define FADT_MINOR 0
 
+#define CMOS_CENTURY 0x32
+
 /* 5.2.9, table 5-10: fixed feature flags */
 #define FADT_WBINVD	 BIT(0)
 #define FADT_PROC_C1	 BIT(2)
@@ -25,9 +27,9 @@
 #define FADT_FIX_RTC	 BIT(6) /* the RTC wakes nobody through PM1 */
 #define FADT_TMR_VAL_EXT BIT(8) /* the PM timer has 32 bits */
 #define FADT_RESET_REG	 BIT(10)
-/* 5.2.9.3: IA-PC boot architecture flags. 8042 is clear: port 64h resets, but there is no keyboard.
- */
+/* 5.2.9.3: IA-PC boot architecture flags. There is an 8042, but no keyboard on it. */
 #define FADT_LEGACY_DEVICES BIT(0)
+#define FADT_8042	    BIT(1)
 #define FADT_NO_VGA	    BIT(2)
 /* 8.4.1: longer than these means that the board has no C2 and C3 */
 #define FADT_NO_C2 101
@@ -433,7 +435,8 @@ static struct fadt *fadt_write(struct table_area *area, const u8 *dsdt, const st
 	fadt_set_blocks(fadt);
 	fadt->p_lvl2_lat = FADT_NO_C2;
 	fadt->p_lvl3_lat = FADT_NO_C3;
-	fadt->iapc_boot_arch = FADT_LEGACY_DEVICES | FADT_NO_VGA;
+	fadt->century = CMOS_CENTURY;
+	fadt->iapc_boot_arch = FADT_LEGACY_DEVICES | FADT_8042 | FADT_NO_VGA;
 	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON |
 		      FADT_FIX_RTC | FADT_TMR_VAL_EXT | FADT_RESET_REG;
 	fadt->minor = FADT_MINOR;

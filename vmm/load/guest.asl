@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a partition's board has that a system cannot find by itself: the DSDT. Processors are in the MADT.
- * The numbers that the FADT has too are those of include/bulkhead/load.h; the unit test compares them.
+ * What a partition's board has that a system cannot find by itself: the DSDT. Processors are in
+ * the MADT. The numbers that the FADT has too are those of include/bulkhead/load.h; the unit test
+ * compares them.
  */
 DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 {
@@ -17,6 +18,7 @@ DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 			{
 				IO (Decode16, 0x20, 0x20, 1, 2)
 				IO (Decode16, 0xa0, 0xa0, 1, 2)
+				IO (Decode16, 0x4d0, 0x4d0, 1, 2)
 				IRQNoFlags () { 2 }
 			})
 		}
@@ -59,8 +61,9 @@ DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 			Name (_UID, 0)
 			Name (_CRS, ResourceTemplate ()
 			{
-				IO (Decode16, 0x61, 0x61, 1, 1)     /* PIT channel 2 gate and output */
-				IO (Decode16, 0xcf9, 0xcf9, 1, 1)   /* reset */
+				IO (Decode16, 0x61, 0x61, 1, 1)      /* PIT channel 2 gate and output */
+				IO (Decode16, 0x92, 0x92, 1, 1)      /* A20 and fast reset */
+				IO (Decode16, 0xcf9, 0xcf9, 1, 1)    /* reset */
 				IO (Decode16, 0xb000, 0xb000, 1, 16) /* PM1a and PM timer */
 			})
 		}

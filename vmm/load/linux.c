@@ -13,11 +13,11 @@
 
 #include <bulkhead/error.h>
 
-#define ZERO_PAGE_GPA 0x10000ULL
-#define STATE_GPA     0x11000ULL
-#define CMDLINE_GPA   0x20000ULL
+#define ZERO_PAGE_GPA 0x10000UL
+#define STATE_GPA     0x11000UL
+#define CMDLINE_GPA   0x20000UL
 #define CMDLINE_ROOM  (LOAD_LOW_END - CMDLINE_GPA)
-#define EBDA_END      0xa0000ULL
+#define EBDA_END      0xa0000UL
 #define ELF_MAGIC     0x464c457fU
 
 _Static_assert(STATE_GPA + LOAD_LONG_BYTES <= CMDLINE_GPA, "low memory overlaps");
@@ -118,8 +118,8 @@ static int image_find_code(const struct load_file *file, struct linux_image *ima
 static int image_refuse_memory(u64 end, const struct guest_memory *memory, char *reason)
 {
 	return load_refuse(reason, -ENOMEM,
-			   "the kernel does not fit: it needs %llu KiB of RAM from 0 on, the "
-			   "partition has %llu KiB",
+			   "the kernel does not fit: it needs %lu KiB of RAM from 0 on, the "
+			   "partition has %lu KiB",
 			   align_up(end, KIB) / KIB, memory->low_bytes / KIB);
 }
 
@@ -175,9 +175,9 @@ static int initrd_place(const struct load_file *initrd, struct linux_image *imag
 		image->initrd_gpa = align_down(limit - initrd->bytes, PAGE_SIZE);
 	if (image->initrd_gpa < image->end_gpa)
 		return load_refuse(reason, -ENOMEM,
-				   "the initrd does not fit: it needs %llu KiB, from the kernel's "
+				   "the initrd does not fit: it needs %lu KiB, from the kernel's "
 				   "end to %s (0x%lx) "
-				   "there are %llu KiB",
+				   "there are %lu KiB",
 				   align_up(initrd->bytes, KIB) / KIB,
 				   reach < memory->low_bytes ? "initrd_addr_max" : "the end of RAM",
 				   limit,
@@ -299,7 +299,7 @@ int load_linux(const struct load_request *request, struct guest_memory *memory,
 		error = load_state_long(memory, STATE_GPA, start);
 	if (error)
 		return load_refuse(reason, error,
-				   "the partition's RAM (%llu KiB) has gaps where the kernel goes",
+				   "the partition's RAM (%lu KiB) has gaps where the kernel goes",
 				   memory->low_bytes / KIB);
 	start->rip = image.code_gpa + LINUX_ENTRY_64;
 	start->gpr[GPR_RSI] = ZERO_PAGE_GPA;

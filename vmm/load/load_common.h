@@ -6,7 +6,7 @@
 #include <bulkhead/load.h>
 
 #define LOAD_LOW_END                                                                               \
-	0x9f000ULL /* what a loader puts into low memory ends here, as on a PC with an EBDA */
+	0x9f000UL /* what a loader puts into low memory ends here, as on a PC with an EBDA */
 
 /* Selectors of the GDT that comes with the flat modes. Linux names the first two __BOOT_CS and
  * __BOOT_DS. */

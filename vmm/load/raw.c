@@ -7,11 +7,11 @@
 #include <bulkhead/error.h>
 
 #define STACK_BYTES	 (4 * PAGE_SIZE)
-#define REAL_SEGMENT	 0x10000ULL
+#define REAL_SEGMENT	 0x10000UL
 #define REAL_SP		 0xfff0 /* when the stack is in the image's own segment */
 #define REAL_STACK_LEAST KIB
 #define REAL_LIMIT	 MIB
-#define FLAT_LIMIT	 (4ULL * GIB)
+#define FLAT_LIMIT	 (4UL * GIB)
 
 static bool ranges_overlap(u64 a, u64 a_bytes, u64 b, u64 b_bytes)
 {
@@ -36,7 +36,7 @@ static int image_check(const struct load_request *request, const struct guest_me
 	    ranges_overlap(address, bytes, GUEST_ACPI_BASE, GUEST_ACPI_END - GUEST_ACPI_BASE))
 		return load_refuse(reason, -EBUSY,
 				   "the image (%lu bytes at 0x%lx) lies on the ACPI tables at "
-				   "0x%llx to 0x%llx",
+				   "0x%lx to 0x%lx",
 				   bytes, address, GUEST_ACPI_BASE, GUEST_ACPI_END);
 	return 0;
 }
@@ -53,9 +53,9 @@ static int low_area_find(const struct load_request *request, const struct guest_
 		end = align_down(request->load_address, PAGE_SIZE);
 	if (end < bytes + PAGE_SIZE) /* page 0 stays free for real-mode vectors */
 		return load_refuse(reason, -ENOMEM,
-				   "the image (%lu bytes at 0x%lx) leaves no %llu KiB for tables "
+				   "the image (%lu bytes at 0x%lx) leaves no %lu KiB for tables "
 				   "and stack in one "
-				   "piece below 0x%llx",
+				   "piece below 0x%lx",
 				   request->kernel.bytes, request->load_address, bytes / KIB,
 				   LOAD_LOW_END);
 	*gpa = end - bytes;
@@ -71,7 +71,7 @@ static int state_real(const struct load_request *request, struct guest_memory *m
 
 	if (address >= REAL_LIMIT || !is_aligned(address, 16))
 		return load_refuse(reason, -EINVAL,
-				   "entry = real needs a load address below 0x%llx that is a "
+				   "entry = real needs a load address below 0x%lx that is a "
 				   "multiple of 16, found "
 				   "0x%lx",
 				   REAL_LIMIT, address);
@@ -99,7 +99,7 @@ static int state_flat(const struct load_request *request, struct guest_memory *m
 
 	if (request->load_address >= FLAT_LIMIT)
 		return load_refuse(reason, -EINVAL,
-				   "entry = %s needs a load address below 0x%llx, found 0x%lx",
+				   "entry = %s needs a load address below 0x%lx, found 0x%lx",
 				   is_long ? "long" : "protected", FLAT_LIMIT,
 				   request->load_address);
 	error = low_area_find(request, memory, STACK_BYTES + tables_bytes, &stack, reason);
@@ -108,7 +108,7 @@ static int state_flat(const struct load_request *request, struct guest_memory *m
 	error = is_long ? load_state_long(memory, stack + STACK_BYTES, start)
 			: load_state_protected(memory, stack + STACK_BYTES, start);
 	if (error)
-		return load_refuse(reason, error, "no RAM at 0x%llx for tables",
+		return load_refuse(reason, error, "no RAM at 0x%lx for tables",
 				   stack + STACK_BYTES);
 	start->rip = request->load_address;
 	start->gpr[GPR_RSP] = stack + STACK_BYTES;

@@ -2,10 +2,12 @@
 /* Results and flags of operations on integers, as SDM vol. 2 has them for each instruction. */
 #include "instruction.h"
 
+#define EVEN_PARITY_OF_4 0x9669u /* bit n: n has an even number of ones */
+
 static u64 flags_result(u64 flags, u64 result, unsigned bytes)
 {
 	flags &= ~(RFLAGS_PF | RFLAGS_ZF | RFLAGS_SF);
-	if (!(__builtin_popcount((u8)result) & 1))
+	if (EVEN_PARITY_OF_4 >> ((result ^ result >> 4) & 0xf) & 1)
 		flags |= RFLAGS_PF;
 	if (!(result & mask_of(bytes)))
 		flags |= RFLAGS_ZF;
@@ -125,7 +127,7 @@ u64 compute_mov(u64 a unused, u64 b, unsigned bytes unused, u64 *flags unused)
 /* OF, SF, AF and PF are undefined after bit tests; they are left alone. */
 static u64 bit_test(u64 a, u64 b, unsigned bytes, u64 *flags)
 {
-	u64 bit = 1ULL << (b & (8 * bytes - 1));
+	u64 bit = 1UL << (b & (8 * bytes - 1));
 
 	*flags = (*flags & ~RFLAGS_CF) | (a & bit ? RFLAGS_CF : 0);
 	return bit;

@@ -173,8 +173,7 @@ static int operand_write(struct emulate_cpu *cpu, const struct instruction *inst
 		return memory_write(cpu, instruction->memory.segment,
 				    effective_address(cpu, instruction), operand->bytes, value);
 	case OPERAND_HIGH_BYTE:
-		cpu->gpr[operand->reg] = (cpu->gpr[operand->reg] & ~0xff00ULL) | (value & 0xff)
-											 << 8;
+		cpu->gpr[operand->reg] = (cpu->gpr[operand->reg] & ~0xff00UL) | (value & 0xff) << 8;
 		return 0;
 	default:
 		gpr_write(cpu, operand->reg, operand->bytes, value);
@@ -270,7 +269,10 @@ static int execute_exchange(struct emulate_cpu *cpu, struct instruction *instruc
 	return 0;
 }
 
-/* The destination is written back when the comparison fails, too (SDM vol. 2, CMPXCHG). */
+/*
+ * Memory is written back when the comparison fails, too (SDM vol. 2, CMPXCHG). A register is not: a
+ * 32-bit one keeps its upper half, as measured on an Intel Xeon.
+ */
 static int execute_cmpxchg(struct emulate_cpu *cpu, struct instruction *instruction)
 {
 	const struct operand *destination = &instruction->destination;
@@ -282,7 +284,8 @@ static int execute_cmpxchg(struct emulate_cpu *cpu, struct instruction *instruct
 		return error;
 	(void)operand_read(cpu, instruction, &instruction->source, false, &b); /* a register */
 	(void)compute_sub(gpr_read(cpu, GPR_RAX, bytes), a, bytes, &flags);
-	error = operand_write(cpu, instruction, destination, flags & RFLAGS_ZF ? b : a);
+	if (flags & RFLAGS_ZF || destination->kind == OPERAND_MEMORY)
+		error = operand_write(cpu, instruction, destination, flags & RFLAGS_ZF ? b : a);
 	if (error)
 		return error;
 	if (!(flags & RFLAGS_ZF))
@@ -374,6 +377,21 @@ static int string_step(struct emulate_cpu *cpu, const struct instruction *instru
 	return 0;
 }
 
+/*
+ * Repeated zero times with 32-bit addresses in 64-bit code: the manual is silent. Measured on
+ * an Intel Xeon: the count is written all the same, and so are the pointers of MOVS and STOS, which
+ * clears their upper halves.
+ */
+static void string_skip(struct emulate_cpu *cpu, u8 steps, unsigned width)
+{
+	gpr_write(cpu, GPR_RCX, width, 0);
+	if (!(steps & STORE_DI))
+		return;
+	gpr_write(cpu, GPR_RDI, width, cpu->gpr[GPR_RDI]);
+	if (steps & LOAD_SI)
+		gpr_write(cpu, GPR_RSI, width, cpu->gpr[GPR_RSI]);
+}
+
 static int execute_string(struct emulate_cpu *cpu, struct instruction *instruction)
 {
 	u8 steps = string_steps[instruction->operation];
@@ -382,8 +400,10 @@ static int execute_string(struct emulate_cpu *cpu, struct instruction *instructi
 	bool equal;
 	int error;
 
-	if (instruction->repeat && !count)
+	if (instruction->repeat && !count) {
+		string_skip(cpu, steps, width);
 		return 0;
+	}
 	error = string_step(cpu, instruction, steps);
 	if (error || !instruction->repeat)
 		return error;

@@ -98,12 +98,12 @@ int instruction_execute(struct emulate_cpu *cpu, struct instruction *instruction
 /* Low `bytes` bytes, 1 to 8, and the top bit among them. */
 static inline u64 mask_of(unsigned bytes)
 {
-	return ~0ULL >> (64 - 8 * bytes);
+	return ~0UL >> (64 - 8 * bytes);
 }
 
 static inline u64 sign_of(unsigned bytes)
 {
-	return 1ULL << (8 * bytes - 1);
+	return 1UL << (8 * bytes - 1);
 }
 
 static inline u64 sign_extend(u64 value, unsigned bytes)

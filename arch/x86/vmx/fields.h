@@ -6,6 +6,7 @@
 
 #define VMCS_FIELDS(F)                                                                             \
 	F(VPID, 0x0000, "virtual-processor identifier")                                            \
+	F(POSTED_INTERRUPT_VECTOR, 0x0002, "posted-interrupt notification vector")                 \
 	F(GUEST_ES_SELECTOR, 0x0800, "guest ES selector")                                          \
 	F(GUEST_CS_SELECTOR, 0x0802, "guest CS selector")                                          \
 	F(GUEST_SS_SELECTOR, 0x0804, "guest SS selector")                                          \
@@ -15,6 +16,8 @@
 	F(GUEST_LDTR_SELECTOR, 0x080c, "guest LDTR selector")                                      \
 	F(GUEST_TR_SELECTOR, 0x080e, "guest TR selector")                                          \
 	F(GUEST_INTERRUPT_STATUS, 0x0810, "guest interrupt status")                                \
+	F(PML_INDEX, 0x0812, "PML index")                                                          \
+	F(GUEST_UINV, 0x0814, "guest UINV")                                                        \
 	F(HOST_ES_SELECTOR, 0x0c00, "host ES selector")                                            \
 	F(HOST_CS_SELECTOR, 0x0c02, "host CS selector")                                            \
 	F(HOST_SS_SELECTOR, 0x0c04, "host SS selector")                                            \
@@ -40,7 +43,12 @@
 	F(EOI_EXIT_BITMAP1, 0x201e, "EOI-exit bitmap 1")                                           \
 	F(EOI_EXIT_BITMAP2, 0x2020, "EOI-exit bitmap 2")                                           \
 	F(EOI_EXIT_BITMAP3, 0x2022, "EOI-exit bitmap 3")                                           \
+	F(EPTP_LIST, 0x2024, "EPTP-list address")                                                  \
+	F(VMREAD_BITMAP, 0x2026, "VMREAD-bitmap address")                                          \
+	F(VMWRITE_BITMAP, 0x2028, "VMWRITE-bitmap address")                                        \
+	F(VE_INFORMATION, 0x202a, "virtualization-exception information address")                  \
 	F(XSS_EXITING_BITMAP, 0x202c, "XSS-exiting bitmap")                                        \
+	F(SPP_TABLE, 0x2030, "sub-page-permission-table pointer")                                  \
 	F(TSC_MULTIPLIER, 0x2032, "TSC multiplier")                                                \
 	F(GUEST_PHYSICAL_ADDRESS, 0x2400, "guest-physical address")                                \
 	F(VMCS_LINK_POINTER, 0x2800, "VMCS link pointer")                                          \
@@ -53,9 +61,13 @@
 	F(GUEST_PDPTE2, 0x280e, "guest PDPTE2")                                                    \
 	F(GUEST_PDPTE3, 0x2810, "guest PDPTE3")                                                    \
 	F(GUEST_BNDCFGS, 0x2812, "guest IA32_BNDCFGS")                                             \
+	F(GUEST_RTIT_CTL, 0x2814, "guest IA32_RTIT_CTL")                                           \
+	F(GUEST_LBR_CTL, 0x2816, "guest IA32_LBR_CTL")                                             \
+	F(GUEST_PKRS, 0x2818, "guest IA32_PKRS")                                                   \
 	F(HOST_PAT, 0x2c00, "host IA32_PAT")                                                       \
 	F(HOST_EFER, 0x2c02, "host IA32_EFER")                                                     \
 	F(HOST_PERF_GLOBAL_CTRL, 0x2c04, "host IA32_PERF_GLOBAL_CTRL")                             \
+	F(HOST_PKRS, 0x2c06, "host IA32_PKRS")                                                     \
 	F(PIN_CONTROLS, 0x4000, "pin-based VM-execution controls")                                 \
 	F(PRIMARY_CONTROLS, 0x4002, "primary processor-based VM-execution controls")               \
 	F(EXCEPTION_BITMAP, 0x4004, "exception bitmap")                                            \
@@ -132,6 +144,9 @@
 	F(GUEST_PENDING_DEBUG, 0x6822, "guest pending debug exceptions")                           \
 	F(GUEST_SYSENTER_ESP, 0x6824, "guest IA32_SYSENTER_ESP")                                   \
 	F(GUEST_SYSENTER_EIP, 0x6826, "guest IA32_SYSENTER_EIP")                                   \
+	F(GUEST_S_CET, 0x6828, "guest IA32_S_CET")                                                 \
+	F(GUEST_SSP, 0x682a, "guest SSP")                                                          \
+	F(GUEST_SSP_TABLE, 0x682c, "guest IA32_INTERRUPT_SSP_TABLE_ADDR")                          \
 	F(HOST_CR0, 0x6c00, "host CR0")                                                            \
 	F(HOST_CR3, 0x6c02, "host CR3")                                                            \
 	F(HOST_CR4, 0x6c04, "host CR4")                                                            \
@@ -143,13 +158,19 @@
 	F(HOST_SYSENTER_ESP, 0x6c10, "host IA32_SYSENTER_ESP")                                     \
 	F(HOST_SYSENTER_EIP, 0x6c12, "host IA32_SYSENTER_EIP")                                     \
 	F(HOST_RSP, 0x6c14, "host RSP")                                                            \
-	F(HOST_RIP, 0x6c16, "host RIP")
+	F(HOST_RIP, 0x6c16, "host RIP")                                                            \
+	F(HOST_S_CET, 0x6c18, "host IA32_S_CET")                                                   \
+	F(HOST_SSP, 0x6c1a, "host SSP")                                                            \
+	F(HOST_SSP_TABLE, 0x6c1c, "host IA32_INTERRUPT_SSP_TABLE_ADDR")
 
 enum vmcs_field {
 #define F(name, encoding, text) name = encoding,
 	VMCS_FIELDS(F)
 #undef F
 };
+
+/* The manual's name of the field with this encoding; NULL when there is none here. */
+const char *vmcs_field_name(u32 encoding);
 
 /* Controls (SDM vol. 3, 25.6 to 25.8). */
 #define PIN_EXTERNAL_INTERRUPT   BIT(0)
@@ -201,6 +222,8 @@ enum vmcs_field {
 #define CPU2_EPT_VE               BIT(18)
 #define CPU2_XSAVES               BIT(20)
 #define CPU2_MODE_BASED_EXECUTE   BIT(22)
+#define CPU2_SUB_PAGE_WRITE       BIT(23)
+#define CPU2_PT_GUEST_PHYSICAL    BIT(24)
 #define CPU2_TSC_SCALING          BIT(25)
 
 #define EXIT_SAVE_DEBUG           BIT(2)
@@ -213,6 +236,9 @@ enum vmcs_field {
 #define EXIT_LOAD_EFER            BIT(21)
 #define EXIT_SAVE_PREEMPTION      BIT(22)
 #define EXIT_CLEAR_BNDCFGS        BIT(23)
+#define EXIT_CLEAR_RTIT           BIT(25)
+#define EXIT_LOAD_CET             BIT(28)
+#define EXIT_LOAD_PKRS            BIT(29)
 
 #define ENTRY_LOAD_DEBUG          BIT(2)
 #define ENTRY_IA32E               BIT(9)
@@ -222,6 +248,11 @@ enum vmcs_field {
 #define ENTRY_LOAD_PAT            BIT(14)
 #define ENTRY_LOAD_EFER           BIT(15)
 #define ENTRY_LOAD_BNDCFGS        BIT(16)
+#define ENTRY_LOAD_RTIT           BIT(18)
+#define ENTRY_LOAD_UINV           BIT(19)
+#define ENTRY_LOAD_CET            BIT(20)
+#define ENTRY_LOAD_LBR            BIT(21)
+#define ENTRY_LOAD_PKRS           BIT(22)
 
 /* Interruption information (SDM vol. 3, 25.8.3 and 25.9.2). */
 #define EVENT_VALID        BIT(31)
@@ -232,6 +263,7 @@ enum vmcs_field {
 #define EVENT_SOFTWARE     (4u << 8)
 #define EVENT_PRIVILEGED   (5u << 8)
 #define EVENT_SOFTWARE_EXC (6u << 8)
+#define EVENT_OTHER        (7u << 8)
 #define EVENT_TYPE_MASK    (7u << 8)
 #define EVENT_NMI_UNBLOCKED BIT(12)
 
@@ -239,6 +271,7 @@ enum vmcs_field {
 #define INTERRUPTIBILITY_MOV_SS BIT(1)
 #define INTERRUPTIBILITY_SMI    BIT(2)
 #define INTERRUPTIBILITY_NMI    BIT(3)
+#define INTERRUPTIBILITY_ENCLAVE BIT(4)
 
 #define RIGHTS_UNUSABLE BIT(16)
 

@@ -77,7 +77,8 @@ void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code);
 void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on);
 
 /* exits.c */
-void vmx_advance(void);
+void vmx_advance(void);             /* RIP past the instruction that exited */
+void vmx_instruction_completed(void); /* what else the end of an instruction changes */
 
 /* mmio.c: run the instruction at RIP, which touched memory that is not RAM. */
 void vmx_emulate(struct vcpu *vcpu);

@@ -174,8 +174,9 @@ static void test_fadt_flags(void **state)
 	/* WBINVD, PROC_C1, no fixed buttons, RTC not in PM1, 32-bit timer, reset register */
 	assert_int_equal(get(fadt + 112, 4),
 			 1 << 0 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
-	/* legacy devices, no VGA; neither a keyboard controller nor a lack of MSI or RTC */
-	assert_int_equal(get(fadt + 109, 2), 1 << 0 | 1 << 2);
+	/* legacy devices, 8042, no VGA; no lack of MSI or RTC */
+	assert_int_equal(get(fadt + 109, 2), 1 << 0 | 1 << 1 | 1 << 2);
+	assert_int_equal(fadt[108], 0x32); /* century */
 	assert_true(get(fadt + 96, 2) > 100);
 	assert_true(get(fadt + 98, 2) > 1000);
 }
@@ -245,7 +246,10 @@ static void test_dsdt(void **state)
 	check_has_id(dsdt, 0x0c, 0x02);
 	check_has_ports(dsdt, 0x20, 2);
 	check_has_ports(dsdt, 0xa0, 2);
+	check_has_ports(dsdt, 0x4d0, 2);
 	check_has_ports(dsdt, 0x40, 4);
+	check_has_ports(dsdt, 0x61, 1);
+	check_has_ports(dsdt, 0x92, 1);
 	check_has_ports(dsdt, 0x70, 2);
 	check_has_ports(dsdt, 0x3f8, 8);
 	check_has_ports(dsdt, ACPI_RESET_PORT, 1);

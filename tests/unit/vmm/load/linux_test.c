@@ -144,6 +144,7 @@ static void test_zero_page_header(void **state)
 	put(f->file + 0x224, 0x7777, 2);
 	put(f->file + 0x226, 0x8888, 2);
 	put(f->file + 0x23c, 3, 4);
+	put(f->file + 0x240, 0xaaaa, 8);
 	put(f->file + 0x250, 0x9999, 8);
 	load(f);
 	for (unsigned i = 0; i < 0x70; i++) /* no screen, no APM BIOS */
@@ -162,6 +163,7 @@ static void test_zero_page_header(void **state)
 	assert_int_equal(get(page + 0x224, 4), 0);
 	assert_int_equal(get(page + 0x228, 4), 0x20000);
 	assert_int_equal(get(page + 0x23c, 4), 0);
+	assert_int_equal(get(page + 0x240, 8), 0);
 	assert_int_equal(get(page + 0x250, 8), 0);
 	assert_int_equal(get(page + 0x258, 8), 0x1000000);
 	assert_int_equal(get(page + 0x260, 4), 0x800000);

@@ -129,6 +129,8 @@ static void test_real_mode_stack_goes_elsewhere(void **state)
 	assert_int_equal(f->start.cs.base, 0x1000);
 	check_real_segment(&f->start.ss, f->start.ss.base);
 	check_stack(f);
+	load(f, CONFIG_ENTRY_REAL, 0x1000, 0xfc00); /* too little room in it */
+	check_stack(f);
 	load(f, CONFIG_ENTRY_REAL, 0x98000, 512); /* its segment reaches into the VGA window */
 	check_stack(f);
 	load(f, CONFIG_ENTRY_REAL, 0xf0000, 0x10000); /* a BIOS */
@@ -228,6 +230,11 @@ static void test_tables_keep_clear_of_the_image(void **state)
 	check_page_tables(f);
 	check_stack(f);
 	refuse(f, CONFIG_ENTRY_LONG, 0x8000, 0x98000, -ENOMEM, "leaves no 44 KiB");
+	refuse(f, CONFIG_ENTRY_LONG, 0xb000, 0x94000, -ENOMEM, "leaves no 44 KiB");
+	load(f, CONFIG_ENTRY_LONG, 0xc000, 0x93000);
+	check_page_tables(f);
+	for (u64 i = 0; i < 0x1000; i += 8) /* real-mode vectors */
+		assert_int_equal(guest_u64(f, i), 0);
 }
 
 static void test_images_that_do_not_fit(void **state)

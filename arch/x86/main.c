@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core from its first C function to the first guest. The loader has handed over as
+ * include/bulkhead/boot.h says.
+ */
+#include "apic.h"
+#include "arch_cpu.h"
+#include "guest_cpuid.h"
+#include "instructions.h"
+#include "interrupt.h"
+#include "memory.h"
+#include "smp.h"
+#include "tsc.h"
+
+#include <bulkhead/arch.h>
+#include <bulkhead/boot_files.h>
+#include <bulkhead/config.h>
+#include <bulkhead/console.h>
+#include <bulkhead/log.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/string.h>
+#include <bulkhead/thread.h>
+#include <bulkhead/virt.h>
+#include <drivers/host/acpi.h>
+#include <drivers/host/framebuffer.h>
+
+noreturn void core_main(u64 info);
+
+const struct virt_backend *virt = &virt_vmx;
+
+static struct config config;
+
+/* Room for as many partitions as the text has '[' in it: never too little. */
+static void read_configuration(void)
+{
+	const char *text = memory_boot(boot_info->config);
+	static struct config_error error;
+	u32 sections = 0;
+	char message[256];
+
+	for (u64 i = 0; i < boot_info->config_bytes; i++)
+		sections += text[i] == '[';
+	config.partition_room = sections;
+	config.partitions = memory_alloc(memory_order(sections * sizeof(*config.partitions)));
+	config.errors = &error;
+	config.error_room = 1;
+	if (!config.partitions)
+		panic("no memory for %u partitions' configuration", sections);
+	if (!config_parse(&config, text, boot_info->config_bytes))
+		return;
+	config_error_text(&error, memory_boot(boot_info->config_name), message, sizeof(message));
+	panic("the loader let a wrong configuration through: %s", message);
+}
+
+void arch_guest_apic_setup(struct vlapic *apic)
+{
+	apic->bus_divisor = guest_cpuid_policy.bus_divisor;
+	apic->has_tsc_deadline = guest_cpuid_policy.tsc_deadline;
+	apic->has_x2apic = guest_cpuid_policy.x2apic;
+}
+
+int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *context)
+{
+	static u8 next_vector = VECTOR_DEVICE;
+
+	interrupt_handler_set(next_vector, handler, context);
+	return apic_route_isa(isa_irq, next_vector++);
+}
+
+const char *arch_firmware_name(void)
+{
+	return boot_info->firmware;
+}
+
+/* Vectors whose only purpose is to make a CPU look around. */
+static void look_around(void *context unused)
+{
+}
+
+/* A CPU's own thread: what it was started on becomes its idle loop. */
+static noreturn void become_idle(struct thread *thread)
+{
+	struct cpu *cpu = cpu_this();
+
+	thread->name = "idle";
+	thread->cpu = cpu->id;
+	thread->state = THREAD_RUNNING;
+	cpu->idle = thread;
+	cpu->thread = thread;
+	thread_idle_loop();
+}
+
+static void ap_work(void)
+{
+	struct thread *idle = memory_alloc(0);
+
+	if (!idle)
+		panic("no memory for CPU %u", arch_cpu_id());
+	if (virt->cpu_enable())
+		panic("CPU %u cannot run guests", arch_cpu_id());
+	become_idle(idle);
+}
+
+static void say_what_there_is(void)
+{
+	struct memory_usage usage;
+	char backend[80];
+
+	memory_usage(&usage);
+	virt->describe(backend, sizeof(backend));
+	log_info("Bulkhead " BULKHEAD_VERSION " on %s", arch_cpu_name());
+	log_info("%u CPUs at %lu MHz, %lu MiB for guests, %s", arch_cpu_count(),
+		 arch_tsc_hz() / 1000000, usage.free_bytes / MIB, backend);
+}
+
+/* On a guarded stack, with the loader's memory no longer in use. */
+static void late_start(void *argument unused)
+{
+	memory_release_loader(boot_info);
+	read_configuration();
+	if (console_init(&config.host))
+		log_error("no serial port at the place that the configuration names");
+	if (boot_info->framebuffer.base && framebuffer_init(&boot_info->framebuffer))
+		log_warn("the screen cannot be used");
+	if (boot_info->rsdp && acpi_init(boot_info->rsdp))
+		log_warn("the firmware's ACPI tables cannot be used");
+	apic_init();
+	apic_init_board(boot_info);
+	tsc_init();
+	apic_timer_calibrate();
+	interrupt_handler_set(VECTOR_TIMER, look_around, NULL);
+	interrupt_handler_set(VECTOR_KICK, look_around, NULL);
+	if (virt->probe() || virt->cpu_enable())
+		panic("this machine cannot run guests, see above");
+	smp_start(boot_info, config.host.cpus, ap_work);
+	say_what_there_is();
+	console_start(&config);
+	partition_create_all(&config);
+	partition_autostart();
+	become_idle(cpu_this()->thread);
+}
+
+void core_main(u64 info_physical)
+{
+	static struct thread first;
+	const struct boot_info *info = (const void *)info_physical;
+	u64 unused_stack;
+
+	cpu_setup_boot();
+	if (info->magic != BOOT_MAGIC || info->version != BOOT_VERSION ||
+	    info->bytes != sizeof(*info))
+		panic("the loader is not of this version");
+	memory_init(info);
+	boot_info = memory_boot(info_physical);
+	cpu_finish_boot(0);
+	cpu_this()->thread = &first;
+	if (thread_create(&first, "start", 0, late_start, NULL))
+		panic("no memory for the first stack");
+	arch_context_switch(&unused_stack, first.stack_pointer);
+	__builtin_unreachable();
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's control registers. Most writes do not exit; those that touch a bit which the hypervisor owns
+ * are carried out here with every check that the CPU makes (SDM vol. 2, MOV to control registers).
+ */
+#include "vmx.h"
+
+#include "../guest_cpuid.h"
+#include "../instructions.h"
+#include "instructions.h"
+
+#include <bulkhead/error.h>
+#include <bulkhead/partition.h>
+
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+
+/* Exit qualification for control-register accesses (SDM vol. 3, table 28-3). */
+#define CR_NUMBER(q)   ((q)&0xf)
+#define CR_TYPE(q)     ((q) >> 4 & 3)
+#define CR_REGISTER(q) ((q) >> 8 & 0xf)
+#define CR_LMSW(q)     ((q) >> 16 & 0xffff)
+
+enum { CR_TYPE_WRITE, CR_TYPE_READ, CR_TYPE_CLTS, CR_TYPE_LMSW };
+
+#define CR0_DEFINED                                                                                \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+	 CR0_PG)
+
+u64 vmx_cr0(void)
+{
+	u64 mask = vmread(CR0_MASK);
+
+	return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_SHADOW) & mask);
+}
+
+u64 vmx_cr4(void)
+{
+	u64 mask = vmread(CR4_MASK);
+
+	return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_SHADOW) & mask);
+}
+
+/* Writes that the CPU itself would follow with a flush of this guest's translations. */
+static void flush_guest_translations(struct vcpu *vcpu)
+{
+	if (invvpid(INVVPID_SINGLE, vmx_of(vcpu)->vpid))
+		panic("INVVPID failed");
+}
+
+/* PAE paging without long mode reads its four top entries now (SDM vol. 3, 4.4.1). */
+static int load_pdptes(struct vcpu *vcpu, u64 cr3)
+{
+	u64 reserved = BITS(63, guest_cpuid_policy.physical_bits) | BITS(8, 5) | BITS(2, 1);
+	const u64 *table = guest_memory_at(&vcpu->partition->memory, cr3 & 0xffffffe0, 32);
+
+	if (!table)
+		return -EFAULT;
+	for (int i = 0; i < 4; i++)
+		if (table[i] & 1 && table[i] & reserved)
+			return -EINVAL;
+	for (u32 i = 0; i < 4; i++)
+		vmwrite(GUEST_PDPTE0 + 2 * i, table[i]);
+	return 0;
+}
+
+static bool cr0_legal(u64 value, u64 cr4, u64 efer)
+{
+	if (value & BITS(63, 32))
+		return false;
+	if ((value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD)))
+		return false;
+	if (value & CR0_PG && efer & EFER_LME && !(cr4 & CR4_PAE))
+		return false;
+	return value & CR0_PG || !(cr4 & CR4_PCIDE);
+}
+
+/* Switching paging on or off with EFER.LME set enters or leaves long mode. */
+static int paging_switch(struct vcpu *vcpu, u64 cr0, u64 cr4)
+{
+	u64 efer = vmread(GUEST_EFER), entry = vmread(ENTRY_CONTROLS);
+
+	if (cr0 & CR0_PG && efer & EFER_LME) {
+		if (vmread(GUEST_CS_RIGHTS) & BIT(13))
+			return -EINVAL; /* CS.L = 1 outside long mode */
+		vmwrite(GUEST_EFER, efer | EFER_LMA);
+		vmwrite(ENTRY_CONTROLS, entry | ENTRY_IA32E);
+		return 0;
+	}
+	vmwrite(GUEST_EFER, efer & ~EFER_LMA);
+	vmwrite(ENTRY_CONTROLS, entry & ~ENTRY_IA32E);
+	if (cr0 & CR0_PG && cr4 & CR4_PAE)
+		return load_pdptes(vcpu, vmread(GUEST_CR3));
+	return 0;
+}
+
+static int cr0_write_guest(struct vcpu *vcpu, u64 value)
+{
+	u64 old = vmx_cr0(), cr4 = vmx_cr4();
+	int error;
+
+	value = (value & (CR0_DEFINED | BITS(63, 32))) | CR0_ET;
+	if (!cr0_legal(value, cr4, vmread(GUEST_EFER)))
+		return -EINVAL;
+	if ((old ^ value) & CR0_PG) {
+		error = paging_switch(vcpu, value, cr4);
+		if (error)
+			return error;
+	}
+	vmwrite(CR0_SHADOW, value);
+	vmwrite(GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | CR0_NE);
+	if ((old ^ value) & (CR0_PG | CR0_WP))
+		flush_guest_translations(vcpu);
+	return 0;
+}
+
+static bool cr4_legal(u64 value, u64 old)
+{
+	u64 efer = vmread(GUEST_EFER);
+
+	if (value & ~guest_cpuid_policy.cr4_allowed)
+		return false;
+	if (efer & EFER_LMA && !(value & CR4_PAE))
+		return false;
+	if (value & ~old & CR4_PCIDE)
+		return efer & EFER_LMA && !(vmread(GUEST_CR3) & 0xfff);
+	return true;
+}
+
+static int cr4_write_guest(struct vcpu *vcpu, u64 value)
+{
+	u64 old = vmx_cr4();
+	int error;
+
+	if (!cr4_legal(value, old))
+		return -EINVAL;
+	if ((old ^ value) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP) && value & CR4_PAE &&
+	    vmread(GUEST_CR0) & CR0_PG && !(vmread(GUEST_EFER) & EFER_LMA)) {
+		error = load_pdptes(vcpu, vmread(GUEST_CR3));
+		if (error)
+			return error;
+	}
+	vmwrite(CR4_SHADOW, value);
+	vmwrite(GUEST_CR4, value | CR4_MCE | CR4_VMXE);
+	/* What the CPU does itself when these change (SDM vol. 3, 4.10.4.1). */
+	if ((old ^ value) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP))
+		flush_guest_translations(vcpu);
+	return 0;
+}
+
+static u64 *source_register(struct vcpu *vcpu, u64 qualification)
+{
+	unsigned number = CR_REGISTER(qualification);
+
+	if (number == GPR_RSP)
+		vcpu->gpr[GPR_RSP] = vmread(GUEST_RSP);
+	return &vcpu->gpr[number];
+}
+
+static int cr_write(struct vcpu *vcpu, unsigned cr, u64 value)
+{
+	switch (cr) {
+	case 0:
+		return cr0_write_guest(vcpu, value);
+	case 4:
+		return cr4_write_guest(vcpu, value);
+	default:
+		return -EINVAL; /* CR3 and CR8 do not exit */
+	}
+}
+
+void vmx_exit_cr_access(struct vcpu *vcpu)
+{
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	u64 lmsw = CR_LMSW(qualification);
+	int error = -EINVAL;
+
+	switch (CR_TYPE(qualification)) {
+	case CR_TYPE_WRITE:
+		error = cr_write(vcpu, CR_NUMBER(qualification),
+				 *source_register(vcpu, qualification));
+		break;
+	case CR_TYPE_CLTS:
+		error = cr0_write_guest(vcpu, vmx_cr0() & ~CR0_TS);
+		break;
+	case CR_TYPE_LMSW:
+		/* LMSW can set PE but not clear it (SDM vol. 2, LMSW). */
+		error = cr0_write_guest(vcpu, (vmx_cr0() & ~(CR0_MP | CR0_EM | CR0_TS)) |
+						      (lmsw & (CR0_PE | CR0_MP | CR0_EM | CR0_TS)));
+		break;
+	default:
+		break; /* reads do not exit */
+	}
+	if (error)
+		vmx_inject_fault(vcpu, VECTOR_GP, 0);
+	else
+		vmx_advance();
+}
+
+int vmx_efer_write(struct vcpu *vcpu, u64 value)
+{
+	u64 old = vmread(GUEST_EFER);
+
+	if (value & ~(guest_cpuid_policy.efer_allowed | EFER_LMA))
+		return -EINVAL;
+	if ((value ^ old) & EFER_LME && vmread(GUEST_CR0) & CR0_PG)
+		return -EINVAL;
+	vmwrite(GUEST_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
+	if ((value ^ old) & EFER_NXE)
+		flush_guest_translations(vcpu);
+	return 0;
+}
+
+/* SDM vol. 1, 13.3: x87 always, AVX with SSE, the three AVX-512 parts together and with AVX. */
+static bool xcr0_legal(u64 value)
+{
+	u64 avx512 = BITS(7, 5);
+
+	if (value & ~guest_cpuid_policy.xcr0_allowed || !(value & 1))
+		return false;
+	if (value & BIT(2) && !(value & BIT(1)))
+		return false;
+	return !(value & avx512) || ((value & avx512) == avx512 && value & BIT(2));
+}
+
+void vmx_exit_xsetbv(struct vcpu *vcpu)
+{
+	u64 value = (vcpu->gpr[GPR_RDX] & 0xffffffff) << 32 | (vcpu->gpr[GPR_RAX] & 0xffffffff);
+
+	if ((u32)vcpu->gpr[GPR_RCX] || !xcr0_legal(value)) {
+		vmx_inject_fault(vcpu, VECTOR_GP, 0);
+		return;
+	}
+	vmx_of(vcpu)->xcr0 = value;
+	xcr0_write(value);
+	vmx_advance();
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* VM exits: one handler for each reason, and what happens before the guest goes on. */
+#include "vmx.h"
+
+#include "../arch_cpu.h"
+#include "../guest_cpuid.h"
+#include "../instructions.h"
+#include "../interrupt.h"
+#include "entry_check.h"
+#include "instructions.h"
+
+#include <bulkhead/arch.h>
+#include <bulkhead/exit.h>
+#include <bulkhead/log.h>
+#include <bulkhead/memory.h>
+#include <bulkhead/partition.h>
+
+#define VECTOR_DB 1
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+#define VECTOR_AC 17
+
+#define ENTRY_FAILED BIT(31) /* of the exit reason */
+
+/* What a guest gets for a hypercall that does not exist. */
+#define HYPERCALL_UNKNOWN ((u64)-38)
+
+#define PENDING_DEBUG_BS BIT(14)
+
+void vmx_instruction_completed(void)
+{
+	u64 interruptibility = vmread(GUEST_INTERRUPTIBILITY);
+
+	/* The one instruction after STI or MOV SS is this one. */
+	if (interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+		vmwrite(GUEST_INTERRUPTIBILITY,
+			interruptibility & ~(u64)(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	/* Single-stepping traps after it too (SDM vol. 3, 27.3.1.5). */
+	if (vmread(GUEST_RFLAGS) & RFLAGS_TF)
+		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+void vmx_advance(void)
+{
+	u64 rip = vmread(GUEST_RIP) + vmread(EXIT_INSTRUCTION_LENGTH);
+
+	/* Outside 64-bit code RIP is a 32-bit register. */
+	if (!(vmread(GUEST_CS_RIGHTS) & BIT(13)) || !(vmread(GUEST_EFER) & EFER_LMA))
+		rip &= 0xffffffff;
+	vmwrite(GUEST_RIP, rip);
+	vmx_instruction_completed();
+}
+
+static void exit_undefined(struct vcpu *vcpu)
+{
+	vmx_inject_exception(vcpu, VECTOR_UD);
+}
+
+static void exit_protection(struct vcpu *vcpu)
+{
+	vmx_inject_fault(vcpu, VECTOR_GP, 0);
+}
+
+/* Caches are coherent for guests without devices of their own, so flushing them changes nothing. */
+static void exit_nothing(struct vcpu *vcpu unused)
+{
+	vmx_advance();
+}
+
+static void exit_external_interrupt(struct vcpu *vcpu unused)
+{
+	interrupt_run((u8)vmread(EXIT_INTERRUPTION));
+}
+
+/* #DB that we took in the guest's place: DR6 and DR7 as the CPU would have left them. */
+static void reflect_debug(struct vcpu *vcpu)
+{
+	u64 causes = vmread(EXIT_QUALIFICATION) & (BITS(3, 0) | BITS(14, 13));
+
+	dr6_write((dr6_read() & ~BITS(3, 0)) | causes);
+	vmwrite(GUEST_DR7, vmread(GUEST_DR7) & ~BIT(13)); /* GD is cleared on entry to #DB */
+	vmx_inject_exception(vcpu, VECTOR_DB);
+}
+
+static void exit_exception(struct vcpu *vcpu)
+{
+	u32 info = (u32)vmread(EXIT_INTERRUPTION);
+
+	if ((info & EVENT_TYPE_MASK) == EVENT_NMI) {
+		/* Through our own table: its IRET ends the blocking of NMIs. */
+		__asm__ volatile("int $2" ::: "memory");
+		return;
+	}
+	switch (info & 0xff) {
+	case VECTOR_DB:
+		reflect_debug(vcpu);
+		break;
+	case VECTOR_AC:
+		vmx_inject_fault(vcpu, VECTOR_AC, (u32)vmread(EXIT_ERROR_CODE));
+		break;
+	case VECTOR_MACHINE_CHECK:
+		panic("machine check while partition %s ran", vcpu->partition->config->name);
+	default:
+		vcpu_stop(vcpu, VCPU_STOP_UNKNOWN_EXIT, "unexpected exception exit 0x%x", info);
+	}
+}
+
+static void exit_triple_fault(struct vcpu *vcpu)
+{
+	vcpu_stop(vcpu, VCPU_STOP_TRIPLE_FAULT, "triple fault at rip 0x%lx, cr3 0x%lx",
+		  vmread(GUEST_RIP), vmread(GUEST_CR3));
+}
+
+static void exit_interrupt_window(struct vcpu *vcpu)
+{
+	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
+}
+
+static void exit_nmi_window(struct vcpu *vcpu)
+{
+	vmx_cpu_control(vcpu, CPU_NMI_WINDOW, false);
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
+}
+
+static void exit_task_switch(struct vcpu *vcpu)
+{
+	vcpu_stop(vcpu, VCPU_STOP_EMULATION, "task switch by hardware at rip 0x%lx: not supported",
+		  vmread(GUEST_RIP));
+}
+
+static void exit_cpuid(struct vcpu *vcpu)
+{
+	struct guest_cpuid_vcpu state = {
+		.apic_id = vcpu->apic.id,
+		.vcpus = 1,
+		.cr4 = vmread(GUEST_CR4),
+		.xcr0 = vmx_of(vcpu)->xcr0,
+	};
+	struct cpuid r = guest_cpuid_query(&guest_cpuid_policy, &state, (u32)vcpu->gpr[GPR_RAX],
+					   (u32)vcpu->gpr[GPR_RCX]);
+
+	vcpu->gpr[GPR_RAX] = r.eax;
+	vcpu->gpr[GPR_RBX] = r.ebx;
+	vcpu->gpr[GPR_RCX] = r.ecx;
+	vcpu->gpr[GPR_RDX] = r.edx;
+	vmx_advance();
+}
+
+static void exit_hlt(struct vcpu *vcpu)
+{
+	vmx_advance();
+	if (vmx_interrupt_wakes(vcpu)) {
+		__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
+		return;
+	}
+	vcpu->halted = true;
+}
+
+static void exit_vmcall(struct vcpu *vcpu)
+{
+	vcpu->gpr[GPR_RAX] = HYPERCALL_UNKNOWN;
+	vmx_advance();
+}
+
+static void exit_tpr(struct vcpu *vcpu)
+{
+	vlapic_tpr_changed(&vcpu->apic);
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
+}
+
+static void exit_virtual_eoi(struct vcpu *vcpu)
+{
+	vlapic_eoi_virtualised(&vcpu->apic, (u8)vmread(EXIT_QUALIFICATION));
+}
+
+static void exit_apic_write(struct vcpu *vcpu)
+{
+	vlapic_written(&vcpu->apic, (u32)vmread(EXIT_QUALIFICATION) & 0xfff);
+}
+
+static void exit_emulate(struct vcpu *vcpu)
+{
+	vmx_emulate(vcpu);
+}
+
+static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
+{
+	panic("EPT misconfiguration at guest address 0x%lx", vmread(GUEST_PHYSICAL_ADDRESS));
+}
+
+/* The preemption timer only brings us here: what is due is looked at before the next entry. */
+static void exit_preemption_timer(struct vcpu *vcpu unused)
+{
+	/* Interrupts that a guest entered with interrupts masked may have hidden (see the header of
+	 * thread.h). */
+	arch_interrupts_poll();
+}
+
+typedef void (*exit_handler)(struct vcpu *vcpu);
+
+static const exit_handler handlers[EXIT_REASONS] = {
+	[EXIT_EXCEPTION_NMI] = exit_exception,
+	[EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
+	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
+	[EXIT_INTERRUPT_WINDOW] = exit_interrupt_window,
+	[EXIT_NMI_WINDOW] = exit_nmi_window,
+	[EXIT_TASK_SWITCH] = exit_task_switch,
+	[EXIT_CPUID] = exit_cpuid,
+	[EXIT_GETSEC] = exit_undefined,
+	[EXIT_HLT] = exit_hlt,
+	[EXIT_INVD] = exit_nothing,
+	[EXIT_RDPMC] = exit_protection,
+	[EXIT_VMCALL] = exit_vmcall,
+	[EXIT_VMCLEAR] = exit_undefined,
+	[EXIT_VMLAUNCH] = exit_undefined,
+	[EXIT_VMPTRLD] = exit_undefined,
+	[EXIT_VMPTRST] = exit_undefined,
+	[EXIT_VMREAD] = exit_undefined,
+	[EXIT_VMRESUME] = exit_undefined,
+	[EXIT_VMWRITE] = exit_undefined,
+	[EXIT_VMXOFF] = exit_undefined,
+	[EXIT_VMXON] = exit_undefined,
+	[EXIT_CR_ACCESS] = vmx_exit_cr_access,
+	[EXIT_IO] = vmx_exit_io,
+	[EXIT_RDMSR] = vmx_exit_rdmsr,
+	[EXIT_WRMSR] = vmx_exit_wrmsr,
+	[EXIT_MWAIT] = exit_undefined,
+	[EXIT_MONITOR] = exit_undefined,
+	[EXIT_TPR_BELOW_THRESHOLD] = exit_tpr,
+	[EXIT_APIC_ACCESS] = exit_emulate,
+	[EXIT_VIRTUAL_EOI] = exit_virtual_eoi,
+	[EXIT_EPT_VIOLATION] = exit_emulate,
+	[EXIT_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
+	[EXIT_INVEPT] = exit_undefined,
+	[EXIT_PREEMPTION_TIMER] = exit_preemption_timer,
+	[EXIT_INVVPID] = exit_undefined,
+	[EXIT_WBINVD] = exit_nothing,
+	[EXIT_XSETBV] = vmx_exit_xsetbv,
+	[EXIT_APIC_WRITE] = exit_apic_write,
+	[EXIT_VMFUNC] = exit_undefined,
+};
+
+/*
+ * An event whose delivery this exit interrupted (SDM vol. 3, 28.2.4) is injected again, unless a handler
+ * injects something that comes first: it does so after this, and wins. Software interrupts need the length of
+ * their instruction.
+ */
+static void requeue_interrupted_event(struct vcpu *vcpu)
+{
+	u32 info = (u32)vmread(VECTORING_INFO), type = info & EVENT_TYPE_MASK;
+
+	if (!(info & EVENT_VALID))
+		return;
+	if (type == EVENT_SOFTWARE || type == EVENT_PRIVILEGED || type == EVENT_SOFTWARE_EXC)
+		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
+	if (type == EVENT_NMI)
+		vmwrite(GUEST_INTERRUPTIBILITY,
+			vmread(GUEST_INTERRUPTIBILITY) & ~(u64)INTERRUPTIBILITY_NMI);
+	vmx_inject(vcpu, info & (EVENT_VALID | EVENT_ERROR_CODE | EVENT_TYPE_MASK | 0xff),
+		   info & EVENT_ERROR_CODE ? (u32)vmread(VECTORING_ERROR_CODE) : 0);
+}
+
+/* The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the deadline. */
+static void arm_preemption_timer(const struct cpu *cpu)
+{
+	u64 deadline = MIN(cpu->timer_next, cpu->slice_end), now = tsc_read();
+	u64 counts = deadline > now ? (deadline - now) >> vmx_machine.caps.preemption_shift : 0;
+
+	vmwrite(PREEMPTION_TIMER, MIN(counts, 0xffffffffUL));
+}
+
+bool vmx_prepare(struct vcpu *vcpu)
+{
+	struct cpu *cpu = cpu_this();
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (tsc_read() >= cpu->timer_next)
+		timer_run_due();
+	if (unlikely(vcpu->stop != VCPU_STOP_NONE)) {
+		vmx->result = VIRT_STOPPED;
+		return false;
+	}
+	if (vcpu->halted) {
+		if (!vmx_interrupt_wakes(vcpu)) {
+			vmx->result = VIRT_HALTED;
+			return false;
+		}
+		vcpu->halted = false;
+	}
+	if (unlikely(cpu->attention || vcpu->requests & VCPU_REQUEST_STOP ||
+		     tsc_read() >= cpu->slice_end)) {
+		vmx->result = VIRT_ATTENTION;
+		return false;
+	}
+	if (vcpu->requests)
+		vmx_interrupt_deliver(vcpu);
+	arm_preemption_timer(cpu);
+	return true;
+}
+
+bool vmx_exit(struct vcpu *vcpu)
+{
+	u32 reason = (u32)vmread(EXIT_REASON);
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	vcpu->exits++;
+	vmx->launched = true;
+	vmx->event_set = false;
+	if (unlikely(reason & ENTRY_FAILED)) {
+		vmx->launched = false;
+		vmx_entry_failed(vcpu, 0);
+		vmx->result = VIRT_STOPPED;
+		return false;
+	}
+	requeue_interrupted_event(vcpu);
+	if (unlikely(reason >= EXIT_REASONS || !handlers[reason]))
+		vcpu_stop(vcpu, VCPU_STOP_UNKNOWN_EXIT,
+			  "unknown exit, reason %u, qualification 0x%lx", reason,
+			  vmread(EXIT_QUALIFICATION));
+	else
+		handlers[reason](vcpu);
+	return vmx_prepare(vcpu);
+}
+
+static u64 check_read(void *context unused, u32 field)
+{
+	return vmread(field);
+}
+
+static void check_report(void *context, const struct entry_violation *violation)
+{
+	char text[256];
+
+	(void)context;
+	entry_violation_text(violation, text, sizeof(text));
+	log_error("  %s", text);
+}
+
+void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error)
+{
+	const struct entry_check check = {
+		.read = check_read,
+		.report = check_report,
+		.caps = &vmx_machine.caps,
+	};
+	u32 reason = (u32)vmread(EXIT_REASON) & 0xffff;
+
+	log_error("%s: VM entry failed: %s", vcpu->partition->config->name,
+		  instruction_error ? vmx_instruction_error_text((u32)instruction_error)
+				    : vmx_exit_reason_name(reason));
+	if (!entry_check_all(&check))
+		log_error("  no check that can be made in software explains it");
+	vcpu_stop(vcpu, VCPU_STOP_ENTRY_FAILED, "VM entry failed, see the log");
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Delivering interrupts to the guest. With virtual-interrupt delivery the CPU takes them from the
+ * virtual-APIC page by itself once it is told the highest one; without it each is injected when the guest can
+ * take it. Interrupts of the 8259 pair are injected in both cases, as they have no bit in the APIC.
+ */
+#include "vmx.h"
+
+#include "instructions.h"
+
+#include <bulkhead/exit.h>
+
+#define BLOCKED (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)
+
+void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	u32 controls = on ? vmx->cpu_controls | bit : vmx->cpu_controls & ~bit;
+
+	if (controls == vmx->cpu_controls)
+		return;
+	vmx->cpu_controls = controls;
+	vmwrite(PRIMARY_CONTROLS, controls);
+}
+
+void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code)
+{
+	vmwrite(ENTRY_INTERRUPTION, event | EVENT_VALID);
+	if (event & EVENT_ERROR_CODE)
+		vmwrite(ENTRY_ERROR_CODE, error_code);
+	vmx_of(vcpu)->event_set = true;
+}
+
+void vmx_inject_exception(struct vcpu *vcpu, u8 vector)
+{
+	vmx_inject(vcpu, EVENT_EXCEPTION | vector, 0);
+}
+
+void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code)
+{
+	/* Real mode has no error codes (SDM vol. 3, 27.2.1.3). */
+	u32 with_code = vmread(GUEST_CR0) & CR0_PE ? EVENT_ERROR_CODE : 0;
+
+	vmx_inject(vcpu, EVENT_EXCEPTION | with_code | vector, error_code);
+}
+
+static bool can_take_interrupt(void)
+{
+	return (vmread(GUEST_RFLAGS) & RFLAGS_IF) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED);
+}
+
+/* NMIs first: one is delivered, or the CPU is asked to say when it can be. */
+static void deliver_nmi(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (vmx->event_set || (vmread(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
+		vmx_cpu_control(vcpu, CPU_NMI_WINDOW, true);
+		return;
+	}
+	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_ACQUIRE);
+	vmx_inject(vcpu, EVENT_NMI | 2, 0);
+}
+
+/* Take one interrupt from the 8259 or (without virtual-interrupt delivery) the APIC. */
+static void inject_next(struct vcpu *vcpu, bool pic)
+{
+	u8 vector;
+
+	if (pic) {
+		vector = exit_pic_acknowledge(vcpu);
+	} else {
+		vector = (u8)vlapic_pending(&vcpu->apic);
+		vlapic_take(&vcpu->apic, vector);
+	}
+	vmx_inject(vcpu, EVENT_EXTERNAL | vector, 0);
+}
+
+/* What the CPU must know of the software-held state of the APIC (SDM vol. 3, 30.2.1, 25.4.2). */
+static void virtual_interrupts_update(struct vcpu *vcpu)
+{
+	int irr = vlapic_highest_irr(&vcpu->apic), isr = vlapic_highest_isr(&vcpu->apic);
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	vmwrite(GUEST_INTERRUPT_STATUS,
+		(u64)(isr < 0 ? 0 : isr) << 8 | (u64)(irr < 0 ? 0 : irr));
+	/* Level-triggered interrupts must come to our notice when they end. */
+	for (u32 i = 0; i < 8; i++) {
+		u32 tmr = vlapic_register(&vcpu->apic, VLAPIC_TMR + 16 * i);
+
+		if (tmr == vmx->eoi_exits[i])
+			continue;
+		vmx->eoi_exits[i] = tmr;
+		vmwrite(EOI_EXIT_BITMAP0 + 2 * (i / 2),
+			(u64)vmx->eoi_exits[i | 1] << 32 | vmx->eoi_exits[i & ~1u]);
+	}
+}
+
+/* Without virtual-interrupt delivery: be told when TPR no longer holds back what is pending. */
+static void tpr_threshold_update(struct vcpu *vcpu)
+{
+	int irr = vlapic_highest_irr(&vcpu->apic);
+	u32 tpr = vlapic_register(&vcpu->apic, VLAPIC_TPR) >> 4 & 0xf;
+	u32 class = irr < 0 ? 0 : (u32)irr >> 4;
+
+	vmwrite(TPR_THRESHOLD, class && class <= tpr ? class : 0);
+}
+
+void vmx_interrupt_deliver(struct vcpu *vcpu)
+{
+	bool hardware = vmx_machine.controls.apic_registers;
+	bool pic, apic;
+
+	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
+	if (vcpu->requests & VCPU_REQUEST_NMI)
+		deliver_nmi(vcpu);
+	if (hardware)
+		virtual_interrupts_update(vcpu);
+	pic = exit_pic_pending(vcpu);
+	apic = !hardware && vlapic_pending(&vcpu->apic) >= 0;
+	if ((pic || apic) && !vmx_of(vcpu)->event_set && can_take_interrupt()) {
+		inject_next(vcpu, pic);
+		pic = exit_pic_pending(vcpu);
+		apic = !hardware && vlapic_pending(&vcpu->apic) >= 0;
+	}
+	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, pic || apic);
+	if (!hardware)
+		tpr_threshold_update(vcpu);
+}
+
+bool vmx_interrupt_wakes(struct vcpu *vcpu)
+{
+	if (vcpu->requests & VCPU_REQUEST_NMI)
+		return true;
+	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
+		return false;
+	vlapic_tpr_changed(&vcpu->apic);
+	return vlapic_pending(&vcpu->apic) >= 0 || exit_pic_pending(vcpu);
+}

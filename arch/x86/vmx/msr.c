@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's MSRs. Everything exits but what the CPU keeps for the guest alone; what exits and is in no
+ * table does not exist and gives #GP.
+ */
+#include "vmx.h"
+
+#include "../guest_cpuid.h"
+#include "../guest_msr.h"
+#include "../instructions.h"
+#include "instructions.h"
+
+#include <bulkhead/error.h>
+#include <bulkhead/memory.h>
+#include <bulkhead/string.h>
+
+#define VECTOR_GP 13
+
+/* DEBUGCTL bits that a guest may set: last-branch record and branch single-step. */
+#define DEBUGCTL_ALLOWED (BIT(0) | BIT(1))
+
+/*
+ * MSR bitmap (SDM vol. 3, 25.6.9): four quarters of 1 KiB for reads of low and high MSRs, then writes of
+ * low and high ones. A clear bit lets the access through.
+ */
+static void bitmap_allow(u8 *bitmap, u32 msr, bool read, bool write)
+{
+	u32 quarter = msr >= 0xc0000000 ? 1024 : 0;
+	u32 bit = msr & 0x1fff;
+
+	if (read)
+		bitmap[quarter + bit / 8] &= (u8)~BIT(bit % 8);
+	if (write)
+		bitmap[2048 + quarter + bit / 8] &= (u8)~BIT(bit % 8);
+}
+
+/* In the VMCS, or left in the CPU while the vCPU is there (switch.c). */
+static const u32 passed_through[] = {
+	IA32_SYSENTER_CS, IA32_SYSENTER_ESP, IA32_SYSENTER_EIP,	  IA32_PAT,
+	IA32_STAR,	  IA32_LSTAR,	     IA32_CSTAR,	  IA32_FMASK,
+	IA32_FS_BASE,	  IA32_GS_BASE,	     IA32_KERNEL_GS_BASE,
+};
+
+/* x2APIC registers that hardware does not answer for reads: the count and write-only ones. */
+static bool x2apic_read_exits(u32 msr)
+{
+	u32 offset = (msr & 0xff) << 4;
+
+	switch (offset) {
+	case VLAPIC_TIMER_CURRENT:
+		return true;
+	case VLAPIC_ID:
+	case VLAPIC_VERSION:
+	case VLAPIC_TPR:
+	case VLAPIC_PPR:
+	case VLAPIC_LDR:
+	case VLAPIC_SVR:
+	case VLAPIC_ESR:
+	case VLAPIC_ICR_LOW:
+	case VLAPIC_LVT_TIMER:
+	case VLAPIC_LVT_THERMAL:
+	case VLAPIC_LVT_PERF:
+	case VLAPIC_LVT_LINT0:
+	case VLAPIC_LVT_LINT1:
+	case VLAPIC_LVT_ERROR:
+	case VLAPIC_TIMER_INITIAL:
+	case VLAPIC_TIMER_DIVIDE:
+		return false;
+	default:
+		return offset < VLAPIC_ISR || offset >= VLAPIC_ESR; /* ISR, TMR, IRR are answered */
+	}
+}
+
+void vmx_msr_bitmaps_build(void)
+{
+	u8 *plain = vmx_machine.msr_bitmap, *x2apic = vmx_machine.msr_bitmap_x2apic;
+
+	memset(plain, 0xff, PAGE_SIZE);
+	for (size_t i = 0; i < ARRAY_SIZE(passed_through); i++)
+		bitmap_allow(plain, passed_through[i], true, true);
+	if (guest_cpuid_policy.rdtscp)
+		bitmap_allow(plain, IA32_TSC_AUX, true, true);
+	bitmap_allow(plain, IA32_TSC, true, false);  /* with the TSC offset applied */
+	bitmap_allow(plain, IA32_EFER, true, false); /* loaded at entry: the CPU's is the guest's */
+	memcpy(x2apic, plain, PAGE_SIZE);
+	for (u32 msr = 0x800; msr < 0x840; msr++)
+		if (!x2apic_read_exits(msr))
+			bitmap_allow(x2apic, msr, true, false);
+	/* Virtualised writes (SDM vol. 3, 30.5). */
+	bitmap_allow(x2apic, 0x800 + VLAPIC_TPR / 16, false, true);
+	bitmap_allow(x2apic, 0x800 + VLAPIC_EOI / 16, false, true);
+	bitmap_allow(x2apic, 0x800 + VLAPIC_SELF_IPI / 16, false, true);
+}
+
+static bool is_apic_msr(u32 msr)
+{
+	return (msr >= 0x800 && msr < 0x900) || msr == IA32_APIC_BASE ||
+	       (msr == IA32_TSC_DEADLINE && guest_cpuid_policy.tsc_deadline);
+}
+
+static int debugctl_write(u64 value)
+{
+	if (value & ~DEBUGCTL_ALLOWED)
+		return -EINVAL;
+	vmwrite(GUEST_DEBUGCTL, value);
+	return 0;
+}
+
+static int tsc_write(struct vcpu *vcpu, u64 value)
+{
+	u64 before = vcpu->tsc_offset;
+
+	vcpu->tsc_offset = value - tsc_read();
+	/* The manual ties the two: what moves the TSC moves TSC_ADJUST as far (SDM vol. 3, 18.17.3). */
+	vcpu->msrs.tsc_adjust += vcpu->tsc_offset - before;
+	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
+	return 0;
+}
+
+static int tsc_adjust_write(struct vcpu *vcpu, u64 value)
+{
+	vcpu->tsc_offset += value - vcpu->msrs.tsc_adjust;
+	vcpu->msrs.tsc_adjust = value;
+	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
+	return 0;
+}
+
+static int msr_read_guest(struct vcpu *vcpu, u32 msr, u64 *value)
+{
+	if (is_apic_msr(msr))
+		return vlapic_msr_read(&vcpu->apic, msr, value);
+	switch (msr) {
+	case IA32_DEBUGCTL:
+		*value = vmread(GUEST_DEBUGCTL);
+		return 0;
+	case IA32_TSC_ADJUST:
+		*value = vcpu->msrs.tsc_adjust;
+		return 0;
+	default:
+		return guest_msr_read(&vcpu->msrs, msr, value);
+	}
+}
+
+static int apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
+{
+	int error = vlapic_msr_write(&vcpu->apic, msr, value);
+
+	if (!error && msr == IA32_APIC_BASE)
+		vmcs_apic_mode(vcpu);
+	return error;
+}
+
+static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
+{
+	if (is_apic_msr(msr))
+		return apic_msr_write(vcpu, msr, value);
+	switch (msr) {
+	case IA32_EFER:
+		return vmx_efer_write(vcpu, value);
+	case IA32_TSC:
+		return tsc_write(vcpu, value);
+	case IA32_TSC_ADJUST:
+		return tsc_adjust_write(vcpu, value);
+	case IA32_DEBUGCTL:
+		return debugctl_write(value);
+	default:
+		return guest_msr_write(&vcpu->msrs, msr, value);
+	}
+}
+
+void vmx_exit_rdmsr(struct vcpu *vcpu)
+{
+	u64 value;
+
+	if (msr_read_guest(vcpu, (u32)vcpu->gpr[GPR_RCX], &value)) {
+		vmx_inject_fault(vcpu, VECTOR_GP, 0);
+		return;
+	}
+	vcpu->gpr[GPR_RAX] = (u32)value;
+	vcpu->gpr[GPR_RDX] = value >> 32;
+	vmx_advance();
+}
+
+void vmx_exit_wrmsr(struct vcpu *vcpu)
+{
+	u64 value = (vcpu->gpr[GPR_RDX] & 0xffffffff) << 32 | (u32)vcpu->gpr[GPR_RAX];
+
+	if (msr_write_guest(vcpu, (u32)vcpu->gpr[GPR_RCX], value))
+		vmx_inject_fault(vcpu, VECTOR_GP, 0);
+	else
+		vmx_advance();
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The board: port and memory decoding, interrupt wiring, and the timers of all its devices. The
+ * devices are those of a PC without a disk, a keyboard or a screen.
+ */
+#include <bulkhead/pc.h>
+
+#include "vioapic.h"
+#include "vpic.h"
+#include "vpit.h"
+#include "vpm.h"
+#include "vreset.h"
+#include "vrtc.h"
+#include "vuart.h"
+
+#include <bulkhead/load.h>
+
+#define COM1_BASE 0x3f8
+#define COM1_IRQ  4
+
+struct pc {
+	struct device_host host;
+	const struct pc_ops *ops;
+	void *context;
+	struct device_timer *timers; /* armed ones, by deadline */
+	u64 absent;
+
+	struct vpic pic;
+	struct vpit pit;
+	struct vrtc rtc;
+	struct vuart com1;
+	struct vioapic ioapic;
+	struct vpm pm;
+	struct vreset reset;
+};
+
+struct slot {
+	const struct device_ops *ops;
+	size_t offset; /* of the device in struct pc */
+};
+
+enum { SLOT_NONE, SLOT_PIC, SLOT_PIT, SLOT_RTC, SLOT_COM1, SLOT_RESET, SLOT_PM };
+
+static const struct slot slots[] = {
+	[SLOT_PIC] = { &vpic_ops, offsetof(struct pc, pic) },
+	[SLOT_PIT] = { &vpit_ops, offsetof(struct pc, pit) },
+	[SLOT_RTC] = { &vrtc_ops, offsetof(struct pc, rtc) },
+	[SLOT_COM1] = { &vuart_ops, offsetof(struct pc, com1) },
+	[SLOT_RESET] = { &vreset_ops, offsetof(struct pc, reset) },
+	[SLOT_PM] = { &vpm_ops, offsetof(struct pc, pm) },
+};
+
+/* The ports of the ISA bus, so that finding a device is one load. */
+#define ISA_PORTS 0x500
+static const u8 isa_ports[ISA_PORTS] = {
+	[0x20 ... 0x21] = SLOT_PIC,   [0x40 ... 0x43] = SLOT_PIT, [0x60] = SLOT_RESET,
+	[0x61] = SLOT_PIT,	      [0x64] = SLOT_RESET,	  [0x70 ... 0x71] = SLOT_RTC,
+	[0x80] = SLOT_RESET,	      [0x92] = SLOT_RESET,	  [0xa0 ... 0xa1] = SLOT_PIC,
+	[0xed] = SLOT_RESET,	      [0x3f8 ... 0x3ff] = SLOT_COM1, [0x4d0 ... 0x4d1] = SLOT_PIC,
+};
+
+static const struct slot *port_slot(u16 port)
+{
+	u8 slot = SLOT_NONE;
+
+	if (port < ISA_PORTS)
+		slot = isa_ports[port];
+	else if (port >= ACPI_PM_BASE && port < ACPI_PM_BASE + ACPI_PM_BYTES)
+		slot = SLOT_PM;
+	else if (port == ACPI_RESET_PORT)
+		slot = SLOT_RESET;
+	return slot == SLOT_NONE ? NULL : &slots[slot];
+}
+
+static void *slot_device(struct pc *pc, const struct slot *slot)
+{
+	return (u8 *)pc + slot->offset;
+}
+
+/* As far as one device answers in one access: the rest of a wider one goes to the ports after it. */
+static unsigned piece(const struct slot *slot, unsigned bytes)
+{
+	unsigned widest = slot ? slot->ops->widest_bytes : 1;
+
+	return bytes < widest ? bytes : widest;
+}
+
+u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
+{
+	u32 value = 0;
+
+	for (unsigned done = 0, count; done < bytes; done += count) {
+		const struct slot *slot = port_slot((u16)(port + done));
+		u64 part = 0xff;
+
+		count = piece(slot, bytes - done);
+		if (slot)
+			part = slot->ops->read(slot_device(pc, slot), (u16)(port + done), count);
+		else
+			pc->absent++;
+		value |= (u32)((part & (BIT(8 * count) - 1)) << (8 * done));
+	}
+	return value;
+}
+
+void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
+{
+	for (unsigned done = 0, count; done < bytes; done += count) {
+		const struct slot *slot = port_slot((u16)(port + done));
+		u64 part = (u64)value >> (8 * done);
+
+		count = piece(slot, bytes - done);
+		if (slot)
+			slot->ops->write(slot_device(pc, slot), (u16)(port + done), count,
+					 part & (BIT(8 * count) - 1));
+		else
+			pc->absent++;
+	}
+}
+
+static bool is_ioapic(u64 gpa)
+{
+	return gpa >= VIOAPIC_BASE && gpa < VIOAPIC_BASE + VIOAPIC_BYTES;
+}
+
+u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
+{
+	if (is_ioapic(gpa))
+		return vioapic_ops.read(&pc->ioapic, gpa, bytes);
+	pc->absent++;
+	return ~0UL;
+}
+
+void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value)
+{
+	if (is_ioapic(gpa))
+		vioapic_ops.write(&pc->ioapic, gpa, bytes, value);
+	else
+		pc->absent++;
+}
+
+static struct pc *pc_of(struct device_host *host)
+{
+	return container_of(host, struct pc, host);
+}
+
+static u64 host_now(struct device_host *host)
+{
+	struct pc *pc = pc_of(host);
+
+	return pc->ops->now(pc->context);
+}
+
+static void next_timer(struct pc *pc)
+{
+	pc->ops->next_timer(pc->context, pc->timers ? pc->timers->deadline : DEVICE_TIMER_OFF);
+}
+
+static void timer_unlink(struct pc *pc, struct device_timer *timer)
+{
+	struct device_timer **at = &pc->timers;
+
+	while (*at && *at != timer)
+		at = &(*at)->next;
+	if (*at)
+		*at = timer->next;
+}
+
+static void host_timer_set(struct device_host *host, struct device_timer *timer, u64 deadline)
+{
+	struct pc *pc = pc_of(host);
+	struct device_timer **at = &pc->timers, *first = pc->timers;
+
+	if (timer->deadline != DEVICE_TIMER_OFF)
+		timer_unlink(pc, timer);
+	timer->deadline = deadline;
+	if (deadline != DEVICE_TIMER_OFF) {
+		while (*at && (*at)->deadline <= deadline)
+			at = &(*at)->next;
+		timer->next = *at;
+		*at = timer;
+	}
+	if (pc->timers != first || first == timer)
+		next_timer(pc);
+}
+
+void pc_run_timers(struct pc *pc)
+{
+	while (pc->timers && pc->timers->deadline <= pc->ops->now(pc->context)) {
+		struct device_timer *timer = pc->timers;
+
+		pc->timers = timer->next;
+		timer->deadline = DEVICE_TIMER_OFF;
+		timer->fire(timer->context);
+	}
+	next_timer(pc);
+}
+
+/* ISA lines reach both the 8259 pair and the I/O APIC; the 8254's arrives at pin 2 there, as the MADT
+ * says. */
+static void host_irq_set(struct device_host *host, unsigned irq, bool level)
+{
+	struct pc *pc = pc_of(host);
+
+	if (irq < 16)
+		vpic_irq_set(&pc->pic, irq, level);
+	vioapic_irq_set(&pc->ioapic, irq == 0 ? 2 : irq, level);
+}
+
+static void host_event(struct device_host *host, enum device_event event)
+{
+	struct pc *pc = pc_of(host);
+
+	pc->ops->event(pc->context, event);
+}
+
+static void host_console_output(struct device_host *host, u8 byte)
+{
+	struct pc *pc = pc_of(host);
+
+	pc->ops->console_output(pc->context, byte);
+}
+
+static void host_report(struct device_host *host, const char *text)
+{
+	struct pc *pc = pc_of(host);
+
+	pc->ops->report(pc->context, text);
+}
+
+static const struct device_host_ops host_ops = {
+	.now = host_now,
+	.timer_set = host_timer_set,
+	.irq_set = host_irq_set,
+	.event = host_event,
+	.console_output = host_console_output,
+	.report = host_report,
+};
+
+static void pic_changed(void *context, bool level)
+{
+	struct pc *pc = context;
+
+	pc->ops->pic(pc->context, level);
+}
+
+static void ioapic_deliver(void *context, u64 entry)
+{
+	struct pc *pc = context;
+
+	pc->ops->interrupt(pc->context, entry);
+}
+
+static void com1_ready(void *context)
+{
+	struct pc *pc = context;
+
+	pc->ops->console_ready(pc->context);
+}
+
+u64 pc_bytes(void)
+{
+	return sizeof(struct pc);
+}
+
+void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context)
+{
+	*pc = (struct pc){
+		.host = { .ops = &host_ops, .tsc_hz = setup->tsc_hz },
+		.ops = ops,
+		.context = context,
+	};
+	vpic_init(&pc->pic, pic_changed, pc);
+	vioapic_init(&pc->ioapic, ioapic_deliver, pc);
+	vpit_init(&pc->pit, &pc->host);
+	vrtc_init(&pc->rtc, &pc->host, setup->unix_time_s, setup->low_bytes, setup->high_bytes);
+	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, com1_ready, pc);
+	vpm_init(&pc->pm, &pc->host);
+	vreset_init(&pc->reset, &pc->host);
+}
+
+bool pc_pic_pending(const struct pc *pc)
+{
+	return vpic_pending(&pc->pic);
+}
+
+u8 pc_pic_acknowledge(struct pc *pc)
+{
+	return vpic_acknowledge(&pc->pic);
+}
+
+void pc_eoi(struct pc *pc, u8 vector)
+{
+	vioapic_eoi(&pc->ioapic, vector);
+}
+
+bool pc_console_input(struct pc *pc, u8 byte)
+{
+	return vuart_input(&pc->com1, byte);
+}
+
+u64 pc_absent_accesses(const struct pc *pc)
+{
+	return pc->absent;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The board of a partition: which virtual devices a PC has, where they answer, and how their interrupt
+ * lines run. All calls are made with the partition's device lock held.
+ */
+#pragma once
+
+#include <bulkhead/device.h>
+
+struct pc;
+
+/* What the board needs from the partition. `context` is the partition's. */
+struct pc_ops {
+	u64 (*now)(void *context); /* guest tick */
+	/* The earliest moment at which pc_run_timers must be called; ~0 for none. */
+	void (*next_timer)(void *context, u64 deadline);
+	/* An I/O APIC redirection entry fires: vector, mode and destination as in the entry. */
+	void (*interrupt)(void *context, u64 redirection_entry);
+	/* The 8259 pair's INTR changed. */
+	void (*pic)(void *context, bool level);
+	void (*event)(void *context, enum device_event event);
+	void (*console_output)(void *context, u8 byte);
+	/* There is room for console input again. */
+	void (*console_ready)(void *context);
+	void (*report)(void *context, const char *text);
+};
+
+struct pc_setup {
+	u64 tsc_hz;
+	u64 unix_time_s; /* at guest tick 0 */
+	u64 low_bytes, high_bytes; /* RAM below and above 4 GiB, for CMOS */
+};
+
+u64 pc_bytes(void); /* size of struct pc */
+void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context);
+
+u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes);
+void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value);
+/* Memory that is no RAM and no local APIC. */
+u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes);
+void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value);
+
+void pc_run_timers(struct pc *pc);
+bool pc_pic_pending(const struct pc *pc);
+u8 pc_pic_acknowledge(struct pc *pc);
+void pc_eoi(struct pc *pc, u8 vector);
+/* false: no room, console_ready will be called. */
+bool pc_console_input(struct pc *pc, u8 byte) must_check;
+
+/* Accesses to ports and addresses where nothing is, since pc_init. */
+u64 pc_absent_accesses(const struct pc *pc);

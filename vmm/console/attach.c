@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A partition's serial line on the operator's terminal. The guest's bytes are passed as they are.
+ * Keys stay in the console's input until the guest takes them, and Ctrl-] among them leads back,
+ * also past keys that the guest has not taken for a while: nobody gets stuck here.
+ */
+#include "internal.h"
+
+#include <bulkhead/arch.h>
+#include <bulkhead/console.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/string.h>
+#include <bulkhead/timer.h>
+
+#define KEY_LEAVE     0x1d /* Ctrl-] */
+#define OUTPUT_BYTES  256
+#define RETRY_US      10000  /* a guest reads its UART without telling us */
+#define PATIENCE_US   500000 /* how long keys wait for a guest before Ctrl-] may overtake them */
+#define RESET_COLOURS "\x1b[m"
+
+struct attachment {
+	struct partition *partition;
+	u64 position; /* in partition->console */
+	u64 taken_at; /* TSC of the last time when no key waited, or the guest took one */
+	u64 dropped;  /* keys that the guest never took */
+	bool running; /* as the operator was last told */
+};
+
+static struct partition *attached; /* atomic */
+
+static u64 us_to_tsc(u64 us)
+{
+	return mul_div(us, arch_tsc_hz(), 1000000);
+}
+
+void console_output_ready(struct partition *partition)
+{
+	if (__atomic_load_n(&attached, __ATOMIC_SEQ_CST) == partition)
+		console_wake();
+}
+
+static bool output_pass(struct attachment *attachment)
+{
+	struct partition *partition = attachment->partition;
+	u8 bytes[OUTPUT_BYTES];
+	u64 count, missed, flags;
+	bool first = !attachment->position;
+
+	flags = spin_lock_irq(&partition->console_lock);
+	/* A ring that was begun anew is read from its beginning. */
+	if (attachment->position > partition->console.written)
+		attachment->position = 0;
+	count = byte_ring_read(&partition->console, &attachment->position, bytes, sizeof(bytes),
+			       &missed);
+	spin_unlock_irq(&partition->console_lock, flags);
+
+	if (missed && first)
+		console_print("[the first %lu bytes are lost: the latest %lu are kept]\n", missed,
+			      PARTITION_CONSOLE_BYTES);
+	else if (missed)
+		console_print(
+			"\n[%lu bytes are lost: they came faster than this line shows them]\n",
+			missed);
+	console_send(bytes, count);
+	return count;
+}
+
+static bool is_running(struct partition *partition, char *reason, size_t bytes)
+{
+	u64 flags = spin_lock_irq(&partition->lock);
+	bool running =
+		partition->state != PARTITION_STOPPED && partition->state != PARTITION_CRASHED;
+
+	memcpy(reason, partition->reason, MIN(bytes, sizeof(partition->reason)));
+	spin_unlock_irq(&partition->lock, flags);
+	reason[bytes - 1] = 0;
+	return running;
+}
+
+/* Once the guest's last words are shown: tell when it stopped or started again. */
+static bool state_pass(struct attachment *attachment)
+{
+	struct partition *partition = attachment->partition;
+	char reason[sizeof(partition->reason)];
+	bool running = is_running(partition, reason, sizeof(reason));
+
+	if (running == attachment->running)
+		return false;
+	attachment->running = running;
+	if (running)
+		console_print("\n[%s runs again]\n", partition->config->name);
+	else
+		console_print("\n[%s does not run%s%s; Ctrl-] leaves]\n", partition->config->name,
+			      reason[0] ? ": " : "", reason);
+	return true;
+}
+
+static void keys_drop(struct attachment *attachment, u32 count)
+{
+	console_input_take(count);
+	attachment->dropped += count;
+	attachment->taken_at = arch_tsc();
+}
+
+/* Keys wait and the guest takes none. Returns whether the operator has asked to leave. */
+static bool keys_stuck(struct attachment *attachment, bool *busy)
+{
+	bool late = arch_tsc() - attachment->taken_at >= us_to_tsc(PATIENCE_US);
+	u32 count = console_input_count(), offset;
+
+	if (attachment->running && !late)
+		return false;
+	if (console_input_find(KEY_LEAVE, &offset)) {
+		keys_drop(attachment, offset);
+		console_input_take(1);
+		return true;
+	}
+	if (attachment->running && count < CONSOLE_INPUT_BYTES)
+		return false;
+	keys_drop(attachment, count);
+	console_print("\a");
+	*busy = true;
+	return false;
+}
+
+/* How many of `count` keys come before Ctrl-]. */
+static u32 keys_for_guest(const u8 *keys, u32 count)
+{
+	u32 i = 0;
+
+	while (i < count && keys[i] != KEY_LEAVE)
+		i++;
+	return i;
+}
+
+/* Returns whether the operator has asked to leave. */
+static bool input_pass(struct attachment *attachment, bool *busy)
+{
+	const u8 *keys;
+	u32 count = console_input_peek(&keys);
+	u64 taken;
+
+	if (!count) {
+		attachment->taken_at = arch_tsc();
+		return false;
+	}
+	if (keys[0] == KEY_LEAVE) {
+		console_input_take(1);
+		return true;
+	}
+	taken = attachment->running ? partition_console_input(attachment->partition, keys,
+							      keys_for_guest(keys, count))
+				    : 0;
+	if (!taken)
+		return keys_stuck(attachment, busy);
+	console_input_take((u32)taken);
+	attachment->taken_at = arch_tsc();
+	*busy = true;
+	return false;
+}
+
+static void attach_loop(struct attachment *attachment)
+{
+	for (;;) {
+		bool busy, leave;
+
+		console_watch();
+		busy = output_pass(attachment);
+		if (!busy)
+			busy = state_pass(attachment);
+		leave = input_pass(attachment, &busy);
+		if (leave)
+			return;
+		if (!busy)
+			console_wait(console_input_count() ? arch_tsc() + us_to_tsc(RETRY_US)
+							   : TIMER_OFF);
+	}
+}
+
+static void attach_end(const struct attachment *attachment)
+{
+	const char *name = attachment->partition->config->name;
+	u32 lines = console_log_skip();
+
+	console_print(RESET_COLOURS "\n");
+	if (attachment->dropped)
+		console_print("[%s has not taken %lu of the keys typed]\n", name,
+			      attachment->dropped);
+	if (lines)
+		console_print("[%u log line%s came meanwhile: \"log %u\" shows %s]\n", lines,
+			      lines == 1 ? "" : "s", lines, lines == 1 ? "it" : "them");
+}
+
+void attach_run(struct partition *partition)
+{
+	struct attachment attachment = {
+		.partition = partition,
+		.taken_at = arch_tsc(),
+		.running = true,
+	};
+
+	console_print("[attached to %s; Ctrl-] leaves]\n", partition->config->name);
+	__atomic_store_n(&attached, partition, __ATOMIC_SEQ_CST);
+	attach_loop(&attachment);
+	__atomic_store_n(&attached, NULL, __ATOMIC_SEQ_CST);
+	attach_end(&attachment);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* A partition's RAM and its mappings. */
+#include "partition_memory.h"
+
+#include <bulkhead/boot_files.h>
+#include <bulkhead/error.h>
+#include <bulkhead/format.h>
+#include <bulkhead/log.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/virt.h>
+
+#define GUEST_ACCESS (PAGE_READ | PAGE_WRITE | PAGE_EXECUTE)
+#define HOST_ACCESS  (PAGE_READ | PAGE_WRITE)
+
+static int add_block(struct partition *partition, u64 gpa, unsigned order)
+{
+	u64 physical = memory_guest_alloc(order);
+
+	if (physical == PAGE_NONE)
+		return -ENOMEM;
+	partition->ram[partition->ram_count++] = (struct ram_block){ gpa, physical, order };
+	return 0;
+}
+
+/* RAM for [gpa, gpa + bytes) in the largest blocks that alignment and memory allow. */
+static int take_ram(struct partition *partition, u64 gpa, u64 bytes)
+{
+	while (bytes) {
+		bool gigabyte = is_aligned(gpa, GIB) && bytes >= GIB;
+		unsigned order = gigabyte ? PAGE_ORDER_1G : PAGE_ORDER_2M;
+
+		if (add_block(partition, gpa, order)) {
+			if (!gigabyte || add_block(partition, gpa, PAGE_ORDER_2M))
+				return -ENOMEM;
+			order = PAGE_ORDER_2M;
+		}
+		gpa += PAGE_SIZE << order;
+		bytes -= PAGE_SIZE << order;
+	}
+	return 0;
+}
+
+/* The guest sees no RAM in the legacy video window: accesses there go to the board. */
+static int map_for_guest(struct partition *partition, const struct ram_block *block)
+{
+	u64 bytes = PAGE_SIZE << block->order;
+	bool changed;
+	int error = page_table_map(&partition->second_level, block->gpa, block->physical, bytes,
+				   GUEST_ACCESS, MEMORY_WB, &changed);
+
+	if (!error && block->gpa == 0)
+		error = page_table_unmap(&partition->second_level, GUEST_HOLE_BASE,
+					 GUEST_HOLE_END - GUEST_HOLE_BASE, &changed);
+	return error;
+}
+
+static int map_ram(struct partition *partition)
+{
+	bool changed;
+
+	for (u32 i = 0; i < partition->ram_count; i++) {
+		const struct ram_block *block = &partition->ram[i];
+		int error = map_for_guest(partition, block);
+
+		if (!error)
+			error = page_table_map(&partition->space.table, MEMORY_GUEST + block->gpa,
+					       block->physical, PAGE_SIZE << block->order,
+					       HOST_ACCESS, MEMORY_WB, &changed);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* `at` is where the next file goes; it moves on. */
+static int map_file(struct partition *partition, const char *name, u64 *at, struct load_file *file,
+		    char *reason)
+{
+	const struct boot_file *found;
+	bool changed;
+	int error;
+
+	if (!*name)
+		return 0;
+	found = boot_file_find(name);
+	if (!found) {
+		format_text(reason, LOAD_REASON_BYTES, "the loader did not bring %s", name);
+		return -ENOENT;
+	}
+	error = page_table_map(&partition->space.table, *at, found->base,
+			       align_up(found->bytes, PAGE_SIZE), PAGE_READ, MEMORY_WB, &changed);
+	if (error)
+		return error;
+	file->data = (const u8 *)*at;
+	file->bytes = found->bytes;
+	*at += align_up(found->bytes, PAGE_SIZE);
+	return 0;
+}
+
+static int map_files(struct partition *partition, char *reason)
+{
+	u64 at = MEMORY_FILES;
+	int error = map_file(partition, partition->config->kernel, &at, &partition->kernel, reason);
+
+	return error ? error
+		     : map_file(partition, partition->config->initrd, &at, &partition->initrd,
+				reason);
+}
+
+static int take_all_ram(struct partition *partition, char *reason)
+{
+	struct guest_memory *memory = &partition->memory;
+	struct memory_usage usage;
+	u64 bytes = partition->config->memory_bytes;
+	int error;
+
+	memory->window = (u8 *)MEMORY_GUEST;
+	memory->low_bytes = MIN(bytes, GUEST_LOW_MAX);
+	memory->high_bytes = bytes - memory->low_bytes;
+	partition->ram_room = (u32)(bytes / (2 * MIB));
+	partition->ram =
+		memory_alloc(memory_order(partition->ram_room * sizeof(struct ram_block)));
+	if (!partition->ram)
+		return -ENOMEM;
+	memory_usage(&usage);
+	error = take_ram(partition, 0, memory->low_bytes);
+	error = error ? error : take_ram(partition, GUEST_HIGH_BASE, memory->high_bytes);
+	if (error)
+		format_text(reason, LOAD_REASON_BYTES, "it needs %lu MiB, %lu MiB are free",
+			    bytes / MIB, usage.free_bytes / MIB);
+	return error;
+}
+
+int partition_memory_create(struct partition *partition, char *reason)
+{
+	int error = address_space_create(&partition->space);
+
+	if (error)
+		return error;
+	error = page_table_init(&partition->second_level, virt->guest_format(), &memory_tables);
+	error = error ? error : take_all_ram(partition, reason);
+	error = error ? error : map_ram(partition);
+	return error ? error : map_files(partition, reason);
+}
+
+void partition_memory_destroy(struct partition *partition)
+{
+	for (u32 i = 0; i < partition->ram_count; i++)
+		memory_guest_free(partition->ram[i].physical, partition->ram[i].order);
+	if (partition->ram)
+		memory_free(partition->ram,
+			    memory_order(partition->ram_room * sizeof(struct ram_block)));
+	if (partition->second_level.root)
+		page_table_destroy(&partition->second_level);
+	if (partition->space.table.root)
+		address_space_destroy(&partition->space);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* vCPUs: the thread, what runs through its head between two stretches of guest code, and requests. */
+#include "vcpu_thread.h"
+
+#include "vcpu_devices.h"
+
+#include <bulkhead/arch.h>
+#include <bulkhead/cpu.h>
+#include <bulkhead/error.h>
+#include <bulkhead/format.h>
+#include <bulkhead/log.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/string.h>
+#include <bulkhead/virt.h>
+
+void vcpu_request(struct vcpu *vcpu, u32 request)
+{
+	__atomic_or_fetch(&vcpu->requests, request, __ATOMIC_RELEASE);
+	if (cpu_this()->thread == &vcpu->thread)
+		return;
+	thread_wake(&vcpu->thread);
+	if (vcpu->in_guest && vcpu->thread.cpu != arch_cpu_id())
+		arch_cpu_kick(vcpu->thread.cpu);
+}
+
+void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...)
+{
+	va_list arguments;
+
+	if (vcpu->stop != VCPU_STOP_NONE)
+		return;
+	vcpu->stop = reason;
+	va_start(arguments, format);
+	format_list(vcpu->stop_text, sizeof(vcpu->stop_text), format, arguments);
+	va_end(arguments);
+}
+
+/* All RAM is cleared, then the guest is put in as its boot protocol says. */
+int partition_load(struct partition *partition, char *reason)
+{
+	struct guest_memory *memory = &partition->memory;
+	const struct config_partition *config = partition->config;
+	struct load_request request = {
+		.kernel = partition->kernel,
+		.initrd = partition->initrd,
+		.cmdline = config->cmdline,
+		.load_address = config->load_address,
+		.entry = (int)config->entry,
+	};
+	struct acpi_request acpi = { .vcpus = config->vcpus };
+	struct cpu_state start;
+	u64 previous = address_space_enter(&partition->space);
+	int error;
+
+	memset(memory->window, 0, memory->low_bytes);
+	memset(memory->window + GUEST_HIGH_BASE, 0, memory->high_bytes);
+	error = acpi_build(&acpi, memory, &request.rsdp_gpa);
+	if (error)
+		format_text(reason, LOAD_REASON_BYTES, "no room for its ACPI tables");
+	else
+		error = config->boot == CONFIG_BOOT_LINUX
+				? load_linux(&request, memory, &start, reason)
+				: load_raw(&request, memory, &start, reason);
+	address_space_leave(previous);
+	if (error)
+		return error;
+	vcpu_devices_reset(partition);
+	virt->vcpu_reset(partition->vcpu, &start);
+	return 0;
+}
+
+static void start(struct partition *partition)
+{
+	char reason[LOAD_REASON_BYTES] = "";
+	struct vcpu *vcpu = partition->vcpu;
+	int error = partition_load(partition, reason);
+
+	if (error) {
+		log_error("%s: cannot start: %s", partition->config->name, reason);
+		partition_ended(partition, PARTITION_STOPPED, reason);
+		return;
+	}
+	vcpu->stop = VCPU_STOP_NONE;
+	partition->events = 0;
+	spin_lock(&partition->lock);
+	if (partition->state == PARTITION_STARTING) {
+		partition->state = PARTITION_RUNNING;
+		partition->starts++;
+		partition->started_us = arch_time_us();
+	}
+	spin_unlock(&partition->lock);
+	log_info("%s: started", partition->config->name);
+}
+
+/* What the guest asked its board for. */
+static void act_on_events(struct partition *partition)
+{
+	u32 events = __atomic_exchange_n(&partition->events, 0, __ATOMIC_ACQUIRE);
+
+	if (events & 1u << DEVICE_EVENT_POWER_OFF) {
+		partition_ended(partition, PARTITION_STOPPED, "powered off by the guest");
+		return;
+	}
+	if (!(events & 1u << DEVICE_EVENT_RESET))
+		return;
+	log_info("%s: reset by the guest", partition->config->name);
+	spin_lock(&partition->lock);
+	if (partition->state == PARTITION_RUNNING)
+		partition->state = PARTITION_STARTING;
+	spin_unlock(&partition->lock);
+}
+
+static void run(struct partition *partition)
+{
+	struct vcpu *vcpu = partition->vcpu;
+
+	switch (virt->vcpu_run(vcpu)) {
+	case VIRT_HALTED:
+		thread_block();
+		break;
+	case VIRT_ATTENTION:
+		if (vcpu->requests & VCPU_REQUEST_STOP) {
+			__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_STOP, __ATOMIC_ACQUIRE);
+			act_on_events(partition);
+		}
+		thread_yield();
+		break;
+	case VIRT_STOPPED:
+		partition_ended(partition, PARTITION_CRASHED, vcpu->stop_text);
+		break;
+	}
+}
+
+static void vcpu_main(void *argument)
+{
+	struct partition *partition = argument;
+
+	for (;;) {
+		switch (__atomic_load_n(&partition->state, __ATOMIC_ACQUIRE)) {
+		case PARTITION_STARTING:
+			start(partition);
+			break;
+		case PARTITION_RUNNING:
+			run(partition);
+			break;
+		case PARTITION_STOPPING:
+			partition_ended(partition, PARTITION_STOPPED, "stopped by the operator");
+			break;
+		default:
+			thread_block();
+			break;
+		}
+	}
+}
+
+int vcpu_create(struct partition *partition, u32 cpu)
+{
+	struct vcpu *vcpu = memory_alloc(memory_order(sizeof(struct vcpu)));
+	int error;
+
+	if (!vcpu)
+		return -ENOMEM;
+	partition->vcpu = vcpu;
+	vcpu->partition = partition;
+	vcpu->thread.cpu = cpu;
+	error = vcpu_devices_create(partition);
+	error = error ? error : virt->vcpu_create(vcpu);
+	error = error ? error
+		      : thread_create(&vcpu->thread, partition->config->name, cpu, vcpu_main,
+				      partition);
+	vcpu->thread.vcpu = vcpu;
+	return error;
+}

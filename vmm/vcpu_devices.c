@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between a partition's virtual devices and the rest: what exits ask of them, what they ask of the vCPU,
+ * the clock and the console. The board is called with the partition's device lock held; the local APIC belongs
+ * to its vCPU and needs no lock.
+ */
+#include "vcpu_devices.h"
+
+#include <bulkhead/arch.h>
+#include <bulkhead/boot_files.h>
+#include <bulkhead/console.h>
+#include <bulkhead/error.h>
+#include <bulkhead/exit.h>
+#include <bulkhead/log.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/pc.h>
+
+/* The local APIC's only window into the world. */
+struct apic_host {
+	struct device_host host;
+	struct timer timer;
+	struct vcpu *vcpu;
+	struct device_timer *armed;
+};
+
+static struct apic_host *apic_host_of(struct device_host *host)
+{
+	return container_of(host, struct apic_host, host);
+}
+
+static u64 apic_now(struct device_host *host)
+{
+	return arch_tsc() + apic_host_of(host)->vcpu->tsc_offset;
+}
+
+static void apic_timer_set(struct device_host *host, struct device_timer *timer, u64 deadline)
+{
+	struct apic_host *apic = apic_host_of(host);
+
+	timer->deadline = deadline;
+	apic->armed = timer;
+	timer_set(&apic->timer, deadline == DEVICE_TIMER_OFF
+					? TIMER_OFF
+					: MIN(deadline - apic->vcpu->tsc_offset, TIMER_OFF - 1));
+}
+
+static void apic_timer_fire(struct timer *timer)
+{
+	struct device_timer *armed = container_of(timer, struct apic_host, timer)->armed;
+
+	armed->deadline = DEVICE_TIMER_OFF;
+	armed->fire(armed->context);
+}
+
+static void apic_report(struct device_host *host, const char *text)
+{
+	log_debug("%s: %s", apic_host_of(host)->vcpu->partition->config->name, text);
+}
+
+static const struct device_host_ops apic_host_ops = {
+	.now = apic_now,
+	.timer_set = apic_timer_set,
+	.report = apic_report,
+};
+
+static void apic_changed(struct vlapic *apic)
+{
+	vcpu_request(apic->context, VCPU_REQUEST_INTERRUPT);
+}
+
+static void apic_eoi_broadcast(struct vlapic *apic, u8 vector)
+{
+	struct vcpu *vcpu = apic->context;
+
+	spin_lock(&vcpu->partition->device_lock);
+	pc_eoi(vcpu->partition->pc, vector);
+	spin_unlock(&vcpu->partition->device_lock);
+}
+
+/* Delivery modes of an interrupt message (SDM vol. 3, 11.6.1). */
+enum delivery_mode { DELIVER_FIXED, DELIVER_LOWEST, DELIVER_SMI, DELIVER_NMI = 4, DELIVER_INIT,
+		     DELIVER_STARTUP, DELIVER_EXTINT };
+
+static void deliver(struct vcpu *vcpu, unsigned mode, u8 vector, bool level)
+{
+	switch (mode) {
+	case DELIVER_FIXED:
+	case DELIVER_LOWEST:
+		vlapic_accept(&vcpu->apic, vector, level);
+		break;
+	case DELIVER_NMI:
+		vcpu_request(vcpu, VCPU_REQUEST_NMI | VCPU_REQUEST_INTERRUPT);
+		break;
+	default:
+		/* INIT and STARTUP to a lone CPU, and SMI: nothing comes of them. */
+		break;
+	}
+}
+
+static void apic_send_ipi(struct vlapic *apic, u64 icr)
+{
+	struct vcpu *vcpu = apic->context;
+	unsigned shorthand = (unsigned)(icr >> 18 & 3), mode = (unsigned)(icr >> 8 & 7);
+	bool self = shorthand == 1 || shorthand == 2 ||
+		    (shorthand == 0 && vlapic_matches(apic, (u32)(icr >> 32), icr & BIT(11)));
+
+	if (self)
+		deliver(vcpu, mode, (u8)icr, icr & BIT(15));
+}
+
+static const struct vlapic_ops apic_ops = {
+	.send_ipi = apic_send_ipi,
+	.eoi_broadcast = apic_eoi_broadcast,
+	.changed = apic_changed,
+};
+
+static u64 board_now(void *context)
+{
+	const struct partition *partition = context;
+
+	return arch_tsc() + partition->clock_offset;
+}
+
+static void board_next_timer(void *context, u64 deadline)
+{
+	struct partition *partition = context;
+
+	timer_set(&partition->device_timer,
+		  deadline == DEVICE_TIMER_OFF
+			  ? TIMER_OFF
+			  : MIN(deadline - partition->clock_offset, TIMER_OFF - 1));
+}
+
+static void board_timer_fire(struct timer *timer)
+{
+	struct partition *partition = container_of(timer, struct partition, device_timer);
+
+	spin_lock(&partition->device_lock);
+	pc_run_timers(partition->pc);
+	spin_unlock(&partition->device_lock);
+}
+
+static void board_interrupt(void *context, u64 entry)
+{
+	struct partition *partition = context;
+	struct vcpu *vcpu = partition->vcpu;
+	unsigned mode = (unsigned)(entry >> 8 & 7);
+
+	if (vlapic_matches(&vcpu->apic, (u32)(entry >> 56), entry & BIT(11)))
+		deliver(vcpu, mode, (u8)entry, entry & BIT(15));
+}
+
+static void board_pic(void *context, bool level)
+{
+	struct partition *partition = context;
+
+	if (level)
+		vcpu_request(partition->vcpu, VCPU_REQUEST_INTERRUPT);
+}
+
+static void board_event(void *context, enum device_event event)
+{
+	struct partition *partition = context;
+
+	__atomic_or_fetch(&partition->events, 1u << event, __ATOMIC_RELEASE);
+	vcpu_request(partition->vcpu, VCPU_REQUEST_STOP);
+}
+
+static void board_console_output(void *context, u8 byte)
+{
+	struct partition *partition = context;
+
+	spin_lock(&partition->console_lock);
+	byte_ring_write(&partition->console, &byte, 1);
+	spin_unlock(&partition->console_lock);
+	console_output_ready(partition);
+}
+
+static void board_console_ready(void *context)
+{
+	console_output_ready(context); /* attached: it offers again what the guest had no room for */
+}
+
+static void board_report(void *context, const char *text)
+{
+	const struct partition *partition = context;
+
+	log_debug("%s: %s", partition->config->name, text);
+}
+
+static const struct pc_ops board_ops = {
+	.now = board_now,
+	.next_timer = board_next_timer,
+	.interrupt = board_interrupt,
+	.pic = board_pic,
+	.event = board_event,
+	.console_output = board_console_output,
+	.console_ready = board_console_ready,
+	.report = board_report,
+};
+
+int vcpu_devices_create(struct partition *partition)
+{
+	struct vcpu *vcpu = partition->vcpu;
+	struct apic_host *host = memory_alloc(0);
+	u8 *page = memory_alloc(0);
+
+	partition->pc = memory_alloc(memory_order(pc_bytes()));
+	if (!host || !page || !partition->pc)
+		return -ENOMEM;
+	timer_init(&partition->device_timer, vcpu->thread.cpu, board_timer_fire);
+	timer_init(&host->timer, vcpu->thread.cpu, apic_timer_fire);
+	host->host.ops = &apic_host_ops;
+	host->host.tsc_hz = arch_tsc_hz();
+	host->vcpu = vcpu;
+	vcpu->apic.page = page;
+	vcpu->apic.host = &host->host;
+	return 0;
+}
+
+void vcpu_devices_reset(struct partition *partition)
+{
+	struct vcpu *vcpu = partition->vcpu;
+	struct device_host *host = vcpu->apic.host;
+	u8 *page = vcpu->apic.page;
+	u64 now = arch_tsc();
+	struct pc_setup setup = {
+		.tsc_hz = arch_tsc_hz(),
+		.unix_time_s = boot_info->unix_time_s + arch_time_us() / 1000000,
+		.low_bytes = partition->memory.low_bytes,
+		.high_bytes = partition->memory.high_bytes,
+	};
+
+	timer_set(&partition->device_timer, TIMER_OFF);
+	timer_set(&container_of(host, struct apic_host, host)->timer, TIMER_OFF);
+	partition->clock_offset = 0 - now;
+	vcpu->tsc_offset = 0 - now;
+	vcpu->requests = 0;
+	guest_msrs_reset(&vcpu->msrs);
+	vlapic_init(&vcpu->apic, page, vcpu->id, host, &apic_ops);
+	vcpu->apic.context = vcpu;
+	arch_guest_apic_setup(&vcpu->apic);
+	spin_lock(&partition->device_lock);
+	pc_init(partition->pc, &setup, &board_ops, partition);
+	spin_unlock(&partition->device_lock);
+}
+
+u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)
+{
+	struct partition *partition = vcpu->partition;
+	u32 value;
+
+	spin_lock(&partition->device_lock);
+	value = pc_port_read(partition->pc, port, bytes);
+	spin_unlock(&partition->device_lock);
+	return value;
+}
+
+void exit_port_write(struct vcpu *vcpu, u16 port, unsigned bytes, u32 value)
+{
+	struct partition *partition = vcpu->partition;
+
+	spin_lock(&partition->device_lock);
+	pc_port_write(partition->pc, port, bytes, value);
+	spin_unlock(&partition->device_lock);
+}
+
+/* Is it this vCPU's local APIC page? */
+static bool is_apic(const struct vcpu *vcpu, u64 gpa)
+{
+	return vlapic_enabled(&vcpu->apic) && !vlapic_x2apic(&vcpu->apic) &&
+	       align_down(gpa, PAGE_SIZE) == (vcpu->apic.base_msr & BITS(51, 12));
+}
+
+u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes)
+{
+	struct partition *partition = vcpu->partition;
+	u64 value;
+
+	if (is_apic(vcpu, gpa)) {
+		u32 offset = (u32)gpa & 0xfff;
+
+		return vlapic_read(&vcpu->apic, offset & ~3u) >> (8 * (offset & 3));
+	}
+	spin_lock(&partition->device_lock);
+	value = pc_memory_read(partition->pc, gpa, bytes);
+	spin_unlock(&partition->device_lock);
+	return value;
+}
+
+void exit_memory_write(struct vcpu *vcpu, u64 gpa, unsigned bytes, u64 value)
+{
+	struct partition *partition = vcpu->partition;
+
+	if (is_apic(vcpu, gpa)) {
+		if (bytes == 4 && is_aligned(gpa, 4))
+			vlapic_write(&vcpu->apic, (u32)gpa & 0xfff, (u32)value);
+		return;
+	}
+	spin_lock(&partition->device_lock);
+	pc_memory_write(partition->pc, gpa, bytes, value);
+	spin_unlock(&partition->device_lock);
+}
+
+bool exit_pic_pending(struct vcpu *vcpu)
+{
+	return pc_pic_pending(vcpu->partition->pc) && vlapic_accepts_pic(&vcpu->apic);
+}
+
+u8 exit_pic_acknowledge(struct vcpu *vcpu)
+{
+	struct partition *partition = vcpu->partition;
+	u8 vector;
+
+	spin_lock(&partition->device_lock);
+	vector = pc_pic_acknowledge(partition->pc);
+	spin_unlock(&partition->device_lock);
+	return vector;
+}
+
+u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count)
+{
+	u64 done = 0;
+
+	spin_lock(&partition->device_lock);
+	while (done < count && pc_console_input(partition->pc, bytes[done]))
+		done++;
+	spin_unlock(&partition->device_lock);
+	return done;
+}
