@@ -67,11 +67,6 @@ int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *conte
 	return apic_route_isa(isa_irq, next_vector++);
 }
 
-const char *arch_firmware_name(void)
-{
-	return boot_info->firmware;
-}
-
 /* Vectors whose only purpose is to make a CPU look around. */
 static void look_around(void *context unused)
 {
@@ -118,8 +113,7 @@ static void late_start(void *argument unused)
 {
 	memory_release_loader(boot_info);
 	read_configuration();
-	if (console_init(&config.host))
-		log_error("no serial port at the place that the configuration names");
+	(void)!console_init(&config.host); /* it has logged why; the screen and the ring remain */
 	if (boot_info->framebuffer.base && framebuffer_init(&boot_info->framebuffer))
 		log_warn("the screen cannot be used");
 	if (boot_info->rsdp && acpi_init(boot_info->rsdp))

@@ -71,8 +71,7 @@ static void machine_stop(void)
 	tsc_wait_us(SERIAL_WAIT_US);
 }
 
-/* The PC's reset control register: hard reset, at the rising edge of START (ICH9
- * datasheet, 13.7.5). */
+/* The PC's reset control register: hard reset, at START's rising edge (ICH9 datasheet, 13.7.5). */
 static void reset_by_port(void)
 {
 	port_write8(PORT_RESET_CONTROL, RESET_CONTROL_HARD);

@@ -87,8 +87,7 @@ static void register_write(const struct acpi_register *to, volatile u8 *memory, 
 	}
 }
 
-/* Map a register in memory now: when it is needed the machine may be in no state to map anything.
- */
+/* Registers in memory are mapped now: later the machine may be in no state to map anything. */
 static volatile u8 *register_map(struct acpi_register *reg)
 {
 	volatile u8 *mapped;

@@ -47,8 +47,7 @@ struct acpi_fixed {
 int acpi_fixed_read(const struct acpi_reader *reader, u64 rsdp, struct acpi_fixed *fixed,
 		    char *reason) must_check;
 
-/* Find _S5_ in the `bytes` bytes of AML at `aml`: its two sleep types. -ENOENT when there is none.
- */
+/* Find _S5_ in `bytes` bytes of AML: its two sleep types. -ENOENT when it is not there. */
 int acpi_sleep_type_find(const u8 *aml, u64 bytes, u8 type[2]) must_check;
 
 /*
@@ -64,6 +63,6 @@ const struct acpi_fixed *acpi_fixed(void);
 /* Reset the machine through the FADT's register. Returns when there is none or it did not work. */
 void acpi_reset(void);
 
-/* Switch the machine off, through the ACPI registers or those of a chipset that we know. Returns
- * when that did not work. */
+/* Switch the machine off by the ACPI registers or those of a chipset that we know. Returns when
+ * that did not work. */
 void acpi_power_off(void);

@@ -176,8 +176,7 @@ static u64 fadt_field(const struct fadt *fadt, u32 offset, u32 bytes)
 	return offset + bytes <= fadt->bytes ? read_number(fadt->table + offset, bytes) : 0;
 }
 
-/* A register block in I/O space: the old field counts where it is set, as old systems use it too.
- */
+/* A register block in I/O space: the old field counts where it is set, as old systems use it. */
 static u16 fadt_port(const struct fadt *fadt, u32 offset, u32 offset_x)
 {
 	u64 port = fadt_field(fadt, offset, 4);
@@ -318,8 +317,7 @@ static bool aml_sleep_types(const u8 *at, const u8 *end, u8 type[2])
 	return true;
 }
 
-/* Name (_S5_, ...) or Name (\_S5_, ...): not something that refers to it, nor a longer name's part.
- */
+/* Name (_S5_, ...) or Name (\_S5_, ...): not a reference to it, nor the end of a longer name. */
 static bool aml_is_definition(const u8 *aml, u64 at)
 {
 	if (at >= 2 && aml[at - 1] == AML_ROOT)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Printable ASCII, drawn for Bulkhead: seven rows of five pixels on the base line, two rows below
- * it. */
+/* Printable ASCII, drawn for Bulkhead: seven rows above the base line, two below it. */
 #include "font.h"
 
 /* clang-format off */

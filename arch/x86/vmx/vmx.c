@@ -150,6 +150,20 @@ static void cpu_disable(void)
 	cr4_write(cr4_read() & ~CR4_VMXE);
 }
 
+/*
+ * With APIC virtualisation the CPU answers accesses to this page itself, as long as they are mapped to it. A
+ * guest that moves its APIC elsewhere is served in software there.
+ */
+static int map_apic_page(struct partition *partition, void *page)
+{
+	bool changed;
+
+	if (!vmx_machine.controls.apic_registers)
+		return 0;
+	return page_table_map(&partition->second_level, VLAPIC_BASE_DEFAULT, memory_physical(page),
+			      PAGE_SIZE, PAGE_READ | PAGE_WRITE, MEMORY_WB, &changed);
+}
+
 static int vcpu_create(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = memory_alloc(0);
@@ -168,7 +182,7 @@ static int vcpu_create(struct vcpu *vcpu)
 	vmx->vpid = (u16)vcpu->partition->number;
 	vmx->ept_pointer = memory_physical(vcpu->partition->second_level.root) | 3 << 3 | MEMORY_WB;
 	vmx->ept_stale = true;
-	return 0;
+	return map_apic_page(vcpu->partition, vmx->apic_access_page);
 }
 
 /* Make `vcpu`'s VMCS the current one of this CPU; another CPU must have let go of it. */

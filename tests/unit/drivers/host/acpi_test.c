@@ -36,6 +36,7 @@ static const u8 *view(const struct acpi_reader *reader, u64 address, u64 bytes)
 	void *copy;
 
 	(void)reader;
+	assert_true(bytes <= 8 * MIB); /* a length that no table has is not followed */
 	if (address < BASE || bytes > BYTES || address - BASE > BYTES - bytes)
 		return NULL;
 	copy = malloc(bytes);

@@ -32,16 +32,10 @@ enum start { LONG_MODE, PROTECTED_32, PAE, REAL_MODE, VIRTUAL_8086 };
 struct change {
 	u32 what;
 	u64 value;
-	bool flip;
+	enum { END, SET, TOGGLE } how;
 };
-#define PUT(what, value)                                                                           \
-	{                                                                                          \
-		(what), (value), false                                                             \
-	}
-#define FLIP(what, value)                                                                          \
-	{                                                                                          \
-		(what), (value), true                                                              \
-	}
+#define PUT(what, value)  ((struct change){what, value, SET})
+#define FLIP(what, value) ((struct change){what, value, TOGGLE})
 
 struct row {
 	const char *section; /* NULL: all is well */
@@ -152,13 +146,13 @@ static void fake_change(const struct change *change)
 	}
 	at = change->what >= FACT_MISC ? &fake.facts[change->what - FACT_MISC]
 				       : &fake.fields[change->what];
-	value = change->flip ? *at ^ change->value : change->value;
+	value = change->how == TOGGLE ? *at ^ change->value : change->value;
 	*at = change->what >= FACT_MISC ? value : fake_truncate(change->what, value);
 }
 
 static void fake_change_all(const struct change *changes, size_t count)
 {
-	for (size_t i = 0; i < count && (changes[i].what || changes[i].value); i++)
+	for (size_t i = 0; i < count && changes[i].how != END; i++)
 		fake_change(&changes[i]);
 }
 
