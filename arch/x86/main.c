@@ -116,8 +116,7 @@ static void late_start(void *argument unused)
 	(void)!console_init(&config.host); /* it has logged why; the screen and the ring remain */
 	if (boot_info->framebuffer.base && framebuffer_init(&boot_info->framebuffer))
 		log_warn("the screen cannot be used");
-	if (boot_info->rsdp && acpi_init(boot_info->rsdp))
-		log_warn("the firmware's ACPI tables cannot be used");
+	(void)!acpi_init(boot_info->rsdp); /* logs what is missing; only power control needs it */
 	apic_init();
 	apic_init_board(boot_info);
 	tsc_init();
