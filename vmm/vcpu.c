@@ -35,6 +35,22 @@ void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...
 	va_end(arguments);
 }
 
+#define CLEAR_BYTES (4 * MIB)
+
+/* Clear RAM in pieces, so that other threads of this CPU get their turns. */
+static void clear(struct partition *partition, u64 gpa, u64 bytes)
+{
+	for (u64 done = 0; done < bytes; done += CLEAR_BYTES) {
+		u64 previous = address_space_enter(&partition->space);
+
+		memset(partition->memory.window + gpa + done, 0, MIN(CLEAR_BYTES, bytes - done));
+		address_space_leave(previous);
+		timer_run_due();
+		arch_interrupts_poll();
+		thread_yield();
+	}
+}
+
 /* All RAM is cleared, then the guest is put in as its boot protocol says. */
 int partition_load(struct partition *partition, char *reason)
 {
@@ -49,11 +65,12 @@ int partition_load(struct partition *partition, char *reason)
 	};
 	struct acpi_request acpi = { .vcpus = config->vcpus };
 	struct cpu_state start;
-	u64 previous = address_space_enter(&partition->space);
+	u64 previous;
 	int error;
 
-	memset(memory->window, 0, memory->low_bytes);
-	memset(memory->window + GUEST_HIGH_BASE, 0, memory->high_bytes);
+	clear(partition, 0, memory->low_bytes);
+	clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
+	previous = address_space_enter(&partition->space);
 	error = acpi_build(&acpi, memory, &request.rsdp_gpa);
 	if (error)
 		format_text(reason, LOAD_REASON_BYTES, "no room for its ACPI tables");

@@ -145,8 +145,12 @@ static void board_interrupt(void *context, u64 entry)
 	struct partition *partition = context;
 	struct vcpu *vcpu = partition->vcpu;
 	unsigned mode = (unsigned)(entry >> 8 & 7);
+	u32 destination = (u32)(entry >> 56);
 
-	if (vlapic_matches(&vcpu->apic, (u32)(entry >> 56), entry & BIT(11)))
+	/* The 8 bits of an I/O APIC mean everybody when all are set, in x2APIC mode too. */
+	if (destination == 0xff)
+		destination = 0xffffffff;
+	if (vlapic_matches(&vcpu->apic, destination, entry & BIT(11)))
 		deliver(vcpu, mode, (u8)entry, entry & BIT(15));
 }
 

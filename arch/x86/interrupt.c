@@ -115,10 +115,10 @@ void interrupt_handle(struct interrupt_frame *frame)
 	if (interrupt_fixup(frame))
 		return;
 	if (frame->vector == VECTOR_NMI) {
-		/* Another CPU's panic stops us this way. Any other NMI in the host has no cause
-		 * that we know. */
+		/* Another CPU's panic stops us this way. Any other NMI has no cause that we know; it
+		 * may have come in the middle of anything, so it is counted only. */
 		panic_stop_if_under_way();
-		log_warn("NMI of unknown cause");
+		cpu_this()->nmis++;
 		return;
 	}
 	panic_frame(frame);

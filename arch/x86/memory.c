@@ -9,6 +9,7 @@
 #include "memory.h"
 
 #include "instructions.h"
+#include "mtrr.h"
 
 #include <bulkhead/arch.h>
 #include <bulkhead/cpu_state.h>
@@ -28,6 +29,7 @@ static struct page_pool pool;
 static struct spinlock pool_lock;
 static u64 guest_bytes; /* handed out to guests */
 static u64 linear_base;
+static struct mtrr mtrrs;
 static struct page_table_format host_format;
 static struct page_table host_table;
 static u64 host_root;
@@ -167,9 +169,17 @@ static void *reserve_alloc(struct page_table_memory *memory unused)
 	return table_reserve_count ? table_reserve[--table_reserve_count] : NULL;
 }
 
+/* The pool is locked, so what is let go goes back to the reserve. */
+static void reserve_free(struct page_table_memory *memory unused, void *page)
+{
+	assert(table_reserve_count < RESERVE_PAGES);
+	memset(page, 0, PAGE_SIZE);
+	table_reserve[table_reserve_count++] = page;
+}
+
 static struct page_table_memory reserve_tables = {
 	.alloc = reserve_alloc,
-	.free = tables_free,
+	.free = reserve_free,
 	.to_physical = tables_to_physical,
 	.to_linear = tables_to_linear,
 };
@@ -191,6 +201,64 @@ static const struct boot_memory *memory_map_entry(const struct boot_info *info, 
 	return (const struct boot_memory *)memory_boot(info->memory) + index;
 }
 
+static unsigned physical_bits(void)
+{
+	return cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
+}
+
+static u64 mtrrs_read_msr(void *context unused, u32 msr)
+{
+	return msr_read(msr);
+}
+
+/* Off means that all memory is uncached (SDM vol. 3, 12.11.2.1). No firmware leaves a real machine like
+ * that; an emulated one has no caches. */
+static void mtrrs_init(void)
+{
+	if (cpuid(1, 0).edx & BIT(12))
+		mtrr_read(&mtrrs, mtrrs_read_msr, NULL, physical_bits());
+	if (!mtrrs.enabled)
+		log_warn("firmware left the MTRRs off: taking all RAM as write-back");
+}
+
+/* How many bytes from `base` to `end` on are of one type. */
+static u64 ram_piece(u64 base, u64 end, enum memory_type *type)
+{
+	if (mtrrs.enabled)
+		return mtrr_uniform(&mtrrs, base, end - base, type);
+	*type = MEMORY_WB;
+	return end - base;
+}
+
+static bool is_write_back(u64 base, u64 bytes)
+{
+	enum memory_type type;
+
+	return ram_piece(base, base + bytes, &type) == bytes && type == MEMORY_WB;
+}
+
+/*
+ * RAM for guests and the hypervisor: what the MTRRs make write-back. All mappings of RAM say write-back,
+ * and for a guest that alone counts, as MTRRs have no say under EPT (SDM vol. 3, 29.3.7.2). A page of
+ * another type would have one type for guests and another for the hypervisor and devices, which the
+ * manual forbids (12.12.4), and what firmware keeps uncached it has its reasons for.
+ */
+static void pool_add(u64 base, u64 end)
+{
+	while (base < end) {
+		enum memory_type type;
+		u64 bytes = ram_piece(base, end, &type);
+
+		if (type == MEMORY_WB)
+			page_pool_add(&pool, PAGE_ZONE_GUEST, base, bytes);
+		else
+			log_warn("%lu KiB of RAM at 0x%lx left out: not write-back by the MTRRs, "
+				 "but of type %d",
+				 bytes / KIB, base, type);
+		base += bytes;
+	}
+}
+
 /* The first 2 MiB-aligned usable range of `bytes` below 4 GiB (other CPUs start there in 32-bit mode)
  * and above 1 MiB. */
 static u64 early_region(const struct boot_info *info, u64 bytes)
@@ -200,7 +268,7 @@ static u64 early_region(const struct boot_info *info, u64 bytes)
 		u64 base = align_up(MAX(m->base, MIB), 2 * MIB);
 
 		if (m->type == BOOT_MEMORY_USABLE && base + bytes <= m->base + m->bytes &&
-		    base + bytes <= 4 * GIB)
+		    base + bytes <= 4 * GIB && is_write_back(base, bytes))
 			return base;
 	}
 	panic("no usable memory of %lu KiB in one piece below 4 GiB", bytes / KIB);
@@ -254,10 +322,9 @@ static void map_boot_information(const struct boot_info *info)
 static void host_format_init(void)
 {
 	u32 highest = cpuid(0x80000000, 0).eax;
-	unsigned physical_bits = highest >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 	u32 features = highest >= 0x80000001 ? cpuid(0x80000001, 0).edx : 0;
 
-	page_table_format_host(&host_format, physical_bits, features & BIT(26), features & BIT(20));
+	page_table_format_host(&host_format, physical_bits(), features & BIT(26), features & BIT(20));
 }
 
 static u64 memory_end(const struct boot_info *info)
@@ -284,13 +351,13 @@ static void pool_fill(const struct boot_info *info, u64 early, u64 early_end)
 		if (m->type != BOOT_MEMORY_USABLE || base >= end)
 			continue;
 		if (early < base || early >= end) {
-			page_pool_add(&pool, PAGE_ZONE_GUEST, base, end - base);
+			pool_add(base, end);
 			continue;
 		}
 		if (base < early)
-			page_pool_add(&pool, PAGE_ZONE_GUEST, base, early - base);
+			pool_add(base, early);
 		if (early_end < end)
-			page_pool_add(&pool, PAGE_ZONE_GUEST, early_end, end - early_end);
+			pool_add(early_end, end);
 	}
 }
 
@@ -299,8 +366,10 @@ void memory_init(const struct boot_info *info)
 	u64 pages = align_up(memory_end(info), GIB) / PAGE_SIZE;
 	u64 meta_bytes = align_up(page_pool_meta_bytes(pages), PAGE_SIZE);
 	u64 early_bytes = align_up(meta_bytes + EARLY_BYTES, 2 * MIB);
-	u64 early = early_region(info, early_bytes);
+	u64 early;
 
+	mtrrs_init();
+	early = early_region(info, early_bytes);
 	host_format_init();
 	page_pool_init(&pool, memory_linear(early), 0, pages);
 	page_pool_add(&pool, PAGE_ZONE_HYPERVISOR, early + meta_bytes, early_bytes - meta_bytes);
@@ -334,8 +403,7 @@ void memory_release_loader(const struct boot_info *info)
 		const struct boot_memory *m = memory_map_entry(info, i);
 
 		if (m->type == BOOT_MEMORY_LOADER)
-			page_pool_add(&pool, PAGE_ZONE_GUEST, MAX(m->base, PAGE_SIZE),
-				      m->bytes - (m->base ? 0 : PAGE_SIZE));
+			pool_add(MAX(m->base, PAGE_SIZE), m->base + m->bytes);
 	}
 }
 

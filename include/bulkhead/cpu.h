@@ -33,7 +33,7 @@ struct cpu {
 	u64 slice_end;   /* TSC until which the running thread may run */
 	struct vcpu *fpu_owner;  /* whose FPU, debug and SYSCALL registers are in the CPU */
 	struct vcpu *virt_owner; /* whose virtualisation state is loaded */
-	u64 idle_ticks;
+	u64 nmis; /* that had no cause we know */
 
 	/* Run queue; any CPU, under run_lock with interrupts off. */
 	struct spinlock run_lock;
@@ -49,7 +49,6 @@ struct cpu {
 
 #define CPU_ATTENTION_SCHEDULE 1u /* another thread may deserve the CPU */
 #define CPU_ATTENTION_TIMER    2u /* a timer may be due */
-#define CPU_ATTENTION_STOP     4u /* the machine goes down */
 
 extern struct cpu *cpus[CPU_MAX];
 

@@ -38,6 +38,7 @@ static void run_log(const struct command *command, u32 count, char *const *argum
 static void run_version(const struct command *command, u32 count, char *const *arguments);
 static void run_reboot(const struct command *command, u32 count, char *const *arguments);
 static void run_poweroff(const struct command *command, u32 count, char *const *arguments);
+static void run_panic(const struct command *command, u32 count, char *const *arguments);
 
 static const struct command commands[] = {
 	{"help", "help [COMMAND]", "list the commands, or explain one", "help attach", 0, 1,
@@ -58,6 +59,8 @@ static const struct command commands[] = {
 	 0, 1, ARGUMENT_NOW, run_reboot},
 	{"poweroff", "poweroff [now]", "switch the machine off; now: even if partitions run",
 	 "poweroff now", 0, 1, ARGUMENT_NOW, run_poweroff},
+	{"panic", "panic now", "stop everything with a report, as at a bug of Bulkhead",
+	 "panic now", 1, 1, ARGUMENT_NOW, run_panic},
 };
 
 static const struct command *command_find(const char *name)
@@ -498,14 +501,20 @@ static bool partitions_hold(const struct command *command)
 	return running;
 }
 
+static bool is_now(const struct command *command, const char *argument)
+{
+	if (strcmp(argument, "now") == 0)
+		return true;
+	console_print("%s: \"%s\" is not \"now\"\nusage: %s\n", command->name, argument,
+		      command->usage);
+	return false;
+}
+
 static void machine_down(const struct command *command, u32 count, char *const *arguments,
 			 void (*down)(void))
 {
-	if (count && strcmp(arguments[0], "now") != 0) {
-		console_print("%s: \"%s\" is not \"now\"\nusage: %s\n", command->name, arguments[0],
-			      command->usage);
+	if (count && !is_now(command, arguments[0]))
 		return;
-	}
 	if (!count && partitions_hold(command))
 		return;
 	console_flush();
@@ -522,4 +531,14 @@ static void run_reboot(const struct command *command, u32 count, char *const *ar
 static void run_poweroff(const struct command *command, u32 count, char *const *arguments)
 {
 	machine_down(command, count, arguments, arch_power_off);
+}
+
+/* So that operators can see what a report looks like, and whether it reaches them, before they need
+ * one. */
+static void run_panic(const struct command *command, u32 count unused, char *const *arguments)
+{
+	if (!is_now(command, arguments[0]))
+		return;
+	console_flush();
+	panic("the operator asked for it");
 }

@@ -143,6 +143,8 @@ static int check_ept(const struct vmx_capabilities *caps, char *missing)
 		{ EPT_CAP_WB, "write-back EPT structures" },
 		{ EPT_CAP_INVEPT, "INVEPT" },
 		{ EPT_CAP_INVVPID, "INVVPID" },
+		{ EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL, "INVEPT of a context" },
+		{ EPT_CAP_INVVPID_SINGLE | EPT_CAP_INVVPID_ALL, "INVVPID of a context" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {

@@ -41,13 +41,6 @@ u64 vmx_cr4(void)
 	return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_SHADOW) & mask);
 }
 
-/* Writes that the CPU itself would follow with a flush of this guest's translations. */
-static void flush_guest_translations(struct vcpu *vcpu)
-{
-	if (invvpid(INVVPID_SINGLE, vmx_of(vcpu)->vpid))
-		panic("INVVPID failed");
-}
-
 /* PAE paging without long mode reads its four top entries now (SDM vol. 3, 4.4.1). */
 static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
@@ -109,8 +102,9 @@ static int cr0_write_guest(struct vcpu *vcpu, u64 value)
 	}
 	vmwrite(CR0_SHADOW, value);
 	vmwrite(GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | CR0_NE);
+	/* As the CPU itself does (SDM vol. 3, 4.10.4.1). */
 	if ((old ^ value) & (CR0_PG | CR0_WP))
-		flush_guest_translations(vcpu);
+		vmx_flush_guest(vcpu);
 	return 0;
 }
 
@@ -144,7 +138,7 @@ static int cr4_write_guest(struct vcpu *vcpu, u64 value)
 	vmwrite(GUEST_CR4, value | CR4_MCE | CR4_VMXE);
 	/* What the CPU does itself when these change (SDM vol. 3, 4.10.4.1). */
 	if ((old ^ value) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP))
-		flush_guest_translations(vcpu);
+		vmx_flush_guest(vcpu);
 	return 0;
 }
 
@@ -207,7 +201,7 @@ int vmx_efer_write(struct vcpu *vcpu, u64 value)
 		return -EINVAL;
 	vmwrite(GUEST_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
 	if ((value ^ old) & EFER_NXE)
-		flush_guest_translations(vcpu);
+		vmx_flush_guest(vcpu);
 	return 0;
 }
 

@@ -343,6 +343,9 @@ void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error)
 		.read = check_read,
 		.report = check_report,
 		.caps = &vmx_machine.caps,
+		.basic = msr_read(IA32_VMX_BASIC),
+		.linear_bits = 48,
+		.rtm = cpuid(7, 0).ebx & BIT(11),
 	};
 	u32 reason = (u32)vmread(EXIT_REASON) & 0xffff;
 

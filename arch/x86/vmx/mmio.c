@@ -135,8 +135,10 @@ static int access_linear(struct linear_access *access, u64 linear, void *data, u
 static int memory_read(struct emulate_cpu *cpu, u64 linear, void *data, unsigned bytes)
 {
 	struct linear_access *access = cpu->context;
-	int error = access_linear(access, linear, data, bytes, false, true);
+	/* What is going to be written must be writable before a device is read. */
+	int error = cpu->read_for_write ? access_linear(access, linear, data, bytes, true, false) : 0;
 
+	error = error ? error : access_linear(access, linear, data, bytes, false, true);
 	cpu->fault = access->fault;
 	return error;
 }

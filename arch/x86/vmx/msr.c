@@ -106,6 +106,15 @@ static int debugctl_write(u64 value)
 	return 0;
 }
 
+/* The guest's TSC jumped: its APIC timer is due at another moment now. */
+static void tsc_changed(struct vcpu *vcpu)
+{
+	struct vlapic *apic = &vcpu->apic;
+
+	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
+	device_timer_set(apic->host, &apic->timer, apic->timer.deadline);
+}
+
 static int tsc_write(struct vcpu *vcpu, u64 value)
 {
 	u64 before = vcpu->tsc_offset;
@@ -113,7 +122,7 @@ static int tsc_write(struct vcpu *vcpu, u64 value)
 	vcpu->tsc_offset = value - tsc_read();
 	/* The manual ties the two: what moves the TSC moves TSC_ADJUST as far (SDM vol. 3, 18.17.3). */
 	vcpu->msrs.tsc_adjust += vcpu->tsc_offset - before;
-	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
+	tsc_changed(vcpu);
 	return 0;
 }
 
@@ -121,7 +130,7 @@ static int tsc_adjust_write(struct vcpu *vcpu, u64 value)
 {
 	vcpu->tsc_offset += value - vcpu->msrs.tsc_adjust;
 	vcpu->msrs.tsc_adjust = value;
-	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
+	tsc_changed(vcpu);
 	return 0;
 }
 

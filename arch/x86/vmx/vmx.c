@@ -134,7 +134,7 @@ static int cpu_enable(void)
 		return -EIO;
 	}
 	/* Nothing that was cached before, by whatever ran here, may be used (SDM vol. 3, 29.4.3.3). */
-	if (invept(caps->ept_vpid & EPT_CAP_INVEPT_ALL ? INVEPT_ALL : INVEPT_SINGLE, 0) ||
+	if ((caps->ept_vpid & EPT_CAP_INVEPT_ALL && invept(INVEPT_ALL, 0)) ||
 	    (caps->ept_vpid & EPT_CAP_INVVPID_ALL && invvpid(INVVPID_ALL, 0)))
 		log_warn("CPU %u refuses INVEPT or INVVPID", arch_cpu_id());
 	return 0;
@@ -162,6 +162,23 @@ static int map_apic_page(struct partition *partition, void *page)
 		return 0;
 	return page_table_map(&partition->second_level, VLAPIC_BASE_DEFAULT, memory_physical(page),
 			      PAGE_SIZE, PAGE_READ | PAGE_WRITE, MEMORY_WB, &changed);
+}
+
+/* A type that the CPU has: all contexts where it has no single one. */
+void vmx_flush_ept(const struct vcpu *vcpu)
+{
+	bool single = vmx_machine.caps.ept_vpid & EPT_CAP_INVEPT_SINGLE;
+
+	if (invept(single ? INVEPT_SINGLE : INVEPT_ALL, vmx_of(vcpu)->ept_pointer))
+		panic("INVEPT failed");
+}
+
+void vmx_flush_guest(const struct vcpu *vcpu)
+{
+	bool single = vmx_machine.caps.ept_vpid & EPT_CAP_INVVPID_SINGLE;
+
+	if (invvpid(single ? INVVPID_SINGLE : INVVPID_ALL, vmx_of(vcpu)->vpid))
+		panic("INVVPID failed");
 }
 
 static int vcpu_create(struct vcpu *vcpu)
@@ -241,8 +258,8 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 	}
 	vmx_registers_load(vcpu);
 	if (vmx->ept_stale) {
-		if (invept(INVEPT_SINGLE, vmx->ept_pointer) || invvpid(INVVPID_SINGLE, vmx->vpid))
-			panic("INVEPT or INVVPID failed");
+		vmx_flush_ept(vcpu);
+		vmx_flush_guest(vcpu);
 		vmx->ept_stale = false;
 	}
 	vmx->result = VIRT_ATTENTION;

@@ -62,6 +62,10 @@ bool vmx_prepare(struct vcpu *vcpu);
 /* VM entry was refused with this VM-instruction error, or 0: with exit reason 33 or 34. */
 void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error);
 
+/* vmx.c: forget cached translations of this vCPU's guest, of its EPT tables or of its own ones. */
+void vmx_flush_ept(const struct vcpu *vcpu);
+void vmx_flush_guest(const struct vcpu *vcpu);
+
 /* vmcs.c */
 void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state);
 void vmcs_host_setup(void);

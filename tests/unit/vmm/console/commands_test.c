@@ -113,6 +113,13 @@ void arch_power_off(void)
 	longjmp(machine_gone, 1);
 }
 
+void panic(const char *format, ...)
+{
+	(void)format;
+	strcat(went_down, "panic");
+	longjmp(machine_gone, 1);
+}
+
 void console_stop(void)
 {
 	strcat(went_down, "stop,");
@@ -261,7 +268,7 @@ static void test_blank_line_does_nothing(void **state)
 static void test_unknown_command_names_the_known(void **state)
 {
 	const char *text = "no command \"frobnicate\"; there are: help, list, attach, start, stop, "
-			   "log, version, reboot, poweroff\n";
+			   "log, version, reboot, poweroff, panic\n";
 
 	(void)state;
 	expect("frobnicate", text);
@@ -308,9 +315,9 @@ static void test_argument_counts(void **state)
 
 static void test_help_is_aligned(void **state)
 {
-	static const char *const usages[] = {"help [COMMAND]", "list",	       "attach NAME",
-					     "start NAME",     "stop NAME",    "log [N]",
-					     "version",	       "reboot [now]", "poweroff [now]"};
+	static const char *const usages[] = {
+		"help [COMMAND]", "list",    "attach NAME",  "start NAME",     "stop NAME",
+		"log [N]",	  "version", "reboot [now]", "poweroff [now]", "panic now"};
 	const char *line;
 
 	(void)state;
@@ -332,8 +339,8 @@ static void test_help_is_aligned(void **state)
 
 static void test_help_explains_every_command(void **state)
 {
-	static const char *const names[] = {"help", "list",    "attach", "start",   "stop",
-					    "log",  "version", "reboot", "poweroff"};
+	static const char *const names[] = {"help", "list",    "attach", "start",    "stop",
+					    "log",  "version", "reboot", "poweroff", "panic"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -465,9 +472,11 @@ static void test_going_down(void **state)
 	expect("reboot", "still running: web, debian-12\n"
 			 "\"reboot now\" does it all the same, as if their power failed\n");
 	expect("reboot tomorrow", "reboot: \"tomorrow\" is not \"now\"\nusage: reboot [now]\n");
+	expect("panic later", "panic: \"later\" is not \"now\"\nusage: panic now\n");
 	assert_string_equal(went_down, "");
 	expect_down("reboot now", "stop,reboot");
 	expect_down("poweroff now", "stop,off");
+	expect_down("panic now", "panic");
 	partitions[0].state = PARTITION_STOPPED;
 	partitions[1].state = PARTITION_CRASHED;
 	expect_down("reboot", "stop,reboot");
@@ -511,8 +520,8 @@ static void test_completion(void **state)
 	expect_completion("st", "st", "start  stop\n");
 	expect_completion("s", "st", "");
 	expect_completion("x", "x", "\a");
-	expect_completion("", "",
-			  "help  list  attach  start  stop  log  version  reboot  poweroff\n");
+	expect_completion(
+		"", "", "help  list  attach  start  stop  log  version  reboot  poweroff  panic\n");
 	expect_completion("help ver", "help version ", "");
 	expect_completion("attach d", "attach debian-12 ", "");
 	expect_completion("stop ", "stop ", "web  debian-12\n");

@@ -1,0 +1,45 @@
+# Payloads for partitions with boot = raw: build/guests/NAME.bin. Those in C are entered in long mode at 1 MiB
+# and link what they share; hello32 and hello16 stand alone.
+PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
+                apic memory emulate junk
+PAYLOADS_ASM := hello32 hello16
+PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin)
+
+PAYLOAD_SHARED := $(B)/guests/start.o $(B)/guests/guest.o $(B)/guests/apic_common.o \
+                  $(B)/guests/format.o $(B)/guests/string.o
+# An address below 2 GiB fits 32 bits, hence no PIC; exceptions come on other stacks, but interrupts do not.
+PAYLOAD_FLAGS  := $(COMMON) -O2 -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-pic -mcmodel=small \
+                  -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -MMD -MP
+
+$(B)/guests/%.o: tests/guests/%.c tests/guests/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(PAYLOAD_FLAGS) -c -o $@ $<
+
+$(B)/guests/%.o: vmm/%.c tests/guests/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $< (for payloads)"
+	@$(CC) $(PAYLOAD_FLAGS) -c -o $@ $<
+
+$(B)/guests/start.o: tests/guests/start.asm
+	@mkdir -p $(@D)
+	@$(NASM) -f elf64 -o $@ $<
+
+$(B)/guests/apic.elf: $(B)/guests/apic_timer.o $(B)/guests/apic_board.o
+$(B)/guests/%.elf: $(B)/guests/%.o $(PAYLOAD_SHARED) tests/guests/guest.ld
+	@echo "  LD    $@"
+	@ld -nostdlib -static -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guests/guest.ld \
+		-o $@ $(filter %.o,$^)
+
+$(B)/guests/%.bin: $(B)/guests/%.elf
+	@objcopy -O binary $< $@
+
+$(PAYLOADS_ASM:%=$(B)/guests/%.bin): $(B)/guests/%.bin: tests/guests/%.asm
+	@mkdir -p $(@D)
+	@$(NASM) -f bin -o $@ $<
+
+.PHONY: payloads
+.PRECIOUS: $(B)/guests/%.o $(B)/guests/%.elf
+payloads: $(PAYLOADS) ## build the payloads that the system tests run
+
+-include $(wildcard $(B)/guests/*.d)
