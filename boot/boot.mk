@@ -21,21 +21,25 @@ BOOT_FLAGS := $(COMMON) -O2 -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
 $(B)/bulkhead.efi: $(B)/efi/bulkhead.so
-	objcopy $(EFI_SECTIONS:%=-j %) --target=efi-app-x86_64 $< $@
+	@echo "  EFI   $@"
+	@objcopy $(EFI_SECTIONS:%=-j %) --target=efi-app-x86_64 $< $@
 
 $(B)/efi/bulkhead.so: $(BOOT_OBJECTS)
-	ld -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --fatal-warnings \
+	@echo "  LD    $@"
+	@ld -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --fatal-warnings \
 		-T $(EFI_LIB)/elf_x86_64_efi.lds $(EFI_LIB)/crt0-efi-x86_64.o $(BOOT_OBJECTS) \
 		-L$(EFI_LIB) -lgnuefi -o $@
 
 $(B)/efi/%.o: %.c boot/boot.mk VERSION
 	@mkdir -p $(@D)
-	$(CC) $(BOOT_FLAGS) -c $< -o $@
+	@echo "  CC    $<"
+	@$(CC) $(BOOT_FLAGS) -c $< -o $@
 
 $(B)/efi/boot/core_image.o: $(CORE_BIN)
 
 $(B)/efi/%.o: %.asm boot/boot.mk
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -Wall -Werror -DCORE_BIN='"$(CORE_BIN)"' $< -o $@
+	@echo "  NASM  $<"
+	@$(NASM) -f elf64 -Wall -Werror -DCORE_BIN='"$(CORE_BIN)"' $< -o $@
 
 -include $(wildcard $(B)/efi/boot/*.d $(B)/efi/vmm/*.d)

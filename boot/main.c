@@ -65,5 +65,6 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 		error = loader_steps[i](&loader);
 	pages_release_all();
 	screen_line("Bulkhead was not started. Nothing on this machine has been changed.");
+	screen_wait();
 	return loader_status(error);
 }

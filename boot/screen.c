@@ -38,3 +38,20 @@ void screen_line(const char *format, ...)
 	screen_text(text);
 	screen_text("\n");
 }
+
+#define WAIT_S	     10
+#define WAIT_STEP_US 10000
+
+/* Many firmwares clear the screen as soon as a boot option comes back. */
+void screen_wait(void)
+{
+	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
+	EFI_INPUT_KEY key;
+
+	screen_line("Press a key to go back to the firmware, or wait %u seconds.", WAIT_S);
+	for (u32 us = 0; us < WAIT_S * 1000000; us += WAIT_STEP_US) {
+		if (keyboard && !EFI_ERROR(keyboard->ReadKeyStroke(keyboard, &key)))
+			return;
+		firmware.services->Stall(WAIT_STEP_US);
+	}
+}

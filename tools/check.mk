@@ -3,7 +3,8 @@ CHECK_SOURCES := tools/bulkhead-check.c vmm/config.c vmm/config_value.c vmm/form
 
 $(B)/bulkhead-check: $(CHECK_SOURCES) $(wildcard include/bulkhead/*.h) vmm/config_value.h
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -O2 -o $@ $(CHECK_SOURCES)
+	@echo "  CC    $@"
+	@$(CC) $(COMMON) -O2 -o $@ $(CHECK_SOURCES)
 
 .PHONY: check
 check: $(B)/bulkhead-check ## build the checker of configuration files

@@ -7,16 +7,18 @@ DEBIAN_FILES := $(GUESTS)/debian.vmlinuz $(GUESTS)/debian.initrd.gz
 
 # One run of the script makes both. The kernel is fetched only when it is not there.
 $(GUESTS)/debian.initrd.gz: tools/guest-debian.sh tools/guests/debian-init
-	tools/guest-debian.sh $(GUESTS)
+	@echo "  GUEST debian"
+	@tools/guest-debian.sh $(GUESTS)
 
 $(GUESTS)/debian.vmlinuz: | $(GUESTS)/debian.initrd.gz
-	test -s $@ || tools/guest-debian.sh $(GUESTS)
+	@test -s $@ || tools/guest-debian.sh $(GUESTS)
 
 $(B)/esp/EFI/BOOT/BOOTX64.EFI: $(B)/bulkhead.efi $(CONF) $(DEBIAN_FILES) tools/mkesp.sh $(B)/esp.conf
-	tools/mkesp.sh $(B)/esp $(B)/bulkhead.efi $(CONF) \
+	@echo "  ESP   $(B)/esp"
+	@tools/mkesp.sh $(B)/esp $(B)/bulkhead.efi $(CONF) \
 		'\bulkhead\debian\vmlinuz=$(GUESTS)/debian.vmlinuz' \
 		'\bulkhead\debian\initrd.gz=$(GUESTS)/debian.initrd.gz'
-	touch $@
+	@touch $@
 
 # Changes when CONF names another file.
 $(B)/esp.conf: FORCE
@@ -24,7 +26,8 @@ $(B)/esp.conf: FORCE
 	@echo '$(CONF)' | cmp -s - $@ || echo '$(CONF)' > $@
 
 $(B)/bulkhead.img: $(B)/esp/EFI/BOOT/BOOTX64.EFI tools/mkimage.sh
-	tools/mkimage.sh $(B)/esp $@
+	@echo "  IMG   $@"
+	@tools/mkimage.sh $(B)/esp $@
 
 .PHONY: image run guests FORCE
 FORCE:

@@ -252,9 +252,9 @@ static void pool_add(u64 base, u64 end)
 		if (type == MEMORY_WB)
 			page_pool_add(&pool, PAGE_ZONE_GUEST, base, bytes);
 		else
-			log_warn("%lu KiB of RAM at 0x%lx left out: not write-back by the MTRRs, "
-				 "but of type %d",
-				 bytes / KIB, base, type);
+			log_warn("%lu KiB of RAM at 0x%lx left out: its MTRR type is %d, needed is "
+				 "%d (write-back)",
+				 bytes / KIB, base, type, MEMORY_WB);
 		base += bytes;
 	}
 }

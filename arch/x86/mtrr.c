@@ -41,10 +41,11 @@ static void read_fixed(struct mtrr *mtrr, u64 (*msr)(void *context, u32 msr), vo
 	};
 
 	_Static_assert(ARRAY_SIZE(msrs) * 8 == MTRR_FIXED_COUNT, "eight ranges each");
-	for (unsigned i = 0; i < MTRR_FIXED_COUNT; i++) {
-		u64 value = msr(context, msrs[i / 8]);
+	for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++) {
+		u64 value = msr(context, msrs[i]);
 
-		mtrr->fixed[i] = (u8)type_of(value >> 8 * (i % 8));
+		for (unsigned byte = 0; byte < 8; byte++)
+			mtrr->fixed[8 * i + byte] = (u8)type_of(value >> 8 * byte);
 	}
 }
 

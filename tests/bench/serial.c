@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* COM1, polled: a 16550's registers as in National Semiconductor's PC16550D datasheet, section 8. */
+/* COM1, polled: a 16550's registers as in National Semiconductor's PC16550D datasheet, section 8.
+ */
 #include "serial.h"
 
 #include <bulkhead/format.h>

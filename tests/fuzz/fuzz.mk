@@ -9,23 +9,18 @@ FUZZ_BINS    := $(FUZZ_NAMES:%=$(B)/fuzz/%_fuzz)
 FUZZ_FLAGS   := $(filter-out -Werror,$(COMMON)) -O1 -fsanitize=fuzzer,address,undefined \
                 -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-fuzz_links = $(shell sed -n 's|^/\* links: \(.*\) \*/|\1|p' $(1))
-
 # clang leaves no one dependency file for a program of several sources, so all headers count.
 define fuzz_rule
-$(B)/fuzz/$(1)_fuzz: tests/fuzz/$(1)_fuzz.c $(call fuzz_links,tests/fuzz/$(1)_fuzz.c) \
+$(B)/fuzz/$(1)_fuzz: tests/fuzz/$(1)_fuzz.c $(call test_links,tests/fuzz/$(1)_fuzz.c) \
                      $(FUZZ_HEADERS)
 	@mkdir -p $$(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $$@ $$(filter %.c,$$^)
+	@echo "  CC    $$@"
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -o $$@ $$(filter %.c,$$^)
 endef
 $(foreach n,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(n))))
 
-fuzz_run = set -e; for n in $(FUZZ_NAMES); do \
-		echo "== $$n, $(1) s"; \
-		mkdir -p $(B)/fuzz/corpus/$$n tests/fuzz/corpus/$$n; \
-		$(B)/fuzz/$${n}_fuzz -max_total_time=$(1) -timeout=10 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$(B)/fuzz/$$n- $(B)/fuzz/corpus/$$n tests/fuzz/corpus/$$n; \
-	done
+fuzz_run = python3 tools/test_fuzz.py --log-dir $(B)/test/fuzz --build-dir $(B)/fuzz \
+	--seconds $(1) $(FUZZ_NAMES)
 
 .PHONY: fuzz fuzz-short
 fuzz: $(FUZZ_BINS) ## fuzz every parser, FUZZ_SECONDS (60) each

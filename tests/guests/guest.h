@@ -52,7 +52,8 @@ extern u32 attempt_vector, attempt_error;
  */
 void interrupt_stack(u8 ist);
 
-/* Run one instruction, with operands as for asm. The value is the exception it raised. */
+/* Run one instruction, with operands as for asm (at least ": :"). The value is the exception it
+ * raised. */
 #define attempt(instruction, ...)                                                                  \
 	({                                                                                         \
 		attempt_vector = NO_EXCEPTION;                                                     \

@@ -6,20 +6,24 @@ STUB_FLAGS := $(COMMON) -O2 -ffreestanding -mgeneral-regs-only -mno-red-zone -fn
 
 $(B)/stub/%.o: tests/stub/%.c
 	@mkdir -p $(@D)
-	$(CC) $(STUB_FLAGS) -c -o $@ $<
+	@echo "  CC    $<"
+	@$(CC) $(STUB_FLAGS) -c -o $@ $<
 
 $(B)/stub/start.o: tests/stub/start.asm
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -o $@ $<
+	@echo "  NASM  $<"
+	@$(NASM) -f elf64 -o $@ $<
 
 $(B)/stub/stub.elf: $(B)/stub/start.o $(STUB_OBJ) tests/stub/stub.ld
-	ld -nostdlib -static -no-pie --build-id=none -z max-page-size=4096 --no-warn-rwx-segments \
+	@echo "  LD    $@"
+	@ld -nostdlib -static -no-pie --build-id=none -z max-page-size=4096 --no-warn-rwx-segments \
 	   -T tests/stub/stub.ld -o $@ $(B)/stub/start.o $(STUB_OBJ)
 
 # One cylinder of 16 heads and 63 sectors: emulators refuse disks that are no whole number of them.
 $(B)/stub.img: $(B)/stub/stub.elf
-	objcopy -O binary -j .text $< $@.new
-	truncate -s 516096 $@.new
-	mv $@.new $@
+	@echo "  IMG   $@"
+	@objcopy -O binary -j .text $< $@.new
+	@truncate -s 516096 $@.new
+	@mv $@.new $@
 
 -include $(STUB_OBJ:.o=.d)

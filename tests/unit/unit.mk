@@ -1,25 +1,30 @@
 # Unit tests: tests/unit/PATH/NAME_test.c tests PATH/NAME.c. It links that source, if there is one, and
-# whatever a line "/* links: a.c b.c */" in it names besides.
-UNIT_TESTS := $(shell find tests/unit -name '*_test.c' | sort)
+# whatever lines "/* links: a.c b.c */" in it name besides. Every source is compiled once for all of them.
+UNIT_TESTS := $(sort $(shell find tests/unit -name '*_test.c'))
 UNIT_BINS  := $(UNIT_TESTS:tests/unit/%.c=$(B)/unit/%)
+UNIT_OBJ   := $(B)/unit/obj
 UNIT_FLAGS := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-              -fno-omit-frame-pointer -Itests/unit -I$(B)/gen -MMD -MP
+              -fno-omit-frame-pointer -Itests/unit -I$(B)/gen
 
-unit_subject = $(wildcard $(patsubst tests/unit/%_test.c,%.c,$(1)))
-unit_links   = $(shell sed -n 's|^/\* links: \(.*\) \*/|\1|p' $(1))
+test_links  = $(shell sed -n 's|^/\* links: \(.*\) \*/|\1|p' $(1))
+# The sources of the test $(1).
+unit_source = $(1) $(wildcard $(patsubst tests/unit/%_test.c,%.c,$(1))) $(call test_links,$(1))
+
+$(UNIT_OBJ)/%.o: %.c tests/unit/unit.mk | $(CORE_GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC    $< (unit)"
+	@$(CC) $(UNIT_FLAGS) -MMD -MP -c -o $@ $<
 
 define unit_rule
-$(B)/unit/$(1:tests/unit/%.c=%): $(1) $(call unit_subject,$(1)) $(call unit_links,$(1))
+$(1:tests/unit/%.c=$(B)/unit/%): $(patsubst %.c,$(UNIT_OBJ)/%.o,$(call unit_source,$(1)))
 	@mkdir -p $$(@D)
-	@echo "  CC    $(1)"
-	@$(CC) $(UNIT_FLAGS) -o $$@ $(1) $(call unit_subject,$(1)) $(call unit_links,$(1)) -lcmocka
+	@echo "  LD    $$@"
+	@$(CC) $(UNIT_FLAGS) -o $$@ $$^ -lcmocka
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
 
-$(B)/unit/vmm/load/acpi_test: $(B)/gen/guest_dsdt.h
-
 .PHONY: unit
 unit: $(UNIT_BINS) ## build and run the unit tests
-	@set -e; for t in $(UNIT_BINS); do echo "== $$t"; $$t; done
+	@python3 tools/test_unit.py --log-dir $(B)/test/unit $(UNIT_BINS)
 
--include $(shell find $(B)/unit -name '*.d' 2>/dev/null)
+-include $(shell find $(UNIT_OBJ) -name '*.d' 2>/dev/null)

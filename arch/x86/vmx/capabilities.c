@@ -43,6 +43,7 @@ static const struct feature cpu2_features[] = {
 	{ CPU2_WBINVD, false, "WBINVD exiting" },
 	{ CPU2_RDTSCP, false, "RDTSCP" },
 	{ CPU2_INVPCID, false, "INVPCID" },
+	{ CPU2_ENCLS, false, "ENCLS exiting" },
 };
 
 static const struct feature exit_features[] = {

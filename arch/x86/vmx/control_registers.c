@@ -135,7 +135,7 @@ static int cr4_write_guest(struct vcpu *vcpu, u64 value)
 			return error;
 	}
 	vmwrite(CR4_SHADOW, value);
-	vmwrite(GUEST_CR4, value | CR4_MCE | CR4_VMXE);
+	vmwrite(GUEST_CR4, value | CR4_MCE | vmx_machine.caps.cr4_fixed0);
 	/* What the CPU does itself when these change (SDM vol. 3, 4.10.4.1). */
 	if ((old ^ value) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP))
 		vmx_flush_guest(vcpu);

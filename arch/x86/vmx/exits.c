@@ -239,6 +239,7 @@ static const exit_handler handlers[EXIT_REASONS] = {
 	[EXIT_XSETBV] = vmx_exit_xsetbv,
 	[EXIT_APIC_WRITE] = exit_apic_write,
 	[EXIT_VMFUNC] = exit_undefined,
+	[EXIT_ENCLS] = exit_undefined,
 };
 
 /*

@@ -48,6 +48,7 @@
 	F(VMWRITE_BITMAP, 0x2028, "VMWRITE-bitmap address")                                        \
 	F(VE_INFORMATION, 0x202a, "virtualization-exception information address")                  \
 	F(XSS_EXITING_BITMAP, 0x202c, "XSS-exiting bitmap")                                        \
+	F(ENCLS_EXITING_BITMAP, 0x202e, "ENCLS-exiting bitmap")                                    \
 	F(SPP_TABLE, 0x2030, "sub-page-permission-table pointer")                                  \
 	F(TSC_MULTIPLIER, 0x2032, "TSC multiplier")                                                \
 	F(GUEST_PHYSICAL_ADDRESS, 0x2400, "guest-physical address")                                \

@@ -63,6 +63,8 @@ static void controls_setup(struct vcpu *vcpu)
 	vmwrite(VIRTUAL_APIC_ADDRESS, memory_physical(vcpu->apic.page));
 	vmwrite(TPR_THRESHOLD, 0);
 	vmwrite(VMCS_LINK_POINTER, ~0UL);
+	if (c->cpu2 & CPU2_ENCLS)
+		vmwrite(ENCLS_EXITING_BITMAP, ~0UL); /* guests have no SGX */
 	if (c->apic_registers) {
 		vmwrite(APIC_ACCESS_ADDRESS, memory_physical(vmx->apic_access_page));
 		vmwrite(EOI_EXIT_BITMAP0, 0);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* /init of the benchmark: says when it began, waits until that is out, and switches the machine off. */
+/* /init of the benchmark: says when it began, waits until that is out, and switches the machine
+ * off. */
 #include <bulkhead/format.h>
 #include <bulkhead/string.h>
 
-/* arch/x86/entry/syscalls/syscall_64.tbl and reboot(2), tcdrain(3), all part of Linux' stable interface. */
+/* arch/x86/entry/syscalls/syscall_64.tbl and reboot(2), tcdrain(3), all part of Linux' stable
+ * interface. */
 #define SYS_WRITE    1
 #define SYS_IOCTL    16
 #define SYS_REBOOT   169

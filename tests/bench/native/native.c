@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts the guest of a configuration's first partition on the bare machine, in place of the core: the
- * other half of every comparison. What puts a guest into a partition puts it into the machine's memory
- * here, at the same addresses; only memory map and ACPI tables are the machine's own.
+ * Starts the guest of a configuration's first partition on the bare machine, in place of the core:
+ * the other half of every comparison. What puts a guest into a partition puts it into the machine's
+ * memory here, at the same addresses; only memory map and ACPI tables are the machine's own.
  */
 #include "tests/bench/serial.h"
 #include "vmm/load/linux_header.h"
@@ -23,7 +23,7 @@ struct native_state {
 	struct packed {
 		u16 limit;
 		u64 base;
-		u8 unused[6];
+		u8 padding[6];
 	} gdtr;
 	u64 cr3, cr4, cr0;
 	u64 rdi, rsi, rip, rsp;
@@ -170,7 +170,8 @@ static u64 tsc_read(void)
 	return (u64)high << 32 | low;
 }
 
-/* The guest's start is announced before it comes, so that printing it costs nothing that is measured. */
+/* The guest's start is announced before it comes, so that printing it costs nothing that is
+ * measured. */
 void native_main(const struct boot_info *info)
 {
 	struct cpu_state start;

@@ -1,0 +1,66 @@
+# The benchmark: what Bulkhead costs, in instructions, against the same machine without it. BENCH_IPS is how
+# many instructions the emulated CPU executes in a second of emulated time.
+BENCH     := $(B)/bench
+BENCH_IPS ?= 50000000
+
+BENCH_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only \
+               -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+               -ffunction-sections -MMD -MP
+BENCH_LD    := ld -nostdlib -static -z noexecstack --no-warn-rwx-segments --gc-sections --build-id=none
+
+BENCH_TEXT   := vmm/format.c vmm/string.c
+BENCH_NATIVE := tests/bench/native/native.c tests/bench/serial.c vmm/config.c vmm/config_value.c \
+                vmm/load/linux.c vmm/load/raw.c vmm/load/load_common.c $(BENCH_TEXT)
+BENCH_OPS    := tests/bench/ops/ops.c tests/bench/serial.c $(BENCH_TEXT)
+BENCH_INIT   := tests/bench/init/init.c $(BENCH_TEXT)
+
+# The starter is linked as the core is, to the top of the address space; the others run further down.
+BENCH_NATIVE_OBJ := $(BENCH)/obj/tests/bench/native/enter.asm.o $(BENCH_NATIVE:%.c=$(BENCH)/high/%.o)
+BENCH_OPS_OBJ    := $(BENCH)/obj/tests/bench/ops/start.asm.o $(BENCH_OPS:%.c=$(BENCH)/obj/%.o)
+BENCH_INIT_OBJ   := $(BENCH)/obj/tests/bench/init/start.asm.o $(BENCH_INIT:%.c=$(BENCH)/obj/%.o)
+
+$(BENCH)/high/%.o: %.c tests/bench/bench.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(BENCH_FLAGS) -mcmodel=kernel -c -o $@ $<
+
+$(BENCH)/obj/%.o: %.c tests/bench/bench.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(BENCH_FLAGS) -c -o $@ $<
+
+$(BENCH)/obj/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	@echo "  NASM  $<"
+	@$(NASM) -f elf64 -o $@ $<
+
+# It has no initialised data, so that its image ends before the page where that would be.
+$(BENCH)/native.bin: $(BENCH_NATIVE_OBJ) linker.ld
+	@$(BENCH_LD) -T linker.ld -o $(BENCH)/native.elf $(BENCH_NATIVE_OBJ)
+	@objcopy -O binary -j .header -j .text -j .rodata -j .data $(BENCH)/native.elf $@
+	@truncate -s %4096 $@
+
+$(BENCH)/ops.bin: $(BENCH_OPS_OBJ) tests/bench/ops/ops.ld
+	@$(BENCH_LD) -T tests/bench/ops/ops.ld -o $(BENCH)/ops.elf $(BENCH_OPS_OBJ)
+	@objcopy -O binary --set-section-flags .image=alloc,load,contents $(BENCH)/ops.elf $@
+
+$(BENCH)/init: $(BENCH_INIT_OBJ)
+	@$(BENCH_LD) -s -o $@ $(BENCH_INIT_OBJ)
+
+# Debian's initramfs with another /init behind it: the kernel unpacks one archive after the other.
+$(BENCH)/initrd: $(BENCH)/init $(GUESTS)/debian.initrd.gz
+	@mkdir -p $(BENCH)/root
+	@cp $(BENCH)/init $(BENCH)/root/init
+	@touch -d @0 $(BENCH)/root/init
+	@(cat $(GUESTS)/debian.initrd.gz; cd $(BENCH)/root && echo init | \
+		cpio --quiet --reproducible -o -H newc -R 0:0) > $@.new
+	@mv $@.new $@
+
+.PHONY: bench
+bench: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.bin $(BENCH)/initrd \
+       $(GUESTS)/debian.vmlinuz ## measure what Bulkhead costs, in instructions
+	@tests/bench/bench.py --core $(B)/core.bin --native $(BENCH)/native.bin \
+		--kernel $(GUESTS)/debian.vmlinuz --initrd $(BENCH)/initrd --ops $(BENCH)/ops.bin \
+		--ips $(BENCH_IPS) --directory $(BENCH)
+
+-include $(shell find $(BENCH) -name '*.d' 2>/dev/null)

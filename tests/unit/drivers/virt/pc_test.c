@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: MIT */
+/* The board: what answers where, how interrupt lines run, and whose moment comes first. */
+/* links: drivers/virt/vioapic.c drivers/virt/vpic.c drivers/virt/vpit.c drivers/virt/vpm.c */
+/* links: drivers/virt/vreset.c drivers/virt/vrtc.c drivers/virt/vuart.c */
+#include "cmocka_all.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/load.h>
+#include <bulkhead/pc.h>
+
+/* A multiple of the 8254's rate and nearly one of the ACPI timer's, which is three times as fast.
+ */
+#define PIT_TICK 30UL
+#define TSC_HZ	 (1193182 * PIT_TICK)
+
+#define COM1   0x3f8
+#define IOAPIC 0xfec00000UL
+
+static struct {
+	u64 now;
+	u64 deadline;
+	u64 delivered[4096];
+	u64 delivered_at[4096];
+	unsigned delivered_count;
+	bool intr;
+	unsigned events[8];
+	char output[64];
+	unsigned output_count;
+	unsigned ready;
+	const char *refill; /* given to the UART from console_ready */
+	unsigned reports;
+} world;
+
+static struct pc *pc;
+
+static u64 world_now(void *context)
+{
+	assert_ptr_equal(context, &world);
+	return world.now;
+}
+
+static void world_next_timer(void *context, u64 deadline)
+{
+	(void)context;
+	world.deadline = deadline;
+}
+
+static void world_interrupt(void *context, u64 entry)
+{
+	(void)context;
+	assert_true(world.delivered_count < ARRAY_SIZE(world.delivered));
+	world.delivered_at[world.delivered_count] = world.now;
+	world.delivered[world.delivered_count++] = entry;
+}
+
+static void world_pic(void *context, bool level)
+{
+	(void)context;
+	assert_int_not_equal(level, world.intr);
+	world.intr = level;
+}
+
+static void world_event(void *context, enum device_event event)
+{
+	(void)context;
+	world.events[event]++;
+}
+
+static void world_output(void *context, u8 byte)
+{
+	(void)context;
+	world.output[world.output_count++] = (char)byte;
+}
+
+static void world_ready(void *context)
+{
+	(void)context;
+	world.ready++;
+	while (world.refill && *world.refill && pc_console_input(pc, (u8)*world.refill))
+		world.refill++;
+}
+
+static void world_report(void *context, const char *text)
+{
+	(void)context;
+	assert_true(strlen(text) > 0);
+	world.reports++;
+}
+
+static const struct pc_ops ops = {
+	.now = world_now,
+	.next_timer = world_next_timer,
+	.interrupt = world_interrupt,
+	.pic = world_pic,
+	.event = world_event,
+	.console_output = world_output,
+	.console_ready = world_ready,
+	.report = world_report,
+};
+
+static void begin(void)
+{
+	const struct pc_setup board = {
+		.tsc_hz = TSC_HZ,
+		.unix_time_s = 1700000000,
+		.low_bytes = 256 * MIB,
+	};
+
+	memset(&world, 0, sizeof(world));
+	world.deadline = DEVICE_TIMER_OFF;
+	pc_init(pc, &board, &ops, &world);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	pc = malloc(pc_bytes());
+	memset(pc, 0xee, pc_bytes()); /* what a partition that was reset leaves there */
+	begin();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(pc);
+	return 0;
+}
+
+static void out8(u16 port, u8 value)
+{
+	pc_port_write(pc, port, 1, value);
+}
+
+static u8 in8(u16 port)
+{
+	return (u8)pc_port_read(pc, port, 1);
+}
+
+/* The host calls at the deadline that it was last told, not before. */
+static void run_until(u64 when)
+{
+	while (world.deadline <= when) {
+		if (world.deadline > world.now)
+			world.now = world.deadline;
+		pc_run_timers(pc);
+		assert_true(world.deadline > world.now);
+	}
+	world.now = when;
+}
+
+static void ioapic_write(u8 index, u32 value)
+{
+	pc_memory_write(pc, IOAPIC, 4, index);
+	pc_memory_write(pc, IOAPIC + 0x10, 4, value);
+}
+
+static u32 ioapic_read(u8 index)
+{
+	pc_memory_write(pc, IOAPIC, 4, index);
+	return (u32)pc_memory_read(pc, IOAPIC + 0x10, 4);
+}
+
+static void pic_begin(u8 master_mask, u8 slave_mask)
+{
+	static const struct {
+		u16 port;
+		u8 value;
+	} words[] = {{0x20, 0x11}, {0x21, 0x20}, {0x21, 0x04}, {0x21, 0x01},
+		     {0xa0, 0x11}, {0xa1, 0x28}, {0xa1, 0x02}, {0xa1, 0x01}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		out8(words[i].port, words[i].value);
+	out8(0x21, master_mask);
+	out8(0xa1, slave_mask);
+}
+
+/* Rate generator on channel 0. */
+static void pit_begin(unsigned count)
+{
+	out8(0x43, 0x34);
+	out8(0x40, count & 0xff);
+	out8(0x40, (u8)(count >> 8));
+}
+
+static bool belongs_to_a_device(u32 port)
+{
+	static const struct {
+		u16 first, last;
+	} ranges[] = {
+		{0x20, 0x21},
+		{0x40, 0x43},
+		{0x60, 0x61},
+		{0x64, 0x64},
+		{0x70, 0x71},
+		{0x80, 0x80},
+		{0x92, 0x92},
+		{0xa0, 0xa1},
+		{0xed, 0xed},
+		{0x3f8, 0x3ff},
+		{0x4d0, 0x4d1},
+		{0xcf9, 0xcf9},
+		{ACPI_PM_BASE, ACPI_PM_BASE + ACPI_PM_BYTES - 1},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++)
+		if (port >= ranges[i].first && port <= ranges[i].last)
+			return true;
+	return false;
+}
+
+static void every_port(void **state)
+{
+	(void)state;
+	for (u32 port = 0; port < 0x10000; port++) {
+		u64 before = pc_absent_accesses(pc);
+		u32 value = pc_port_read(pc, (u16)port, 1);
+		u64 absent = pc_absent_accesses(pc) - before;
+
+		assert_int_equal(absent, !belongs_to_a_device(port));
+		if (absent)
+			assert_int_equal(value, 0xff);
+		assert_true(value <= 0xff);
+	}
+}
+
+static void absent_ports(void **state)
+{
+	(void)state;
+	assert_int_equal(pc_port_read(pc, 0x300, 1), 0xff);
+	assert_int_equal(pc_absent_accesses(pc), 1);
+	out8(0x300, 1);
+	assert_int_equal(pc_absent_accesses(pc), 2);
+	assert_int_equal(pc_port_read(pc, 0x300, 2), 0xffff);
+	assert_int_equal(pc_port_read(pc, 0x300, 4), 0xffffffff);
+	pc_port_write(pc, 0x300, 4, 0);
+	assert_true(pc_absent_accesses(pc) >= 5);
+	begin();
+	assert_int_equal(pc_absent_accesses(pc), 0);
+}
+
+static void absent_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(pc_memory_read(pc, 0xa0000, 4) & 0xffffffff, 0xffffffff);
+	assert_int_equal(pc_memory_read(pc, IOAPIC - 8, 8), ~0UL);
+	assert_int_equal(pc_memory_read(pc, IOAPIC + 0x1000, 8), ~0UL);
+	pc_memory_write(pc, 0xfed00000, 8, 0);
+	assert_int_equal(pc_absent_accesses(pc), 4);
+	assert_int_equal(ioapic_read(1), 0x00170020); /* 24 pins */
+	assert_int_equal(pc_absent_accesses(pc), 4);
+}
+
+/* An 8-bit device's neighbours answer a wide access byte by byte, lowest port first. */
+static void wide_accesses(void **state)
+{
+	(void)state;
+	pc_port_write(pc, 0x70, 2, 0x5a50); /* index 50h, then its data: the battery-backed RAM */
+	out8(0x70, 0x50);
+	assert_int_equal(in8(0x71), 0x5a);
+
+	out8(COM1 + 3, 0x80);
+	pc_port_write(pc, COM1, 2, 0x0180);
+	assert_int_equal(in8(COM1), 0x80);
+	assert_int_equal(in8(COM1 + 1), 0x01);
+	assert_int_equal(pc_port_read(pc, COM1, 2), 0x0180);
+	assert_int_equal(pc_port_read(pc, COM1, 4) >> 24, 0x80);
+	out8(COM1 + 3, 0x03);
+
+	pc_port_write(pc, 0x4d0, 2, 0x0c20);
+	assert_int_equal(in8(0x4d0), 0x20);
+	assert_int_equal(in8(0x4d1), 0x0c);
+	assert_int_equal(pc_absent_accesses(pc), 0);
+}
+
+/* Accesses that begin or end where a device does. */
+static void accesses_across_a_border(void **state)
+{
+	(void)state;
+	out8(COM1 + 7, 0x42);
+	/* LSR: transmitter empty; MSR: CTS, DSR, DCD; scratch; nothing. */
+	assert_int_equal(pc_port_read(pc, COM1 + 5, 4), 0xff42b060);
+	assert_int_equal(pc_absent_accesses(pc), 1);
+	out8(COM1 + 3, 0x80);
+	pc_port_write(pc, COM1, 2, 0x1234);
+	assert_int_equal(pc_port_read(pc, COM1 - 2, 4), 0x1234ffff);
+	assert_int_equal(pc_absent_accesses(pc), 3);
+	pc_port_write(pc, COM1 - 1, 2, 0x77ff);
+	assert_int_equal(in8(COM1), 0x77);
+}
+
+/* The ACPI block takes 4 bytes as one access. */
+static void pm_timer(void **state)
+{
+	u32 before, after;
+
+	(void)state;
+	before = pc_port_read(pc, ACPI_PM_TIMER, 4);
+	world.now += TSC_HZ;
+	after = pc_port_read(pc, ACPI_PM_TIMER, 4);
+	assert_int_equal(after - before, ACPI_HW_TIMER_HZ);
+	assert_int_equal(pc_port_read(pc, ACPI_PM_TIMER + 2, 2), after >> 16);
+}
+
+static void pit_interrupts_both_controllers(void **state)
+{
+	(void)state;
+	pic_begin(0xfe, 0xff);
+	ioapic_write(0x10, 0x77); /* pin 0: nothing is wired to it */
+	ioapic_write(0x14, 0x31); /* pin 2: edge, fixed, to APIC 0 */
+	pit_begin(1000);
+	assert_true(world.deadline != DEVICE_TIMER_OFF);
+	assert_false(world.intr);
+	run_until(1002 * PIT_TICK);
+	assert_true(world.intr);
+	assert_true(pc_pic_pending(pc));
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0], 0x31);
+	assert_int_equal(pc_pic_acknowledge(pc), 0x20);
+	assert_false(world.intr);
+	assert_false(pc_pic_pending(pc));
+	out8(0x20, 0x20);
+	run_until(2002 * PIT_TICK);
+	assert_true(pc_pic_pending(pc));
+	assert_int_equal(world.delivered_count, 2);
+	assert_int_equal(world.delivered_at[1] - world.delivered_at[0], 1000 * PIT_TICK);
+}
+
+static void other_lines_keep_their_number(void **state)
+{
+	(void)state;
+	pic_begin(0xef, 0xff);
+	ioapic_write(0x10 + 2 * 4, 0x44);
+	out8(COM1 + 1, 0x01);
+	out8(COM1 + 4, 0x0b);
+	assert_int_equal(world.delivered_count, 0);
+	assert_true(pc_console_input(pc, 'x'));
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0], 0x44);
+	assert_true(pc_pic_pending(pc));
+	assert_int_equal(pc_pic_acknowledge(pc), 0x24);
+	assert_int_equal(in8(COM1), 'x');
+}
+
+/* IRQ 8 comes by the slave, which is on the master's input 2. */
+static void rtc_interrupt(void **state)
+{
+	(void)state;
+	pic_begin(0xfb, 0xfe);
+	ioapic_write(0x10 + 2 * 8, 0x48);
+	out8(0x70, 0x0a);
+	out8(0x71, 0x26); /* 1024 Hz */
+	out8(0x70, 0x0b);
+	out8(0x71, 0x42); /* periodic interrupt */
+	run_until(world.now + TSC_HZ / 1000);
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0], 0x48);
+	assert_int_equal(pc_pic_acknowledge(pc), 0x28);
+	run_until(world.now + TSC_HZ);
+	assert_int_equal(world.delivered_count, 1); /* register C was not read: the line stays */
+	out8(0x70, 0x0c);
+	assert_true(in8(0x71) & 0x40);
+	run_until(world.now + TSC_HZ / 1000);
+	assert_int_equal(world.delivered_count, 2);
+}
+
+/* The SCI is level-triggered: it comes again after EOI for as long as its cause stands. */
+static void sci_and_eoi(void **state)
+{
+	(void)state;
+	ioapic_write(0x10 + 2 * ACPI_SCI_IRQ, 0x8049);
+	pc_port_write(pc, ACPI_PM1_EVENT + 2, 2, 1); /* TMR_EN */
+	run_until(700 * TSC_HZ);		     /* bit 31 rises after 600 seconds */
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0] & 0xff, 0x49);
+	pc_eoi(pc, 0x48);
+	assert_int_equal(world.delivered_count, 1);
+	pc_eoi(pc, 0x49);
+	assert_int_equal(world.delivered_count, 2);
+	pc_port_write(pc, ACPI_PM1_EVENT, 2, 1);
+	pc_eoi(pc, 0x49);
+	assert_int_equal(world.delivered_count, 2);
+}
+
+/* Two devices with different periods: each on its own grid, in order, none lost. */
+static void timers_in_order(void **state)
+{
+	unsigned pit = 0, rtc = 0;
+	u64 last = 0, pit_last = 0;
+
+	(void)state;
+	ioapic_write(0x14, 0x31);
+	ioapic_write(0x10 + 2 * 8, 0x48);
+	out8(0x70, 0x0a);
+	out8(0x71, 0x2f); /* 2 Hz */
+	out8(0x70, 0x0b);
+	out8(0x71, 0x42);
+	pit_begin(11932); /* 100 Hz */
+	for (unsigned step = 0; step < 2000; step++) {
+		run_until(world.now + TSC_HZ / 200);
+		out8(0x70, 0x0c);
+		in8(0x71);
+	}
+	for (unsigned i = 0; i < world.delivered_count; i++) {
+		assert_true(world.delivered_at[i] >= last);
+		last = world.delivered_at[i];
+		if ((world.delivered[i] & 0xff) == 0x48) {
+			rtc++;
+			continue;
+		}
+		assert_int_equal(world.delivered[i] & 0xff, 0x31);
+		if (pit++)
+			assert_int_equal(last - pit_last, 11932 * PIT_TICK);
+		pit_last = last;
+	}
+	assert_in_range(pit, 998, 1001);
+	assert_in_range(rtc, 19, 21);
+}
+
+/* A host that is late once finds nothing left that is due, and the next moment on the grid. */
+static void late_host(void **state)
+{
+	(void)state;
+	ioapic_write(0x14, 0x31);
+	pit_begin(1000);
+	world.now = 10500 * PIT_TICK;
+	pc_run_timers(pc);
+	assert_true(world.delivered_count >= 1);
+	assert_true(world.deadline > world.now);
+	assert_true(world.deadline <= 11002 * PIT_TICK);
+}
+
+/* Too early is no harm. */
+static void early_host(void **state)
+{
+	u64 deadline;
+
+	(void)state;
+	ioapic_write(0x14, 0x31);
+	pit_begin(1000);
+	deadline = world.deadline;
+	world.now = deadline - 1;
+	pc_run_timers(pc);
+	assert_int_equal(world.delivered_count, 0);
+	assert_int_equal(world.deadline, deadline);
+}
+
+static void stopped_timer_is_no_moment(void **state)
+{
+	(void)state;
+	pit_begin(1000);
+	assert_true(world.deadline != DEVICE_TIMER_OFF);
+	out8(0x43, 0x34); /* a control word stops the channel until a count comes */
+	run_until(10000 * PIT_TICK);
+	assert_int_equal(world.delivered_count, 0);
+	assert_int_equal(world.deadline, DEVICE_TIMER_OFF);
+}
+
+static void a_new_board_has_no_timers(void **state)
+{
+	(void)state;
+	pit_begin(1000);
+	begin();
+	assert_int_equal(world.deadline, DEVICE_TIMER_OFF);
+	world.now = TSC_HZ;
+	pc_run_timers(pc);
+	assert_int_equal(world.deadline, DEVICE_TIMER_OFF);
+}
+
+static void console_output(void **state)
+{
+	(void)state;
+	for (const char *text = "hello"; *text; text++)
+		out8(COM1, (u8)*text);
+	assert_string_equal(world.output, "hello");
+}
+
+static void console_input(void **state)
+{
+	(void)state;
+	assert_true(pc_console_input(pc, 'a')); /* without FIFO: one byte */
+	assert_false(pc_console_input(pc, 'b'));
+	assert_int_equal(world.ready, 0);
+	world.refill = "bc";
+	assert_int_equal(in8(COM1), 'a');
+	assert_int_equal(world.ready, 1);
+	assert_int_equal(in8(COM1), 'b');
+	assert_int_equal(in8(COM1), 'c');
+	assert_false(in8(COM1 + 5) & 1);
+}
+
+static void resets(void **state)
+{
+	(void)state;
+	out8(0xcf9, 0x02);
+	assert_int_equal(world.events[DEVICE_EVENT_RESET], 0);
+	out8(0xcf9, 0x06);
+	assert_int_equal(world.events[DEVICE_EVENT_RESET], 1);
+	begin();
+	out8(0x64, 0xfe);
+	assert_int_equal(world.events[DEVICE_EVENT_RESET], 1);
+	begin();
+	out8(0x92, 0x01);
+	assert_int_equal(world.events[DEVICE_EVENT_RESET], 1);
+	assert_int_equal(world.events[DEVICE_EVENT_POWER_OFF], 0);
+}
+
+static void power_off(void **state)
+{
+	(void)state;
+	pc_port_write(pc, ACPI_PM1_CONTROL, 2, ACPI_S5_TYPE << 10 | 1 << 13);
+	assert_int_equal(world.events[DEVICE_EVENT_POWER_OFF], 1);
+	pc_port_write(pc, ACPI_PM1_CONTROL, 2, 1 << 10 | 1 << 13);
+	assert_int_equal(world.events[DEVICE_EVENT_SLEEP], 1);
+	assert_int_equal(world.reports, 1);
+	assert_int_equal(world.events[DEVICE_EVENT_POWER_OFF], 1);
+}
+
+/* What the board puts into CMOS is the partition's own. */
+static void cmos(void **state)
+{
+	(void)state;
+	out8(0x70, 0x34);
+	assert_int_equal(in8(0x71), 240 * MIB / (64 * KIB) & 0xff); /* above 16 MiB, in 64 KiB */
+	out8(0x70, 0x35);
+	assert_int_equal(in8(0x71), 240 * MIB / (64 * KIB) >> 8);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(every_port),
+		T(absent_ports),
+		T(absent_memory),
+		T(wide_accesses),
+		T(accesses_across_a_border),
+		T(pm_timer),
+		T(pit_interrupts_both_controllers),
+		T(other_lines_keep_their_number),
+		T(rtc_interrupt),
+		T(sci_and_eoi),
+		T(timers_in_order),
+		T(late_host),
+		T(early_host),
+		T(stopped_timer_is_no_moment),
+		T(a_new_board_has_no_timers),
+		T(console_output),
+		T(console_input),
+		T(resets),
+		T(power_off),
+		T(cmos),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
