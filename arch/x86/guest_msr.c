@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The MSRs of a guest that are values and nothing else. Numbers and bits: SDM vol. 4. */
-#include "guest_msr.h"
+#include <bulkhead/guest_msr.h>
 
 #include "guest_cpuid.h"
 #include "instructions.h"

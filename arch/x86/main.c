@@ -21,8 +21,8 @@
 #include <bulkhead/string.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/virt.h>
-#include <drivers/host/acpi.h>
-#include <drivers/host/framebuffer.h>
+#include <bulkhead/acpi.h>
+#include <bulkhead/framebuffer.h>
 
 noreturn void core_main(u64 info);
 

@@ -8,7 +8,7 @@
 #include <bulkhead/arch.h>
 #include <bulkhead/cpu.h>
 #include <bulkhead/log.h>
-#include <drivers/host/acpi.h>
+#include <bulkhead/acpi.h>
 
 #define SERIAL_WAIT_US 20000 /* a FIFO of 16 bytes at 9600 baud */
 #define PARK_WAIT_US   200000

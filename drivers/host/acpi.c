@@ -4,7 +4,7 @@
  * or by those of a chipset that is known, for machines without tables: Intel 82371AB (PIIX4,
  * datasheet 290562, 7.1 and 7.2) and ICH9 (datasheet 316972, 13.8).
  */
-#include "acpi.h"
+#include <bulkhead/acpi.h>
 
 #include <bulkhead/arch.h>
 #include <bulkhead/error.h>

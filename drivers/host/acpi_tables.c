@@ -4,7 +4,7 @@
  * come from firmware of any quality, so nothing in them is trusted. AML is not interpreted: \_S5 is
  * a package of constants in practice, and is looked for byte by byte.
  */
-#include "acpi.h"
+#include <bulkhead/acpi.h>
 
 #include <bulkhead/error.h>
 #include <bulkhead/format.h>

@@ -8,7 +8,7 @@
  * The log's lock guards everything here. A panic writes without it, perhaps into the middle of what
  * another CPU was writing: text may mix then, but every index is checked where it is used.
  */
-#include "framebuffer.h"
+#include <bulkhead/framebuffer.h>
 
 #include "font.h"
 

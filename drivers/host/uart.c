@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Driver for the 16550A and its descendants (National Semiconductor PC16550D datasheet). */
-#include "uart.h"
+#include <bulkhead/uart.h>
 
 #include <bulkhead/arch.h>
 #include <bulkhead/port.h>

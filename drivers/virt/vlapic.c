@@ -4,7 +4,7 @@
 #include <bulkhead/error.h>
 #include <bulkhead/string.h>
 
-#include "vlapic.h"
+#include <bulkhead/vlapic.h>
 #include "vlapic_timer.h"
 
 #define MSR_APIC_BASE	 0x1bu

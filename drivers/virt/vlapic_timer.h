@@ -2,7 +2,7 @@
 /* The local APIC's timer, between vlapic.c and vlapic_timer.c only. Registers are the page's. */
 #pragma once
 
-#include "vlapic.h"
+#include <bulkhead/vlapic.h>
 
 void vlapic_timer_init(struct vlapic *apic);
 void vlapic_timer_reset(struct vlapic *apic);

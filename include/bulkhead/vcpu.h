@@ -5,8 +5,8 @@
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/timer.h>
-#include <arch/x86/guest_msr.h>
-#include <drivers/virt/vlapic.h>
+#include <bulkhead/guest_msr.h>
+#include <bulkhead/vlapic.h>
 
 struct partition;
 

@@ -16,7 +16,7 @@
 #include <bulkhead/string.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/timer.h>
-#include <drivers/host/uart.h>
+#include <bulkhead/uart.h>
 
 #define PROMPT	       "bulkhead> "
 #define CONTROL_C      0x03

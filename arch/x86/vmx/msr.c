@@ -6,7 +6,7 @@
 #include "vmx.h"
 
 #include "../guest_cpuid.h"
-#include "../guest_msr.h"
+#include <bulkhead/guest_msr.h>
 #include "../instructions.h"
 #include "instructions.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include <arch/x86/guest_cpuid.h>
-#include <arch/x86/guest_msr.h>
+#include <bulkhead/guest_msr.h>
 #include <bulkhead/error.h>
 
 static struct guest_msrs msrs;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/host/acpi.h"
+#include <bulkhead/acpi.h>
 
 #include <bulkhead/arch.h>
 #include <bulkhead/error.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/host/framebuffer.h"
+#include <bulkhead/framebuffer.h>
 
 #include <bulkhead/error.h>
 #include <bulkhead/log.h>

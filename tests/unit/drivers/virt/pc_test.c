@@ -177,7 +177,8 @@ static void pic_begin(u8 master_mask, u8 slave_mask)
 	out8(0xa1, slave_mask);
 }
 
-/* Rate generator on channel 0. */
+/* Rate generator on channel 0. The control word raises its output: an edge, so controllers are set
+ * up after this. */
 static void pit_begin(unsigned count)
 {
 	out8(0x43, 0x34);
@@ -307,10 +308,10 @@ static void pm_timer(void **state)
 static void pit_interrupts_both_controllers(void **state)
 {
 	(void)state;
+	pit_begin(1000);
 	pic_begin(0xfe, 0xff);
 	ioapic_write(0x10, 0x77); /* pin 0: nothing is wired to it */
 	ioapic_write(0x14, 0x31); /* pin 2: edge, fixed, to APIC 0 */
-	pit_begin(1000);
 	assert_true(world.deadline != DEVICE_TIMER_OFF);
 	assert_false(world.intr);
 	run_until(1002 * PIT_TICK);
@@ -391,13 +392,13 @@ static void timers_in_order(void **state)
 	u64 last = 0, pit_last = 0;
 
 	(void)state;
+	pit_begin(11932); /* 100 Hz */
 	ioapic_write(0x14, 0x31);
 	ioapic_write(0x10 + 2 * 8, 0x48);
 	out8(0x70, 0x0a);
 	out8(0x71, 0x2f); /* 2 Hz */
 	out8(0x70, 0x0b);
 	out8(0x71, 0x42);
-	pit_begin(11932); /* 100 Hz */
 	for (unsigned step = 0; step < 2000; step++) {
 		run_until(world.now + TSC_HZ / 200);
 		out8(0x70, 0x0c);
@@ -423,8 +424,8 @@ static void timers_in_order(void **state)
 static void late_host(void **state)
 {
 	(void)state;
-	ioapic_write(0x14, 0x31);
 	pit_begin(1000);
+	ioapic_write(0x14, 0x31);
 	world.now = 10500 * PIT_TICK;
 	pc_run_timers(pc);
 	assert_true(world.delivered_count >= 1);
@@ -438,8 +439,8 @@ static void early_host(void **state)
 	u64 deadline;
 
 	(void)state;
-	ioapic_write(0x14, 0x31);
 	pit_begin(1000);
+	ioapic_write(0x14, 0x31);
 	deadline = world.deadline;
 	world.now = deadline - 1;
 	pc_run_timers(pc);

@@ -6,7 +6,7 @@
 #include <bulkhead/error.h>
 
 #include "drivers/virt/fake_host.h"
-#include "drivers/virt/vlapic.h"
+#include <bulkhead/vlapic.h>
 
 #define MSR_BASE     0x1b
 #define MSR_DEADLINE 0x6e0

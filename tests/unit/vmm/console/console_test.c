@@ -15,7 +15,7 @@
 #include <bulkhead/partition.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/timer.h>
-#include <drivers/host/uart.h>
+#include <bulkhead/uart.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
