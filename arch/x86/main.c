@@ -16,6 +16,7 @@
 #include <bulkhead/boot_files.h>
 #include <bulkhead/config.h>
 #include <bulkhead/console.h>
+#include <bulkhead/error.h>
 #include <bulkhead/log.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
@@ -85,15 +86,20 @@ static noreturn void become_idle(struct thread *thread)
 	thread_idle_loop();
 }
 
-static void ap_work(void)
+/* What another CPU needs before it counts. */
+static int ap_prepare(void)
 {
 	struct thread *idle = memory_alloc(0);
 
 	if (!idle)
-		panic("no memory for CPU %u", arch_cpu_id());
-	if (virt->cpu_enable())
-		panic("CPU %u cannot run guests", arch_cpu_id());
-	become_idle(idle);
+		return -ENOMEM;
+	cpu_this()->thread = idle;
+	return virt->cpu_enable();
+}
+
+static void ap_work(void)
+{
+	become_idle(cpu_this()->thread);
 }
 
 static void say_what_there_is(void)
@@ -125,7 +131,7 @@ static void late_start(void *argument unused)
 	interrupt_handler_set(VECTOR_KICK, look_around, NULL);
 	if (virt->probe() || virt->cpu_enable())
 		panic("this machine cannot run guests, see above");
-	smp_start(boot_info, config.host.cpus, ap_work);
+	smp_start(boot_info, config.host.cpus, ap_prepare, ap_work);
 	say_what_there_is();
 	console_start(&config);
 	partition_create_all(&config);

@@ -25,6 +25,7 @@ extern const u8 trampoline_start[], trampoline_end[], trampoline_parameters[];
 noreturn void smp_ap_main(struct cpu *cpu);
 
 static u32 online = 1;
+static int (*ap_prepare)(void);
 static void (*ap_work)(void);
 
 u32 arch_cpu_id(void)
@@ -47,6 +48,9 @@ void smp_ap_main(struct cpu *cpu)
 	cr3_write(memory_root());
 	cpu_setup(cpu);
 	apic_init();
+	if (ap_prepare())
+		for (;;)
+			halt(); /* interrupts are off */
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	ap_work();
 	panic("an application processor's work returned");
@@ -75,7 +79,7 @@ static bool start(const struct cpu *cpu, u64 page)
 	return answered(cpu, ANSWER_US);
 }
 
-void smp_start(const struct boot_info *info, u32 limit, void (*work)(void))
+void smp_start(const struct boot_info *info, u32 limit, int (*prepare)(void), void (*work)(void))
 {
 	const struct boot_cpu *found = memory_boot(info->cpus);
 	u8 *page = memory_map_io(info->trampoline_page, PAGE_SIZE, PAGE_READ | PAGE_WRITE, MEMORY_WB);
@@ -86,6 +90,7 @@ void smp_start(const struct boot_info *info, u32 limit, void (*work)(void))
 		log_error("no memory below 4 GiB to start other CPUs: going on with one");
 		return;
 	}
+	ap_prepare = prepare;
 	ap_work = work;
 	memcpy(page, trampoline_start, (size_t)(trampoline_end - trampoline_start));
 	parameters = (void *)(page + (trampoline_parameters - trampoline_start));

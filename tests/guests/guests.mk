@@ -25,7 +25,7 @@ $(B)/guests/start.o: tests/guests/start.asm
 	@mkdir -p $(@D)
 	@$(NASM) -f elf64 -o $@ $<
 
-$(B)/guests/apic.elf: $(B)/guests/apic_timer.o $(B)/guests/apic_board.o
+$(B)/guests/apic.elf: $(B)/guests/apic_ipi.o $(B)/guests/apic_timer.o $(B)/guests/apic_board.o
 $(B)/guests/%.elf: $(B)/guests/%.o $(PAYLOAD_SHARED) tests/guests/guest.ld
 	@echo "  LD    $@"
 	@ld -nostdlib -static -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guests/guest.ld \

@@ -70,7 +70,7 @@ void guest_main(void)
 	width_try(1);
 	width_try(2);
 	width_try(4);
-	check(in32(0xcf8) == 0xffffffff, "there is no PCI bus");
+	check(in32(0xcfc) == 0xffffffff, "there is no PCI bus");
 	check(in8(0x2f8 + 5) == 0xff, "there is no COM2");
 	checks_end("portall");
 }
