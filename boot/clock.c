@@ -36,7 +36,7 @@ u64 clock_unix_time(const struct clock_date *date)
 	for (u32 month = 1; month < date->month; month++)
 		days += clock_month_days(date->year, month);
 	days += date->day - 1;
-	time = (s64)(days * 86400 + date->hour * 3600 + date->minute * 60 + date->second) +
+	time = (s64)(days * 86400 + date->hour * 3600UL + date->minute * 60UL + date->second) +
 	       zone * 60;
 	return time > 0 ? (u64)time : 0;
 }

@@ -44,7 +44,7 @@ static int file_open(EFI_FILE_HANDLE root, const char *path, EFI_FILE_HANDLE *fi
 	EFI_STATUS status;
 	u32 used = 0;
 
-	for (; path[used] && used < CONFIG_PATH_BYTES - 1; used++)
+	for (; used < CONFIG_PATH_BYTES - 1 && path[used]; used++)
 		wide[used] = (u8)path[used];
 	wide[used] = 0;
 	status = root->Open(root, file, wide, EFI_FILE_MODE_READ, 0);

@@ -46,7 +46,8 @@ int handoff_leave(struct loader *loader) must_check;   /* handoff.c; returns onl
 
 /* screen.c: the firmware's text console. */
 void screen_text(const char *text);
-/* Leave what was said on the screen until it is read: until a key is pressed, for some seconds at most. */
+/* Leave what was said on the screen until it is read: until a key is pressed, for some seconds at
+ * most. */
 void screen_wait(void);
 void screen_line(const char *format, ...) printf_like(1, 2); /* adds the '\n' */
 

@@ -115,8 +115,7 @@ static void partition_print(const struct config_partition *partition)
 	       partition->autostart ? "starts by itself" : "starts on command");
 	printf("  %s %s", config_boot_names[partition->boot], partition->kernel);
 	if (partition->boot == CONFIG_BOOT_RAW)
-		printf(" at 0x%lx, entered in %s mode",
-		       (unsigned long long)partition->load_address,
+		printf(" at 0x%lx, entered in %s mode", partition->load_address,
 		       config_entry_names[partition->entry]);
 	if (partition->initrd[0])
 		printf(", initrd %s", partition->initrd);

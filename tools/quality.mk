@@ -5,7 +5,7 @@ FORMAT_FILES := $(sort $(shell find arch boot drivers include tests tools vmm -n
 LINT_ONLY_GCC := -maccumulate-outgoing-args -mstack-protector-guard=global -fno-stack-check
 LINT_FLAGS     = $(filter-out $(LINT_ONLY_GCC) -MMD -MP,$(1))
 LINT_UNIT     := $(COMMON) -Itests/unit -I$(B)/gen
-LINT_C        := $(filter-out tests/bench/% tests/guests/%,$(filter %.c,$(FORMAT_FILES)))
+LINT_C        := $(filter %.c,$(FORMAT_FILES))
 LINT_TIDY     := $(LINT_C:%.c=$(B)/lint/%.tidy)
 LINT_CPPCHECK := $(LINT_C:%.c=$(B)/lint/%.cppcheck)
 
@@ -15,11 +15,16 @@ $(B)/lint/vmm/%:         lint_flags = $(call LINT_FLAGS,$(CORE_FLAGS))
 $(B)/lint/drivers/%:     lint_flags = $(call LINT_FLAGS,$(CORE_FLAGS))
 $(B)/lint/tools/%:       lint_flags = $(COMMON)
 $(B)/lint/tests/stub/%:  lint_flags = $(call LINT_FLAGS,$(STUB_FLAGS))
+$(B)/lint/tests/bench/%: lint_flags = $(call LINT_FLAGS,$(BENCH_FLAGS))
+$(B)/lint/tests/guests/%: lint_flags = $(call LINT_FLAGS,$(PAYLOAD_FLAGS))
 $(B)/lint/tests/unit/%:  lint_flags = $(LINT_UNIT)
 $(B)/lint/tests/fuzz/%:  lint_flags = $(COMMON)
-# A test says what it does in long tables and functions, with numbers from the manual; the analyzer takes
-# cmocka's asserts for ways on.
-$(B)/lint/tests/unit/%:  lint_checks = --checks=-clang-analyzer-*,-readability-function-*,-misc-no-recursion
+# Tests are read lightly. They do arithmetic with small numbers, in long tables and functions, stand in for
+# functions of the core and of the C library, and the analyzer takes cmocka's asserts for ways on.
+LINT_TEST_CHECKS := --checks=-clang-analyzer-*,-readability-*,-misc-*,-bugprone-macro-parentheses,-bugprone-reserved-identifier,-bugprone-implicit-widening-of-multiplication-result,-bugprone-suspicious-string-compare,-bugprone-not-null-terminated-result,-bugprone-too-small-loop-variable
+$(B)/lint/tests/%:       lint_checks = $(LINT_TEST_CHECKS)
+# Programs that run on a system see the C library's declarations of the same functions, too.
+$(B)/lint/tools/%:       lint_checks = --checks=-readability-redundant-declaration,-readability-inconsistent-declaration-parameter-name
 
 # gcc's list of the headers comes first: clang-tidy writes none.
 $(B)/lint/%.tidy: %.c .clang-tidy tools/quality.mk | $(CORE_GENERATED)

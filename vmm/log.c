@@ -73,8 +73,7 @@ size_t log_line(const struct log_entry *entry, char *buffer, size_t bytes)
 		return 0;
 	}
 	length = format_text(buffer, bytes - 1, "[%5lu.%06lu] %-5s cpu%-2u  %s",
-			     entry->time_us / 1000000,
-			     entry->time_us % 1000000,
+			     entry->time_us / 1000000, entry->time_us % 1000000,
 			     log_level_name(entry->level), entry->cpu, entry->text);
 	length = MIN(length, bytes - 2);
 	buffer[length++] = '\n';

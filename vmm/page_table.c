@@ -69,6 +69,7 @@ static bool slot_is_shared(const struct page_table *table, unsigned slot)
 	return table->shared_slots[slot / 64] & BIT(slot % 64);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, 4 levels */
 static void subtree_free(const struct page_table *table, u64 *entries, unsigned level)
 {
 	for (unsigned i = 0; level > 1 && i < ENTRIES; i++) {
@@ -80,6 +81,7 @@ static void subtree_free(const struct page_table *table, u64 *entries, unsigned 
 	table->memory->free(table->memory, entries);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, 4 levels */
 static u64 subtree_count(const struct page_table *table, const u64 *entries, unsigned level)
 {
 	u64 count = 1;
@@ -216,6 +218,7 @@ static u64 change_entry(const struct change *change, unsigned level, u64 first)
 static int change_level(struct change *change, u64 *entries, unsigned level, u64 first, u64 last);
 
 /* Put a table in the place of nothing or of a leaf. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, 4 levels */
 static int change_grow(struct change *change, u64 *entry, unsigned level, u64 first, u64 last)
 {
 	const struct page_table *table = change->table;
@@ -239,6 +242,7 @@ static int change_grow(struct change *change, u64 *entry, unsigned level, u64 fi
 }
 
 /* `first` and `last`, the last byte, are within what `entry` covers. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, 4 levels */
 static int change_at(struct change *change, u64 *entry, unsigned level, u64 first, u64 last)
 {
 	const struct page_table *table = change->table;
@@ -261,6 +265,7 @@ static int change_at(struct change *change, u64 *entry, unsigned level, u64 firs
 	return error;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, 4 levels */
 static int change_level(struct change *change, u64 *entries, unsigned level, u64 first, u64 last)
 {
 	for (;;) {

@@ -29,8 +29,8 @@ struct partition *partition_find(const char *name)
 const char *partition_state_name(enum partition_state state)
 {
 	static const char *const names[] = {
-		[PARTITION_STOPPED] = "stopped",   [PARTITION_STARTING] = "starting",
-		[PARTITION_RUNNING] = "running",   [PARTITION_STOPPING] = "stopping",
+		[PARTITION_STOPPED] = "stopped", [PARTITION_STARTING] = "starting",
+		[PARTITION_RUNNING] = "running", [PARTITION_STOPPING] = "stopping",
 		[PARTITION_CRASHED] = "crashed",
 	};
 

@@ -18,7 +18,7 @@ static int add_block(struct partition *partition, u64 gpa, unsigned order)
 
 	if (physical == PAGE_NONE)
 		return -ENOMEM;
-	partition->ram[partition->ram_count++] = (struct ram_block){ gpa, physical, order };
+	partition->ram[partition->ram_count++] = (struct ram_block){gpa, physical, order};
 	return 0;
 }
 
@@ -118,8 +118,7 @@ static int take_all_ram(struct partition *partition, char *reason)
 	memory->low_bytes = MIN(bytes, GUEST_LOW_MAX);
 	memory->high_bytes = bytes - memory->low_bytes;
 	partition->ram_room = (u32)(bytes / (2 * MIB));
-	partition->ram =
-		memory_alloc(memory_order(partition->ram_room * sizeof(struct ram_block)));
+	partition->ram = memory_alloc(memory_order(partition->ram_room * sizeof(struct ram_block)));
 	if (!partition->ram)
 		return -ENOMEM;
 	memory_usage(&usage);

@@ -4,8 +4,8 @@
 
 struct partition;
 
-/* Take RAM for the partition, map it for the guest (second-level tables) and for the hypervisor while it works
- * for this partition, and map its files. Negative with `reason` filled in. */
+/* Take RAM for the partition, map it for the guest (second-level tables) and for the hypervisor
+ * while it works for this partition, and map its files. Negative with `reason` filled in. */
 int partition_memory_create(struct partition *partition, char *reason);
 /* Give all of it back, however far creation came. */
 void partition_memory_destroy(struct partition *partition);

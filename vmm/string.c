@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and strings. Large copies dominate: string instructions by words are fast on every CPU with VT-x
- * (SDM volume 1, 7.3.9.3, "Fast-String Operation"), and few where the cost is counted in iterations.
+ * Memory and strings. Large copies dominate: string instructions by words are fast on every CPU
+ * with VT-x (SDM volume 1, 7.3.9.3, "Fast-String Operation"), and few where the cost is counted in
+ * iterations.
  */
 #include <bulkhead/string.h>
 

@@ -64,8 +64,9 @@ static void slice_begin(struct cpu *cpu)
 }
 
 /*
- * Give the CPU to the next thread. Called with run_lock held and interrupts off; the thread that comes back
- * out of arch_context_switch is on the same CPU, as threads do not move while they exist.
+ * Give the CPU to the next thread. Called with run_lock held and interrupts off; the thread that
+ * comes back out of arch_context_switch is on the same CPU, as threads do not move while they
+ * exist.
  */
 static void thread_switch(struct cpu *cpu)
 {
@@ -79,7 +80,8 @@ static void thread_switch(struct cpu *cpu)
 	from->run_ticks += now - from->run_since;
 	to->run_since = now;
 	spin_unlock(&cpu->run_lock);
-	/* What the hypervisor does for nobody in particular it does without sight of any partition. */
+	/* What the hypervisor does for nobody in particular it does without sight of a partition.
+	 */
 	if (!to->vcpu && from->vcpu)
 		address_space_enter(NULL);
 	if (to != from)
@@ -153,7 +155,7 @@ static void sleeper_fire(struct timer *timer)
 void thread_sleep_until(u64 tsc)
 {
 	struct cpu *cpu = cpu_this();
-	struct sleeper sleeper = { .thread = cpu->thread };
+	struct sleeper sleeper = {.thread = cpu->thread};
 
 	timer_init(&sleeper.timer, cpu->id, sleeper_fire);
 	timer_set(&sleeper.timer, tsc);

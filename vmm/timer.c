@@ -7,7 +7,7 @@
 
 void timer_init(struct timer *timer, u32 cpu, void (*fire)(struct timer *timer))
 {
-	*timer = (struct timer){ .deadline = TIMER_OFF, .cpu = cpu, .fire = fire };
+	*timer = (struct timer){.deadline = TIMER_OFF, .cpu = cpu, .fire = fire};
 }
 
 static void timer_remove(struct cpu *cpu, struct timer *timer)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vCPUs: the thread, what runs through its head between two stretches of guest code, and requests. */
+/* vCPUs: the thread, what it does between two stretches of guest code, and requests to it. */
 #include "vcpu_thread.h"
 
 #include "vcpu_devices.h"
@@ -63,7 +63,7 @@ int partition_load(struct partition *partition, char *reason)
 		.load_address = config->load_address,
 		.entry = (int)config->entry,
 	};
-	struct acpi_request acpi = { .vcpus = config->vcpus };
+	struct acpi_request acpi = {.vcpus = config->vcpus};
 	struct cpu_state start;
 	u64 previous;
 	int error;

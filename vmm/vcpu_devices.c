@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between a partition's virtual devices and the rest: what exits ask of them, what they ask of the vCPU,
- * the clock and the console. The board is called with the partition's device lock held; the local APIC belongs
- * to its vCPU and needs no lock.
+ * Between a partition's virtual devices and the rest: what exits ask of them, what they ask of the
+ * vCPU, the clock and the console. The board is called with the partition's device lock held; the
+ * local APIC belongs to its vCPU and needs no lock.
  */
 #include "vcpu_devices.h"
 
@@ -78,8 +78,15 @@ static void apic_eoi_broadcast(struct vlapic *apic, u8 vector)
 }
 
 /* Delivery modes of an interrupt message (SDM vol. 3, 11.6.1). */
-enum delivery_mode { DELIVER_FIXED, DELIVER_LOWEST, DELIVER_SMI, DELIVER_NMI = 4, DELIVER_INIT,
-		     DELIVER_STARTUP, DELIVER_EXTINT };
+enum delivery_mode {
+	DELIVER_FIXED,
+	DELIVER_LOWEST,
+	DELIVER_SMI,
+	DELIVER_NMI = 4,
+	DELIVER_INIT,
+	DELIVER_STARTUP,
+	DELIVER_EXTINT
+};
 
 static void deliver(struct vcpu *vcpu, unsigned mode, u8 vector, bool level)
 {
@@ -182,7 +189,8 @@ static void board_console_output(void *context, u8 byte)
 
 static void board_console_ready(void *context)
 {
-	console_output_ready(context); /* attached: it offers again what the guest had no room for */
+	/* Attached: it offers again what the guest had no room for. */
+	console_output_ready(context);
 }
 
 static void board_report(void *context, const char *text)

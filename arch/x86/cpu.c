@@ -36,10 +36,10 @@ const char *arch_cpu_name(void)
 	for (u32 i = 0; i < 3; i++) {
 		struct cpuid r = cpuid(0x80000002 + i, 0);
 
-		words[i * 4] = r.eax;
-		words[i * 4 + 1] = r.ebx;
-		words[i * 4 + 2] = r.ecx;
-		words[i * 4 + 3] = r.edx;
+		*words++ = r.eax;
+		*words++ = r.ebx;
+		*words++ = r.ecx;
+		*words++ = r.edx;
 	}
 	for (const char *start = name;; start++)
 		if (*start != ' ')

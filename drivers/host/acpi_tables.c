@@ -113,7 +113,7 @@ struct table_list {
 
 static u64 list_entry(const struct table_list *list, u32 index)
 {
-	return read_number(list->entries + index * list->width, list->width);
+	return read_number(list->entries + (u64)index * list->width, list->width);
 }
 
 static int list_read(const struct acpi_reader *reader, u64 address, u32 width,
@@ -285,7 +285,7 @@ static bool aml_package(const u8 **at, const u8 **end, u8 *elements)
 	if (*end - *at < 2 || **at != AML_PACKAGE)
 		return false;
 	more = *start >> 6;
-	if (*end - start < (ptrdiff_t)(more + 2))
+	if (*end - start < (ptrdiff_t)more + 2)
 		return false;
 	length = more ? (*start & 0xf) | (u32)read_number(start + 1, more) << 4 : *start & 0x3f;
 	if (length < more + 2 || length > *end - start)

@@ -64,7 +64,8 @@ static void span_draw(u32 row, u32 from, u32 to)
 
 	for (u32 y = 0; y < CELL_ROWS; y++)
 		for (u32 i = 0; i < screen.scale; i++, line += screen.stride)
-			scanline_draw(line + from * CELL_COLUMNS * screen.scale, row, from, to, y);
+			scanline_draw(line + (u64)from * CELL_COLUMNS * screen.scale, row, from, to,
+				      y);
 }
 
 /* Let `row` show what row `source` has, or nothing when there is no such row. */

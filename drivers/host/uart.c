@@ -17,16 +17,16 @@
 #define FIFO_BYTES 16
 #define WAIT_POLLS 1000000 /* longer than any byte takes at any rate */
 
-#define LCR_8N1     0x03
+#define LCR_8N1	    0x03
 #define LCR_DIVISOR 0x80
 #define LSR_DATA    0x01
 #define LSR_EMPTY   0x20
 #define LSR_IDLE    0x40
 #define IER_RECEIVE 0x01
-#define FCR_ON      0x07 /* FIFOs on and cleared; receive interrupt at the first byte */
+#define FCR_ON	    0x07 /* FIFOs on and cleared; receive interrupt at the first byte */
 #define MCR_LINES   0x0b /* DTR, RTS, and OUT2, which gates the interrupt on a PC */
 
-const struct uart uart_com[4] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 4 }, { 0x2e8, 3 } };
+const struct uart uart_com[4] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
 
 static u8 lsr(const struct uart *uart)
 {

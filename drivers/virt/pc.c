@@ -42,21 +42,21 @@ struct slot {
 enum { SLOT_NONE, SLOT_PIC, SLOT_PIT, SLOT_RTC, SLOT_COM1, SLOT_RESET, SLOT_PM };
 
 static const struct slot slots[] = {
-	[SLOT_PIC] = { &vpic_ops, offsetof(struct pc, pic) },
-	[SLOT_PIT] = { &vpit_ops, offsetof(struct pc, pit) },
-	[SLOT_RTC] = { &vrtc_ops, offsetof(struct pc, rtc) },
-	[SLOT_COM1] = { &vuart_ops, offsetof(struct pc, com1) },
-	[SLOT_RESET] = { &vreset_ops, offsetof(struct pc, reset) },
-	[SLOT_PM] = { &vpm_ops, offsetof(struct pc, pm) },
+	[SLOT_PIC] = {&vpic_ops, offsetof(struct pc, pic)},
+	[SLOT_PIT] = {&vpit_ops, offsetof(struct pc, pit)},
+	[SLOT_RTC] = {&vrtc_ops, offsetof(struct pc, rtc)},
+	[SLOT_COM1] = {&vuart_ops, offsetof(struct pc, com1)},
+	[SLOT_RESET] = {&vreset_ops, offsetof(struct pc, reset)},
+	[SLOT_PM] = {&vpm_ops, offsetof(struct pc, pm)},
 };
 
 /* The ports of the ISA bus, so that finding a device is one load. */
 #define ISA_PORTS 0x500
 static const u8 isa_ports[ISA_PORTS] = {
-	[0x20 ... 0x21] = SLOT_PIC,   [0x40 ... 0x43] = SLOT_PIT, [0x60] = SLOT_RESET,
-	[0x61] = SLOT_PIT,	      [0x64] = SLOT_RESET,	  [0x70 ... 0x71] = SLOT_RTC,
-	[0x80] = SLOT_RESET,	      [0x92] = SLOT_RESET,	  [0xa0 ... 0xa1] = SLOT_PIC,
-	[0xed] = SLOT_RESET,	      [0x3f8 ... 0x3ff] = SLOT_COM1, [0x4d0 ... 0x4d1] = SLOT_PIC,
+	[0x20 ... 0x21] = SLOT_PIC, [0x40 ... 0x43] = SLOT_PIT,	   [0x60] = SLOT_RESET,
+	[0x61] = SLOT_PIT,	    [0x64] = SLOT_RESET,	   [0x70 ... 0x71] = SLOT_RTC,
+	[0x80] = SLOT_RESET,	    [0x92] = SLOT_RESET,	   [0xa0 ... 0xa1] = SLOT_PIC,
+	[0xed] = SLOT_RESET,	    [0x3f8 ... 0x3ff] = SLOT_COM1, [0x4d0 ... 0x4d1] = SLOT_PIC,
 };
 
 static const struct slot *port_slot(u16 port)
@@ -77,7 +77,7 @@ static void *slot_device(struct pc *pc, const struct slot *slot)
 	return (u8 *)pc + slot->offset;
 }
 
-/* As far as one device answers in one access: the rest of a wider one goes to the ports after it. */
+/* As far as one device answers in one access: the rest of a wider one goes to the next ports. */
 static unsigned piece(const struct slot *slot, unsigned bytes)
 {
 	unsigned widest = slot ? slot->ops->widest_bytes : 1;
@@ -89,6 +89,7 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 {
 	u32 value = 0;
 
+	bytes = MIN(bytes, (unsigned)sizeof(value));
 	for (unsigned done = 0, count; done < bytes; done += count) {
 		const struct slot *slot = port_slot((u16)(port + done));
 		u64 part = 0xff;
@@ -196,8 +197,8 @@ void pc_run_timers(struct pc *pc)
 	next_timer(pc);
 }
 
-/* ISA lines reach both the 8259 pair and the I/O APIC; the 8254's arrives at pin 2 there, as the MADT
- * says. */
+/* ISA lines reach both the 8259 pair and the I/O APIC; the 8254's arrives at pin 2 there, as the
+ * MADT says. */
 static void host_irq_set(struct device_host *host, unsigned irq, bool level)
 {
 	struct pc *pc = pc_of(host);
@@ -266,7 +267,7 @@ u64 pc_bytes(void)
 void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context)
 {
 	*pc = (struct pc){
-		.host = { .ops = &host_ops, .tsc_hz = setup->tsc_hz },
+		.host = {.ops = &host_ops, .tsc_hz = setup->tsc_hz},
 		.ops = ops,
 		.context = context,
 	};

@@ -4,8 +4,8 @@
 #include <bulkhead/error.h>
 #include <bulkhead/string.h>
 
-#include <bulkhead/vlapic.h>
 #include "vlapic_timer.h"
+#include <bulkhead/vlapic.h>
 
 #define MSR_APIC_BASE	 0x1bu
 #define MSR_TSC_DEADLINE 0x6e0u
@@ -179,6 +179,21 @@ static void ppr_update(struct vlapic *apic)
 	register_set(apic, VLAPIC_PPR, ppr_compute(apic));
 }
 
+static bool vlapic_listens(const struct vlapic *apic)
+{
+	return vlapic_enabled(apic) && software_enabled(apic);
+}
+
+static void vector_request(struct vlapic *apic, u8 vector, bool level)
+{
+	/* TMR first: who sees the IRR bit must know how to end it. */
+	bool news = bitmap_change(apic, VLAPIC_TMR, vector, level);
+
+	news |= bitmap_change(apic, VLAPIC_IRR, vector, true);
+	if (news)
+		apic->ops->changed(apic);
+}
+
 /* Any CPU may get here through vlapic_accept. One error interrupt until the ESR is written
  * (11.5.3). */
 static void error_raise(struct vlapic *apic, u32 errors)
@@ -189,8 +204,8 @@ static void error_raise(struct vlapic *apic, u32 errors)
 		return;
 	if ((u8)lvt < VECTOR_LOWEST)
 		__atomic_fetch_or(&apic->esr_pending, ESR_RECEIVE, __ATOMIC_SEQ_CST);
-	else
-		vlapic_accept(apic, (u8)lvt, false);
+	else if (vlapic_listens(apic))
+		vector_request(apic, (u8)lvt, false);
 }
 
 void vlapic_lvt_fire(struct vlapic *apic, u32 offset)
@@ -203,19 +218,12 @@ void vlapic_lvt_fire(struct vlapic *apic, u32 offset)
 
 void vlapic_accept(struct vlapic *apic, u8 vector, bool level)
 {
-	bool news;
-
-	if (!vlapic_enabled(apic) || !software_enabled(apic))
+	if (!vlapic_listens(apic))
 		return;
-	if (vector < VECTOR_LOWEST) {
+	if (vector < VECTOR_LOWEST)
 		error_raise(apic, ESR_RECEIVE);
-		return;
-	}
-	/* TMR first: who sees the IRR bit must know how to end it. */
-	news = bitmap_change(apic, VLAPIC_TMR, vector, level);
-	news |= bitmap_change(apic, VLAPIC_IRR, vector, true);
-	if (news)
-		apic->ops->changed(apic);
+	else
+		vector_request(apic, vector, level);
 }
 
 int vlapic_highest_irr(const struct vlapic *apic)

@@ -309,9 +309,8 @@ static void channel_count_written(struct vpit_channel *channel, u32 count, u64 t
 	channel->reload = count ? count : modulus;
 	channel->null_count = true;
 	channel->programmed = true;
-	if (channel->mode == 0 || channel->mode == 4)
-		channel_load(channel, tick);
-	else if ((channel->mode == 2 || channel->mode == 3) && !channel->started)
+	if (channel->mode == 0 || channel->mode == 4 ||
+	    ((channel->mode == 2 || channel->mode == 3) && !channel->started))
 		channel_load(channel, tick);
 	if (channel->mode == 0)
 		channel->out = false;

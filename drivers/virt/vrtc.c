@@ -176,7 +176,7 @@ static void rtc_load(struct vrtc *rtc, u64 tick)
 	u32 minutes = clamp(rtc_decode(rtc, rtc->cmos[MINUTES]), 0, 59);
 	u32 seconds = clamp(rtc_decode(rtc, rtc->cmos[SECONDS]), 0, 59);
 	u32 weekday = clamp(rtc->cmos[WEEKDAY], 1, 7) - 1;
-	struct calendar set, plain;
+	struct calendar set = {0}, plain;
 	u64 total;
 
 	set.year = clamp(rtc_decode(rtc, rtc->cmos[CENTURY]), 0, 99) * 100 +

@@ -25,7 +25,7 @@ static inline void arch_relax(void)
 	__asm__ volatile("pause" ::: "memory");
 }
 
-/* Wait for an interrupt. Called with interrupts off; takes what is pending; returns with them off. */
+/* Wait for an interrupt. Called and returns with interrupts off; takes what is pending. */
 void arch_idle(void);
 /* Take the interrupts that are pending. Called and returns with interrupts off. */
 void arch_interrupts_poll(void);
@@ -34,9 +34,9 @@ void arch_interrupts_poll(void);
 void arch_timer_arm(u64 deadline);
 
 /*
- * Let ISA interrupt `isa_irq` call `handler` on this CPU, with interrupts off: it may wake threads and may
- * not wait. Edge-triggered: the handler takes all that its device has. Never taken back. -ENODEV when the
- * machine has no way for it, -EBUSY when it has a handler already.
+ * Let ISA interrupt `isa_irq` call `handler` on this CPU, with interrupts off: it may wake threads
+ * and may not wait. Edge-triggered: the handler takes all that its device has. Never taken back.
+ * -ENODEV when the machine has no way for it, -EBUSY when it has a handler already.
  */
 int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *context) must_check;
 
@@ -44,8 +44,8 @@ int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *conte
 void arch_cpu_kick(u32 cpu);
 
 /*
- * Switch from the thread whose stack pointer goes to *save to the one that was left with `load`. Both
- * with interrupts off.
+ * Switch from the thread whose stack pointer goes to *save to the one that was left with `load`.
+ * Both with interrupts off.
  */
 void arch_context_switch(u64 *save, u64 load);
 /* Lay out a new thread's stack (its top is `top`) so that switching to it calls entry(argument). */

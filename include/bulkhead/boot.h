@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hand-over from a loader to the core. The loader (boot/, or the test-only legacy stub in
- * tests/stub) checks the machine, loads the core and the files that the configuration names, leaves the
- * firmware, and enters the core with
+ * tests/stub) checks the machine, loads the core and the files that the configuration names, leaves
+ * the firmware, and enters the core with
  *
  *   - long mode, paging on, interrupts off, on the CPU that the firmware booted on;
  *   - page tables of the loader's own that map physical memory 0 up to at least 4 GiB, and
- *     everything that struct boot_info points to, one to one, and the core's image at its link address
- *     (core_header.link_address) to where it was placed; all of it may be writable and executable, as
- *     the core replaces these tables first of all;
- *   - RDI = physical (= linear) address of struct boot_info; RSP = a stack of at least 8 KiB, below a
- *     multiple of 16 less 8 as at a function's entry.
+ *     everything that struct boot_info points to, one to one, and the core's image at its link
+ * address (core_header.link_address) to where it was placed; all of it may be writable and
+ * executable, as the core replaces these tables first of all;
+ *   - RDI = physical (= linear) address of struct boot_info; RSP = a stack of at least 8 KiB, below
+ * a multiple of 16 less 8 as at a function's entry.
  *
  * All addresses in here are physical. All memory that this structure reaches is marked
  * BOOT_MEMORY_BULKHEAD in the memory map, and stays as it is for good.
@@ -30,7 +30,7 @@ struct core_header {
 	u64 link_address; /* of this header; in the top 2 GiB of the address space */
 	u64 file_bytes;
 	u64 memory_bytes; /* multiple of 4 KiB */
-	u64 entry;        /* link address of the first instruction */
+	u64 entry;	  /* link address of the first instruction */
 };
 
 #define BOOT_MAGIC   0x4f464e4948424c42UL
@@ -38,13 +38,14 @@ struct core_header {
 
 enum boot_memory_type {
 	BOOT_MEMORY_USABLE = 1,
-	BOOT_MEMORY_RESERVED,     /* do not touch: firmware, runtime services, holes with something in */
-	BOOT_MEMORY_ACPI,         /* ACPI tables; the core keeps them */
+	BOOT_MEMORY_RESERVED, /* do not touch: firmware, runtime services, holes in use */
+	BOOT_MEMORY_ACPI,     /* ACPI tables; the core keeps them */
 	BOOT_MEMORY_ACPI_NVS,
 	BOOT_MEMORY_MMIO,
 	BOOT_MEMORY_BAD,
-	BOOT_MEMORY_BULKHEAD,     /* the core, boot_info, the files: kept for good */
-	BOOT_MEMORY_LOADER,       /* the loader's page tables and stack: free once the core runs on its own */
+	BOOT_MEMORY_BULKHEAD, /* the core, boot_info, the files: kept for good */
+	BOOT_MEMORY_LOADER,   /* the loader's page tables and stack: free once the core runs on its
+				 own */
 };
 
 struct boot_memory {
@@ -110,11 +111,11 @@ struct boot_info {
 	u32 file_count;
 	u32 reserved;
 
-	u64 config;       /* text of bulkhead.conf, config_bytes long, followed by a NUL */
+	u64 config; /* text of bulkhead.conf, config_bytes long, followed by a NUL */
 	u64 config_bytes;
-	u64 config_name;  /* its path, NUL-terminated, for messages */
+	u64 config_name; /* its path, NUL-terminated, for messages */
 
-	u64 rsdp;            /* ACPI root pointer, or 0 when the firmware has none */
+	u64 rsdp;	     /* ACPI root pointer, or 0 when the firmware has none */
 	u64 trampoline_page; /* one page below 1 MiB for starting the other CPUs; type BULKHEAD */
 	u64 unix_time_s;     /* wall clock (UTC) when firmware was left, or 0 when not known */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring of bytes with absolute positions: the writer never waits and overwrites the oldest; each reader
- * keeps a position of its own and learns how much it missed. One lock around all calls is the caller's.
+ * A ring of bytes with absolute positions: the writer never waits and overwrites the oldest; each
+ * reader keeps a position of its own and learns how much it missed. One lock around all calls is
+ * the caller's.
  */
 #pragma once
 
@@ -16,5 +17,5 @@ struct byte_ring {
 void byte_ring_init(struct byte_ring *ring, u8 *data, u64 bytes);
 void byte_ring_write(struct byte_ring *ring, const u8 *data, u64 count);
 /* Copy up to `room` bytes from *position on and advance it. When bytes at *position are overwritten
- * already, *position first moves to the oldest there is and *missed (may be NULL) says by how many. */
+ * already, *position first moves to the oldest there is; *missed (may be NULL) says by how many. */
 u64 byte_ring_read(const struct byte_ring *ring, u64 *position, u8 *data, u64 room, u64 *missed);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operator's console on the serial line. Until its thread runs, log lines are written to the line
- * as they come; from then on the thread alone writes there, so that nothing is ever mixed with what the
- * operator types. In a panic lines go straight to the line again.
+ * The operator's console on the serial line. Until its thread runs, log lines are written to the
+ * line as they come; from then on the thread alone writes there, so that nothing is ever mixed with
+ * what the operator types. In a panic lines go straight to the line again.
  */
 #pragma once
 
@@ -13,19 +13,19 @@ struct config_host;
 struct partition;
 
 /*
- * Early, on the boot CPU: set up the serial line and show the log on it, with all that was logged so
- * far. `host` must stay. 0, also for console = none; -ENODEV when nothing answers where the line should
- * be, which is logged.
+ * Early, on the boot CPU: set up the serial line and show the log on it, with all that was logged
+ * so far. `host` must stay. 0, also for console = none; -ENODEV when nothing answers where the line
+ * should be, which is logged.
  */
 int console_init(const struct config_host *host) must_check;
 
 /* On the boot CPU, when threads run: start taking commands. What goes wrong is logged. */
 void console_start(const struct config *config);
 
-/* The machine goes down: show what the log still has, and wait until the last byte has left. Later log
- * lines are written as they come. Any CPU. */
+/* The machine goes down: show what the log still has, and wait until the last byte has left. Later
+ * log lines are written as they come. Any CPU. */
 void console_stop(void);
 
-/* `partition` has printed something: shown when the operator is attached to it. Any CPU, any context,
- * whatever locks of the partition are held; cheap when nobody looks. */
+/* `partition` has printed something: shown when the operator is attached to it. Any CPU, any
+ * context, whatever locks of the partition are held; cheap when nobody looks. */
 void console_output_ready(struct partition *partition);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Per-CPU data. Each CPU has one struct cpu behind GS; cpu_this() is it. Fields belong to the CPU itself
- * unless a comment says that others may use them.
+ * Per-CPU data. Each CPU has one struct cpu behind GS; cpu_this() is it. Fields belong to the CPU
+ * itself unless a comment says that others may use them.
  */
 #pragma once
 
@@ -24,16 +24,16 @@ struct cpu {
 	struct arch_cpu *arch;
 
 	/*
-	 * Not zero: something waits for the scheduler or the timer queue, do not enter a guest before it was
-	 * looked at. Others set it (then kick); only this CPU clears it.
+	 * Not zero: something waits for the scheduler or the timer queue, do not enter a guest
+	 * before it was looked at. Others set it (then kick); only this CPU clears it.
 	 */
 	volatile u32 attention;
 
-	u64 timer_next;  /* TSC of the first timer of this CPU's queue, ~0: none */
-	u64 slice_end;   /* TSC until which the running thread may run */
-	struct vcpu *fpu_owner;  /* whose FPU, debug and SYSCALL registers are in the CPU */
+	u64 timer_next;		 /* TSC of the first timer of this CPU's queue, ~0: none */
+	u64 slice_end;		 /* TSC until which the running thread may run */
+	struct vcpu *fpu_owner;	 /* whose FPU, debug and SYSCALL registers are in the CPU */
 	struct vcpu *virt_owner; /* whose virtualisation state is loaded */
-	u64 nmis; /* that had no cause we know */
+	u64 nmis;		 /* that had no cause we know */
 
 	/* Run queue; any CPU, under run_lock with interrupts off. */
 	struct spinlock run_lock;

@@ -3,14 +3,15 @@
  * Virtual devices and the world as they see it.
  *
  * A virtual device is a plain structure and functions on it. It knows neither partitions nor the
- * hypervisor's memory: all that it needs from outside it asks of its struct device_host. That makes every
- * device a program that a unit test can drive with a clock of its own.
+ * hypervisor's memory: all that it needs from outside it asks of its struct device_host. That makes
+ * every device a program that a unit test can drive with a clock of its own.
  *
  * Locking: the partition's device lock is held around every call into a device (accesses, timers,
  * interrupt lines, input), so devices take no locks and may call each other through the host.
  *
- * Time: all times are in ticks of the guest's time-stamp counter, which starts near 0, stands still while
- * the partition is paused and never goes backwards; there are device_host.tsc_hz ticks a second.
+ * Time: all times are in ticks of the guest's time-stamp counter, which starts near 0, stands still
+ * while the partition is paused and never goes backwards; there are device_host.tsc_hz ticks a
+ * second.
  */
 #pragma once
 
@@ -20,8 +21,8 @@
 
 /*
  * One pending moment. Owned by the device that contains it; `deadline` is written by the host's
- * timer_set only. Fires once per arming, at or (slightly) after its deadline, and is off (deadline ==
- * DEVICE_TIMER_OFF) when `fire` is called, which may arm it again.
+ * timer_set only. Fires once per arming, at or (slightly) after its deadline, and is off (deadline
+ * == DEVICE_TIMER_OFF) when `fire` is called, which may arm it again.
  */
 struct device_timer {
 	u64 deadline;
@@ -32,8 +33,8 @@ struct device_timer {
 
 enum device_event {
 	DEVICE_EVENT_POWER_OFF, /* ACPI S5 */
-	DEVICE_EVENT_RESET,     /* whole-machine reset, however the guest asked for it */
-	DEVICE_EVENT_SLEEP,     /* a sleep state that is not offered; the device logs which */
+	DEVICE_EVENT_RESET,	/* whole-machine reset, however the guest asked for it */
+	DEVICE_EVENT_SLEEP,	/* a sleep state that is not offered; the device logs which */
 };
 
 struct device_host;
@@ -41,18 +42,18 @@ struct device_host;
 struct device_host_ops {
 	u64 (*now)(struct device_host *host);
 
-	/* Arm `timer` for `deadline`, or put it off with DEVICE_TIMER_OFF. A past deadline fires at once
-	 * but never from inside this call. */
+	/* Arm `timer` for `deadline`, or put it off with DEVICE_TIMER_OFF. A past deadline fires at
+	 * once but never from inside this call. */
 	void (*timer_set)(struct device_host *host, struct device_timer *timer, u64 deadline);
 
 	/*
-	 * Drive interrupt line `irq` (ISA numbering, 0 to 15; lines 16 to 23 are the I/O APIC's other
-	 * inputs) high or low. The wiring to the 8259 pair and the I/O APIC is the board's.
+	 * Drive interrupt line `irq` (ISA numbering, 0 to 15; lines 16 to 23 are the I/O APIC's
+	 * other inputs) high or low. The wiring to the 8259 pair and the I/O APIC is the board's.
 	 */
 	void (*irq_set)(struct device_host *host, unsigned irq, bool level);
 
-	/* The guest asked for something that concerns its whole machine. Takes effect after the access
-	 * that caused it has completed. */
+	/* The guest asked for something that concerns its whole machine. Takes effect after the
+	 * access that caused it has completed. */
 	void (*event)(struct device_host *host, enum device_event event);
 
 	/* The guest's console printed `byte`. Never blocks. */

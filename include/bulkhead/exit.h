@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest asked for, in words that neither VT-x nor SVM knows: the backend calls these from its exit
- * handlers, on the vCPU's CPU with interrupts off. "Fault" results mean that the guest gets the exception
- * that its manual promises.
+ * What a guest asked for, in words that neither VT-x nor SVM knows: the backend calls these from
+ * its exit handlers, on the vCPU's CPU with interrupts off. "Fault" results mean that the guest
+ * gets the exception that its manual promises.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct vcpu;
 u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes);
 void exit_port_write(struct vcpu *vcpu, u16 port, unsigned bytes, u32 value);
 
-/* Guest-physical memory that is not RAM. `bytes` is 1, 2, 4 or 8, within one aligned 8-byte word. */
+/* Guest-physical memory that is not RAM. `bytes` is 1, 2, 4 or 8, in one aligned 8-byte word. */
 u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes);
 void exit_memory_write(struct vcpu *vcpu, u64 gpa, unsigned bytes, u64 value);
 

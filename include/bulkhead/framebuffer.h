@@ -9,4 +9,4 @@
  * -ENODEV when there is no framebuffer, -EINVAL when its description makes no sense or not even one
  * character fits, -ENOMEM when it cannot be mapped.
  */
-int framebuffer_init(const struct boot_framebuffer *framebuffer) must_check;
+int framebuffer_init(const struct boot_framebuffer *fb) must_check;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MSRs of a guest that are neither in the CPU nor in the virtualisation backend's care: a table of those that
- * exist, everything else gives #GP.
+ * MSRs of a guest that are neither in the CPU nor in the virtualisation backend's care: a table of
+ * those that exist, everything else gives #GP.
  */
 #pragma once
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Editing one line of input on a terminal (VT100 codes). Pure: bytes in, bytes out through a callback.
- * Understands: printable ASCII, Enter (CR, LF, CR LF), Backspace (08h, 7Fh), Delete, Left/Right,
- * Home/End, Ctrl-A/E/B/F/D/H/K/U/W/L/C, Up/Down and Ctrl-P/N for history, Tab (completion by callback).
- * Input that does not fit is refused with BEL. Unknown escape sequences are swallowed whole.
+ * Editing one line of input on a terminal (VT100 codes). Pure: bytes in, bytes out through a
+ * callback. Understands: printable ASCII, Enter (CR, LF, CR LF), Backspace (08h, 7Fh), Delete,
+ * Left/Right, Home/End, Ctrl-A/E/B/F/D/H/K/U/W/L/C, Up/Down and Ctrl-P/N for history, Tab
+ * (completion by callback). Input that does not fit is refused with BEL. Unknown escape sequences
+ * are swallowed whole.
  */
 #pragma once
 
@@ -13,15 +14,16 @@
 #define LINE_HISTORY 16
 
 enum line_result {
-	LINE_MORE,      /* not complete yet */
-	LINE_DONE,      /* line_editor.line is a whole line */
+	LINE_MORE,	/* not complete yet */
+	LINE_DONE,	/* line_editor.line is a whole line */
 	LINE_CANCELLED, /* Ctrl-C */
 };
 
 struct line_editor {
 	const char *prompt;
 	void (*output)(struct line_editor *editor, const char *bytes, size_t count);
-	/* May replace the text before the cursor by calling line_editor_insert; may print. NULL: no Tab. */
+	/* May replace the text before the cursor by calling line_editor_insert; may print. NULL: no
+	 * Tab. */
 	void (*complete)(struct line_editor *editor);
 	void *context;
 

@@ -14,22 +14,22 @@ struct load_request {
 	struct load_file kernel;
 	struct load_file initrd;
 	const char *cmdline;
-	u64 rsdp_gpa; /* where the ACPI root pointer already is in guest memory, 0 for none */
+	u64 rsdp_gpa;	  /* where the ACPI root pointer already is in guest memory, 0 for none */
 	u64 load_address; /* raw images */
-	int entry;        /* raw images: enum config_entry */
+	int entry;	  /* raw images: enum config_entry */
 };
 
 #define LOAD_REASON_BYTES 160
 
 /*
- * Put the guest into `memory` (all zero on entry apart from ACPI tables at 0xe0000 to 0xfffff) and say how its
- * first vCPU starts. On failure returns a negative errno and explains in `reason`, which has
- * LOAD_REASON_BYTES, in words for an operator: what was found, what is needed.
+ * Put the guest into `memory` (all zero on entry apart from ACPI tables at 0xe0000 to 0xfffff) and
+ * say how its first vCPU starts. On failure returns a negative errno and explains in `reason`,
+ * which has LOAD_REASON_BYTES, in words for an operator: what was found, what is needed.
  */
 int load_linux(const struct load_request *request, struct guest_memory *memory,
 	       struct cpu_state *start, char *reason) must_check;
-int load_raw(const struct load_request *request, struct guest_memory *memory, struct cpu_state *start,
-	     char *reason) must_check;
+int load_raw(const struct load_request *request, struct guest_memory *memory,
+	     struct cpu_state *start, char *reason) must_check;
 
 /* The firmware tables of a partition: RSDP, XSDT, FADT, FACS, MADT, DSDT at 0xe0000 to 0xfffff. */
 struct acpi_request {
@@ -37,19 +37,20 @@ struct acpi_request {
 };
 
 #define GUEST_ACPI_BASE 0xe0000UL
-#define GUEST_ACPI_END  0x100000UL
+#define GUEST_ACPI_END	0x100000UL
 
 /* Write the tables; *rsdp_gpa says where the root pointer is. -ENOSPC when they do not fit. */
-int acpi_build(const struct acpi_request *request, struct guest_memory *memory, u64 *rsdp_gpa) must_check;
+int acpi_build(const struct acpi_request *request, struct guest_memory *memory,
+	       u64 *rsdp_gpa) must_check;
 
 /* Where the board's ACPI hardware is (drivers/virt/vpm.c implements it, the FADT announces it). */
-#define ACPI_PM_BASE      0xb000 /* PM1a_EVT (4 bytes), +4 PM1a_CNT (2 bytes), +8 PM_TMR (4 bytes) */
-#define ACPI_PM1_EVENT    (ACPI_PM_BASE + 0)
-#define ACPI_PM1_CONTROL  (ACPI_PM_BASE + 4)
-#define ACPI_PM_TIMER     (ACPI_PM_BASE + 8)
-#define ACPI_PM_BYTES     16
-#define ACPI_SCI_IRQ      9
-#define ACPI_S5_TYPE      5 /* SLP_TYP value for soft-off that \_S5 announces */
-#define ACPI_RESET_PORT   0xcf9
-#define ACPI_RESET_VALUE  0x06
-#define ACPI_HW_TIMER_HZ  3579545
+#define ACPI_PM_BASE	 0xb000 /* PM1a_EVT (4 bytes), +4 PM1a_CNT (2 bytes), +8 PM_TMR (4 bytes) */
+#define ACPI_PM1_EVENT	 (ACPI_PM_BASE + 0)
+#define ACPI_PM1_CONTROL (ACPI_PM_BASE + 4)
+#define ACPI_PM_TIMER	 (ACPI_PM_BASE + 8)
+#define ACPI_PM_BYTES	 16
+#define ACPI_SCI_IRQ	 9
+#define ACPI_S5_TYPE	 5 /* SLP_TYP value for soft-off that \_S5 announces */
+#define ACPI_RESET_PORT	 0xcf9
+#define ACPI_RESET_VALUE 0x06
+#define ACPI_HW_TIMER_HZ 3579545

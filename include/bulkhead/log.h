@@ -26,8 +26,8 @@ struct log_entry {
 };
 
 /*
- * Where lines go besides the ring. `write` gets a whole formatted line ending in '\n', with the log's
- * lock held: it may not log. A sink stays registered for good; it is owned by its registrant.
+ * Where lines go besides the ring. `write` gets a whole formatted line ending in '\n', with the
+ * log's lock held: it may not log. A sink stays registered for good; it is owned by its registrant.
  */
 struct log_sink {
 	void (*write)(struct log_sink *sink, enum log_level level, const char *text, size_t bytes);
@@ -47,7 +47,8 @@ void log_write(enum log_level level, const char *format, ...) printf_like(2, 3);
 
 /*
  * Copy the oldest entry whose sequence number is at least `sequence` to `entry`. Returns 0, or
- * -ENOENT when there is none. Sequence numbers start at 0; entries that were overwritten are skipped.
+ * -ENOENT when there is none. Sequence numbers start at 0; entries that were overwritten are
+ * skipped.
  */
 int log_read(u32 sequence, struct log_entry *entry) must_check;
 

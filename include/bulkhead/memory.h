@@ -2,8 +2,9 @@
 /*
  * The machine's memory and the hypervisor's own address space.
  *
- * Hypervisor pages are reached through the direct map: linear = physical + MEMORY_DIRECT. Guest pages
- * are not in it; a partition's RAM is mapped only in that partition's own space (struct address_space).
+ * Hypervisor pages are reached through the direct map: linear = physical + MEMORY_DIRECT. Guest
+ * pages are not in it; a partition's RAM is mapped only in that partition's own space (struct
+ * address_space).
  */
 #pragma once
 
@@ -11,12 +12,12 @@
 #include <bulkhead/page_table.h>
 
 /* The hypervisor's linear addresses, by top-level slot of 512 GiB. */
-#define MEMORY_DIRECT  0xffff800000000000UL /* slot 256: hypervisor pages */
-#define MEMORY_IO      0xffff808000000000UL /* slot 257: device registers, framebuffer, firmware tables */
-#define MEMORY_STACKS  0xffff810000000000UL /* slot 258: stacks, a guard page below each */
-#define MEMORY_GUEST   0xffff820000000000UL /* slots 260 to 263: the partition's RAM, by guest-physical address */
-#define MEMORY_FILES   0xffff840000000000UL /* slot 264: the partition's files, read-only */
-#define MEMORY_IMAGE   0xffffffff80000000UL /* slot 511: the core */
+#define MEMORY_DIRECT 0xffff800000000000UL /* slot 256: hypervisor pages */
+#define MEMORY_IO     0xffff808000000000UL /* slot 257: device registers, firmware tables */
+#define MEMORY_STACKS 0xffff810000000000UL /* slot 258: stacks, a guard page below each */
+#define MEMORY_GUEST  0xffff820000000000UL /* slots 260 to 263: the partition's RAM */
+#define MEMORY_FILES  0xffff840000000000UL /* slot 264: the partition's files, read-only */
+#define MEMORY_IMAGE  0xffffffff80000000UL /* slot 511: the core */
 
 /* Zeroed pages of the hypervisor, 4 KiB << order of them; NULL when memory is short. Any CPU. */
 void *memory_alloc(unsigned order) must_check;
@@ -36,16 +37,16 @@ void memory_guest_free(u64 physical, unsigned order);
 
 struct memory_usage {
 	u64 total_bytes;      /* RAM that Bulkhead manages */
-	u64 free_bytes;       /* can still be given to guests */
-	u64 hypervisor_bytes; /* held by the hypervisor: its image, files, tables, what it allocated */
+	u64 free_bytes;	      /* can still be given to guests */
+	u64 hypervisor_bytes; /* held by the hypervisor: image, files, tables, allocations */
 };
 void memory_usage(struct memory_usage *usage);
 
 /* Map device registers or firmware tables for good: never unmapped. NULL when memory is short. */
 void *memory_map_io(u64 physical, u64 bytes, u32 access, enum memory_type type);
 
-/* A stack of MEMORY_STACK_PAGES pages with an unmapped page below it. Returns its top, or 0. Stacks stay
- * mapped when freed, for reuse: no CPU has to forget them. */
+/* A stack of MEMORY_STACK_PAGES pages with an unmapped page below it. Returns its top, or 0. Stacks
+ * stay mapped when freed, for reuse: no CPU has to forget them. */
 #define MEMORY_STACK_PAGES 3
 u64 memory_stack_alloc(void);
 void memory_stack_free(u64 top);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One engine for every tree of 4-level tables: host page tables, EPT and (later) VT-d. Formats differ in
- * a few bits, which struct page_table_format holds; the walking, splitting and freeing is the same.
+ * One engine for every tree of 4-level tables: host page tables, EPT and (later) VT-d. Formats
+ * differ in a few bits, which struct page_table_format holds; the walking, splitting and freeing is
+ * the same.
  *
  * Not locked: the owner of a tree serialises changes. Changing a live tree is safe towards the CPUs
- * that walk it (entries are written whole, and a new table is filled before it is linked), but stale TLB
- * entries are the caller's to invalidate: every call says through `changed` whether a present
- * entry was altered or removed.
+ * that walk it (entries are written whole, and a new table is filled before it is linked), but
+ * stale TLB entries are the caller's to invalidate: every call says through `changed` whether a
+ * present entry was altered or removed.
  */
 #pragma once
 
@@ -16,7 +17,7 @@
 #define PAGE_READ    1u
 #define PAGE_WRITE   2u
 #define PAGE_EXECUTE 4u
-#define PAGE_USER    8u  /* host tables: reachable from CPL 3 */
+#define PAGE_USER    8u	 /* host tables: reachable from CPL 3 */
 #define PAGE_GLOBAL  16u /* host tables: survives a CR3 load */
 
 /* Memory types by their PAT/MTRR/EPT number (SDM vol. 3, table 12-2). */
@@ -35,29 +36,30 @@ enum memory_type {
 
 struct page_table_format {
 	const char *name;
-	u64 leaf_sizes; /* which leaves the CPU can use; 4K always, 1G only together with 2M */
+	u64 leaf_sizes;	   /* which leaves the CPU can use; 4K always, 1G only together with 2M */
 	u64 physical_mask; /* bits of an entry that hold an address: BITS(maxphyaddr - 1, 12) */
 	bool canonical;	   /* bits 63:48 of an address repeat bit 47 (host); else they are 0 */
 	u64 (*leaf)(const struct page_table_format *format, unsigned level, u32 access,
-		    enum memory_type type); /* entry bits besides the address; level 1 = 4K, 2 = 2M, 3 = 1G */
+		    enum memory_type type); /* entry bits besides the address; level 1 = 4K, 2 = 2M,
+					       3 = 1G */
 	u64 (*table)(const struct page_table_format *format); /* entry bits of a non-leaf */
 	bool (*present)(u64 entry);
 	bool (*is_leaf)(u64 entry, unsigned level);
-	u32 (*access)(u64 entry); /* PAGE_* that the leaf allows */
+	u32 (*access)(u64 entry);			     /* PAGE_* that the leaf allows */
 	enum memory_type (*type)(u64 entry, unsigned level); /* of a leaf: splitting keeps it */
 };
 
 /* Formats are built at boot from what the CPU can do. */
-void page_table_format_host(struct page_table_format *format, unsigned physical_bits, bool gigabyte_pages,
-			    bool no_execute);
-void page_table_format_ept(struct page_table_format *format, unsigned physical_bits, bool gigabyte_pages,
-			   bool large_pages);
+void page_table_format_host(struct page_table_format *format, unsigned physical_bits,
+			    bool gigabyte_pages, bool no_execute);
+void page_table_format_ept(struct page_table_format *format, unsigned physical_bits,
+			   bool gigabyte_pages, bool large_pages);
 
 /*
- * Where tables come from. `alloc` returns the linear address of a zeroed 4 KiB page or NULL. `free` is
- * called after the table was unlinked but before the caller could invalidate: where a CPU may be
- * walking the tree, `free` must keep the page aside, unwritten, until that was done (SDM vol. 3, section
- * 4.10.3: CPUs cache the entries that link tables).
+ * Where tables come from. `alloc` returns the linear address of a zeroed 4 KiB page or NULL. `free`
+ * is called after the table was unlinked but before the caller could invalidate: where a CPU may be
+ * walking the tree, `free` must keep the page aside, unwritten, until that was done (SDM vol. 3,
+ * section 4.10.3: CPUs cache the entries that link tables).
  */
 struct page_table_memory {
 	void *(*alloc)(struct page_table_memory *memory);
@@ -69,9 +71,9 @@ struct page_table_memory {
 struct page_table {
 	const struct page_table_format *format;
 	struct page_table_memory *memory;
-	u64 *root; /* linear address of the top table */
-	u64 shared_slots[8]; /* bitmap of top entries whose subtrees belong to another tree: never freed,
-			      * never changed through this one */
+	u64 *root;	     /* linear address of the top table */
+	u64 shared_slots[8]; /* bitmap of top entries whose subtrees belong to another tree: never
+			      * freed, never changed through this one */
 };
 
 int page_table_init(struct page_table *table, const struct page_table_format *format,
@@ -89,28 +91,29 @@ int page_table_reserve_slot(struct page_table *table, unsigned slot) must_check;
 
 /*
  * Map [address, address + bytes) to physical memory from `physical` on with the largest leaves that
- * alignment and format allow. All multiples of 4 KiB. What was mapped there before is replaced, larger
- * leaves are split where they stick out. On -ENOMEM the range may be partly mapped, never wrongly
- * mapped: every page of it is as it was or as asked for. -EINVAL, and nothing is changed, for what is not
- * a multiple of 4 KiB or outside the address space or physical_mask, no right at all (of read, write,
- * execute) and ranges that touch a shared slot. Write and execute imply read.
+ * alignment and format allow. All multiples of 4 KiB. What was mapped there before is replaced,
+ * larger leaves are split where they stick out. On -ENOMEM the range may be partly mapped, never
+ * wrongly mapped: every page of it is as it was or as asked for. -EINVAL, and nothing is changed,
+ * for what is not a multiple of 4 KiB or outside the address space or physical_mask, no right at
+ * all (of read, write, execute) and ranges that touch a shared slot. Write and execute imply read.
  */
 int page_table_map(struct page_table *table, u64 address, u64 physical, u64 bytes, u32 access,
 		   enum memory_type type, bool *changed) must_check;
 
 /* Remove all mappings of the range; splits larger leaves where they stick out; frees empty tables,
- * except those that top entries link, since other trees may share them. Fails like page_table_map. */
+ * except those that top entries link, as other trees may share them. Fails like page_table_map. */
 int page_table_unmap(struct page_table *table, u64 address, u64 bytes, bool *changed) must_check;
 
 struct page_table_walk {
-	u64 physical;  /* of `address` itself */
-	u64 entry;     /* the leaf, raw */
+	u64 physical;	/* of `address` itself */
+	u64 entry;	/* the leaf, raw */
 	unsigned level; /* 1, 2 or 3 */
 	u32 access;
 };
 
 /* -ENOENT when nothing is mapped there. */
-int page_table_lookup(const struct page_table *table, u64 address, struct page_table_walk *walk) must_check;
+int page_table_lookup(const struct page_table *table, u64 address,
+		      struct page_table_walk *walk) must_check;
 
 /* Number of tables in the tree, shared subtrees not counted: for meters and leak tests. */
 u64 page_table_count(const struct page_table *table);

@@ -13,7 +13,7 @@
 struct pc;
 
 enum partition_state {
-	PARTITION_STOPPED,  /* nothing runs; RAM is scrubbed at the next start */
+	PARTITION_STOPPED, /* nothing runs; RAM is scrubbed at the next start */
 	PARTITION_STARTING,
 	PARTITION_RUNNING,
 	PARTITION_STOPPING, /* asked to stop; its vCPU has not left guest mode yet */
@@ -31,8 +31,8 @@ struct ram_block {
 
 /*
  * Created at boot from the configuration, linked in a list that only grows. `lock` guards state and
- * the list of RAM blocks; `device_lock` every virtual device, see include/bulkhead/device.h. Order: lock,
- * then device_lock.
+ * the list of RAM blocks; `device_lock` every virtual device, see include/bulkhead/device.h. Order:
+ * lock, then device_lock.
  */
 struct partition {
 	struct partition *next;
@@ -41,15 +41,15 @@ struct partition {
 
 	struct spinlock lock;
 	enum partition_state state;
-	u64 starts;      /* how often it was started or restarted */
-	u64 started_us;  /* when it last was */
+	u64 starts;	  /* how often it was started or restarted */
+	u64 started_us;	  /* when it last was */
 	char reason[160]; /* why it is not running, for the operator */
 
 	struct guest_memory memory;
 	struct address_space space;
 	struct page_table second_level;
 	struct load_file kernel, initrd; /* in `space` */
-	struct ram_block *ram;           /* what the RAM is made of, in order of guest address */
+	struct ram_block *ram;		 /* what the RAM is made of, in order of guest address */
 	u32 ram_count, ram_room;
 
 	struct vcpu *vcpu; /* the only one, for now */
@@ -57,8 +57,8 @@ struct partition {
 	struct spinlock device_lock;
 	struct pc *pc;
 	struct timer device_timer; /* the board's next moment */
-	u64 clock_offset;          /* guest tick = host TSC + clock_offset */
-	volatile u32 events;       /* bits of 1 << enum device_event that its vCPU has yet to act on */
+	u64 clock_offset;	   /* guest tick = host TSC + clock_offset */
+	volatile u32 events; /* bits of 1 << enum device_event that its vCPU has yet to act on */
 
 	/* What the guest has printed; under console_lock, as the operator's console reads it. */
 	struct spinlock console_lock;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The board of a partition: which virtual devices a PC has, where they answer, and how their interrupt
- * lines run. All calls are made with the partition's device lock held.
+ * The board of a partition: which virtual devices a PC has, where they answer, and how their
+ * interrupt lines run. All calls are made with the partition's device lock held.
  */
 #pragma once
 
@@ -27,7 +27,7 @@ struct pc_ops {
 
 struct pc_setup {
 	u64 tsc_hz;
-	u64 unix_time_s; /* at guest tick 0 */
+	u64 unix_time_s;	   /* at guest tick 0 */
 	u64 low_bytes, high_bytes; /* RAM below and above 4 GiB, for CMOS */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Host timers: one queue per CPU, ordered by TSC deadline. Callbacks run on the timer's own CPU between
- * guests, with interrupts off but no lock held; they may set timers and wake threads, and may not wait.
+ * Host timers: one queue per CPU, ordered by TSC deadline. Callbacks run on the timer's own CPU
+ * between guests, with interrupts off but no lock held; they may set timers and wake threads, and
+ * may not wait.
  */
 #pragma once
 

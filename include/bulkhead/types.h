@@ -15,11 +15,11 @@ typedef uint64_t u64;
 typedef int32_t s32;
 typedef int64_t s64;
 
-#define BIT(n)        (1UL << (n))
+#define BIT(n)		(1UL << (n))
 #define BITS(high, low) ((~0UL >> (63 - (high))) & (~0UL << (low)))
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)     ((a) < (b) ? (a) : (b))
-#define MAX(a, b)     ((a) > (b) ? (a) : (b))
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)	((a) < (b) ? (a) : (b))
+#define MAX(a, b)	((a) > (b) ? (a) : (b))
 
 #define KIB (1UL << 10)
 #define MIB (1UL << 20)
@@ -32,15 +32,15 @@ typedef int64_t s64;
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* A result that says whether something failed may not be dropped. */
-#define must_check        __attribute__((warn_unused_result))
+#define must_check	  __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
-#define packed            __attribute__((packed))
-#define aligned(n)        __attribute__((aligned(n)))
-#define noreturn          __attribute__((noreturn))
-#define unused            __attribute__((unused))
-#define likely(x)         __builtin_expect(!!(x), 1)
-#define unlikely(x)       __builtin_expect(!!(x), 0)
-#define fallthrough       __attribute__((fallthrough))
+#define packed		  __attribute__((packed))
+#define aligned(n)	  __attribute__((aligned(n)))
+#define noreturn	  __attribute__((noreturn))
+#define unused		  __attribute__((unused))
+#define likely(x)	  __builtin_expect(!!(x), 1)
+#define unlikely(x)	  __builtin_expect(!!(x), 0)
+#define fallthrough	  __attribute__((fallthrough))
 
 /* `alignment` is a power of two in both. */
 static inline u64 align_down(u64 value, u64 alignment)

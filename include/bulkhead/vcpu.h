@@ -3,14 +3,15 @@
 #pragma once
 
 #include <bulkhead/cpu_state.h>
+#include <bulkhead/guest_msr.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/timer.h>
-#include <bulkhead/guest_msr.h>
 #include <bulkhead/vlapic.h>
 
 struct partition;
 
-/* Reasons why the vCPU must not just go on in guest mode; set by anyone (then kick), cleared by itself. */
+/* Reasons why the vCPU must not just go on in guest mode; set by anyone (then kick), cleared by
+ * itself. */
 #define VCPU_REQUEST_STOP      1u /* the partition is to stop, pause or restart */
 #define VCPU_REQUEST_INTERRUPT 2u /* interrupt state changed: look at what to deliver */
 #define VCPU_REQUEST_NMI       4u
@@ -25,8 +26,9 @@ enum vcpu_stop {
 };
 
 /*
- * Owned by the CPU that its thread belongs to; others only set `requests` and wake the thread. The general
- * registers are here while the vCPU is not in guest mode; entry and exit code knows their offset.
+ * Owned by the CPU that its thread belongs to; others only set `requests` and wake the thread. The
+ * general registers are here while the vCPU is not in guest mode; entry and exit code knows their
+ * offset.
  */
 struct vcpu {
 	u64 gpr[GPR_COUNT]; /* first: entry and exit assembly counts on it */
@@ -34,10 +36,10 @@ struct vcpu {
 	volatile u32 requests;
 	u32 id;
 	struct partition *partition;
-	void *virt;              /* the virtualisation backend's */
-	u64 tsc_offset;          /* guest TSC = host TSC + offset */
-	bool halted;             /* executed HLT and waits for an interrupt */
-	volatile bool in_guest;  /* as far as others need to know to kick it */
+	void *virt;		/* the virtualisation backend's */
+	u64 tsc_offset;		/* guest TSC = host TSC + offset */
+	bool halted;		/* executed HLT and waits for an interrupt */
+	volatile bool in_guest; /* as far as others need to know to kick it */
 	struct vlapic apic;
 	struct guest_msrs msrs;
 	struct thread thread;
@@ -49,6 +51,6 @@ struct vcpu {
 /* Ask `vcpu` to look at `request` soon; any CPU. */
 void vcpu_request(struct vcpu *vcpu, u32 request);
 
-/* The guest did what cannot go on: the partition stops and stays as it is for inspection. On the vCPU's
- * CPU, in an exit handler. */
+/* The guest did what cannot go on: the partition stops and stays as it is for inspection. On the
+ * vCPU's CPU, in an exit handler. */
 void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...) printf_like(3, 4);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The virtualisation backend: what the hypervisor asks of VT-x (and, later, of AMD SVM). Chosen at
- * boot, before any partition exists. The backend runs the guest, takes its exits, turns each into one of
- * the neutral requests of include/bulkhead/exit.h, and delivers what they answer.
+ * boot, before any partition exists. The backend runs the guest, takes its exits, turns each into
+ * one of the neutral requests of include/bulkhead/exit.h, and delivers what they answer.
  */
 #pragma once
 
@@ -15,9 +15,9 @@ struct vcpu;
 
 /* Why virt_backend.run came back. */
 enum virt_result {
-	VIRT_ATTENTION, /* this CPU's attention or the vCPU's requests are set, or its slice is over */
-	VIRT_HALTED,    /* HLT: wait for an interrupt */
-	VIRT_STOPPED,   /* vcpu_stop was called */
+	VIRT_ATTENTION, /* this CPU's attention or the vCPU's requests are set; its slice is over */
+	VIRT_HALTED,	/* HLT: wait for an interrupt */
+	VIRT_STOPPED,	/* vcpu_stop was called */
 };
 
 struct virt_backend {
@@ -29,17 +29,18 @@ struct virt_backend {
 	void (*cpu_disable)(void);
 
 	int (*vcpu_create)(struct vcpu *vcpu);
-	/* Start state: power-up values for all that `state` does not give. On any CPU, while the vCPU does not
-	 * run. */
+	/* Start state: power-up values for all that `state` does not give. On any CPU, while the
+	 * vCPU does not run. */
 	void (*vcpu_reset)(struct vcpu *vcpu, const struct cpu_state *state);
-	/* Run guest code until something else wants the CPU. Interrupts off, on the vCPU's own CPU. */
+	/* Run guest code until something else wants the CPU. Interrupts off, on its own CPU. */
 	enum virt_result (*vcpu_run)(struct vcpu *vcpu);
 	/* The state as the guest left it; while it does not run, on its own CPU. */
 	void (*vcpu_state)(struct vcpu *vcpu, struct cpu_state *state);
 
 	/* The format of second-level tables on this machine. */
 	const struct page_table_format *(*guest_format)(void);
-	/* The partition's second-level tables are complete: what CPUs may have cached of them is void. */
+	/* The partition's second-level tables are complete: what CPUs may have cached of them is
+	 * void. */
 	void (*guest_tables_changed)(struct partition *partition);
 	/* One line on what the CPU offers and the backend uses, for `version` and the log. */
 	void (*describe)(char *buffer, size_t bytes);

@@ -3,10 +3,11 @@
  * The local APIC of one vCPU (SDM vol. 3, chapter 11): xAPIC and x2APIC, one-shot, periodic and
  * TSC-deadline timer.
  *
- * The registers live in one 4 KiB page in the layout of the APIC page (SDM table 11-1), which is also the
- * virtual-APIC page of hardware APIC virtualisation: there the CPU itself reads and changes it while the
- * vCPU runs, and this model is asked only for what hardware cannot answer. Where the CPU has no such
- * thing the model answers everything. Both work on the same page, so neither notices the other.
+ * The registers live in one 4 KiB page in the layout of the APIC page (SDM table 11-1), which is
+ * also the virtual-APIC page of hardware APIC virtualisation: there the CPU itself reads and
+ * changes it while the vCPU runs, and this model is asked only for what hardware cannot answer.
+ * Where the CPU has no such thing the model answers everything. Both work on the same page, so
+ * neither notices the other.
  *
  * Locking: only the vCPU's own CPU calls into it, apart from vlapic_accept, which any CPU may call.
  * IRR bits are set and cleared atomically for that reason.
@@ -16,9 +17,9 @@
 #include <bulkhead/device.h>
 
 #define VLAPIC_BASE_DEFAULT 0xfee00000UL
-#define VLAPIC_BSP          BIT(8)
-#define VLAPIC_X2APIC       BIT(10)
-#define VLAPIC_ENABLE       BIT(11)
+#define VLAPIC_BSP	    BIT(8)
+#define VLAPIC_X2APIC	    BIT(10)
+#define VLAPIC_ENABLE	    BIT(11)
 
 /* Offsets in the register page. */
 enum vlapic_register {
@@ -53,31 +54,31 @@ enum vlapic_register {
 struct vlapic;
 
 struct vlapic_ops {
-	/* The guest wrote the ICR: deliver it to whom it names. A self-IPI of fixed mode is not passed
-	 * here. `icr` has the x2APIC layout (destination in bits 63:32; in xAPIC mode the 8-bit destination
-	 * is in bits 39:32). */
+	/* The guest wrote the ICR: deliver it to whom it names. A self-IPI of fixed mode is not
+	 * passed here. `icr` has the x2APIC layout (destination in bits 63:32; in xAPIC mode the
+	 * 8-bit destination is in bits 39:32). */
 	void (*send_ipi)(struct vlapic *apic, u64 icr);
 	/* A level-triggered interrupt ended: tell the I/O APICs (SDM 11.8.5). */
 	void (*eoi_broadcast)(struct vlapic *apic, u8 vector);
-	/* Something the vCPU must look at before it next runs guest code became pending or changed: an
-	 * interrupt was accepted, TPR fell, mode or enable changed. May be called on any CPU. */
+	/* Something the vCPU must look at before it next runs guest code became pending or changed:
+	 * an interrupt was accepted, TPR fell, mode or enable changed. May be called on any CPU. */
 	void (*changed)(struct vlapic *apic);
 };
 
 struct vlapic {
-	u8 *page; /* the caller's, zeroed, 4 KiB aligned */
-	u32 id;   /* x2APIC id */
+	u8 *page;     /* the caller's, zeroed, 4 KiB aligned */
+	u32 id;	      /* x2APIC id */
 	u64 base_msr; /* IA32_APIC_BASE */
 	u64 tsc_deadline;
 	u64 timer_started; /* tick at which the one-shot or periodic count began */
-	/* The mode (LVT bits 18:17) and the TSC ticks of one count that the timer runs with: the page may
-	 * hold the next ones already when vlapic_written is told of them. */
+	/* The mode (LVT bits 18:17) and the TSC ticks of one count that the timer runs with: the
+	 * page may hold the next ones already when vlapic_written is told of them. */
 	u32 timer_mode;
 	u64 timer_tick;
-	u32 bus_divisor;   /* TSC ticks for each tick of the undivided APIC timer, at least 1 */
+	u32 bus_divisor;       /* TSC ticks for each tick of the undivided APIC timer, at least 1 */
 	bool has_tsc_deadline; /* announced to the guest by CPUID.1:ECX[24] */
 	bool has_x2apic;       /* CPUID.1:ECX[21] */
-	u32 esr_pending; /* errors since the last write to ESR */
+	u32 esr_pending;       /* errors since the last write to ESR */
 	struct device_timer timer;
 	struct device_host *host;
 	const struct vlapic_ops *ops;
@@ -90,17 +91,17 @@ void vlapic_init(struct vlapic *apic, u8 *page, u32 id, struct device_host *host
 /* INIT: registers to reset values, id and base kept (SDM 11.4.7.3). RESET: base as well. */
 void vlapic_reset(struct vlapic *apic, bool init);
 
-/* xAPIC page accesses. `offset` is 0 to 0xfff. Reserved registers set ESR "illegal register address"
- * and read 0. Accesses that are not aligned 32-bit ones are undefined by the manual: reads within one register
- * are answered from its bytes, writes of other widths are ignored. */
+/* xAPIC page accesses. `offset` is 0 to 0xfff. Reserved registers set ESR "illegal register
+ * address" and read 0. Accesses that are not aligned 32-bit ones are undefined by the manual: reads
+ * within one register are answered from its bytes, writes of other widths are ignored. */
 u32 vlapic_read(struct vlapic *apic, u32 offset);
 void vlapic_write(struct vlapic *apic, u32 offset, u32 value);
-/* Hardware APIC virtualisation has stored a guest's write to `offset` in the page (APIC-write exit, SDM
- * vol. 3, chapter 30): sanitise the value there and do what else vlapic_write does. */
+/* Hardware APIC virtualisation has stored a guest's write to `offset` in the page (APIC-write exit,
+ * SDM vol. 3, chapter 30): sanitise the value there and do what else vlapic_write does. */
 void vlapic_written(struct vlapic *apic, u32 offset);
 
-/* In x2APIC mode the ICR is one register of 8 bytes at VLAPIC_ICR_LOW, where hardware APIC virtualisation
- * reads it. */
+/* In x2APIC mode the ICR is one register of 8 bytes at VLAPIC_ICR_LOW, where hardware APIC
+ * virtualisation reads it. */
 
 /* MSRs 800h-8ffh, IA32_TSC_DEADLINE and IA32_APIC_BASE. Negative: the guest gets #GP. */
 int vlapic_msr_read(struct vlapic *apic, u32 msr, u64 *value) must_check;
@@ -121,18 +122,19 @@ int vlapic_highest_isr(const struct vlapic *apic);
 void vlapic_take(struct vlapic *apic, u8 vector);
 /* EOI, however the guest signalled it. */
 void vlapic_eoi(struct vlapic *apic);
-/* Vector `vector` was ended by hardware APIC virtualisation (EOI exit): the rest of what EOI means. */
+/* `vector` was ended by hardware APIC virtualisation (EOI exit): the rest of what EOI means. */
 void vlapic_eoi_virtualised(struct vlapic *apic, u8 vector);
 /* TPR changed through CR8 or by hardware: recompute PPR. */
 void vlapic_tpr_changed(struct vlapic *apic);
 
-/* Would an 8259's INTR reach the vCPU? LINT0 unmasked in ExtINT mode, or APIC globally or software disabled (SDM
- * 11.4.3, virtual wire). */
+/* Would an 8259's INTR reach the vCPU? LINT0 unmasked in ExtINT mode, or APIC globally or software
+ * disabled (SDM 11.4.3, virtual wire). */
 bool vlapic_accepts_pic(const struct vlapic *apic);
 
 static inline bool vlapic_x2apic(const struct vlapic *apic)
 {
-	return (apic->base_msr & (VLAPIC_ENABLE | VLAPIC_X2APIC)) == (VLAPIC_ENABLE | VLAPIC_X2APIC);
+	return (apic->base_msr & (VLAPIC_ENABLE | VLAPIC_X2APIC)) ==
+	       (VLAPIC_ENABLE | VLAPIC_X2APIC);
 }
 
 static inline bool vlapic_enabled(const struct vlapic *apic)

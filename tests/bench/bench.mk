@@ -47,13 +47,15 @@ $(BENCH)/ops.bin: $(BENCH_OPS_OBJ) tests/bench/ops/ops.ld
 $(BENCH)/init: $(BENCH_INIT_OBJ)
 	@$(BENCH_LD) -s -o $@ $(BENCH_INIT_OBJ)
 
-# Debian's initramfs with another /init behind it: the kernel unpacks one archive after the other.
+# Debian's initramfs with another /init behind it: the kernel unpacks one archive after the other, each
+# at a multiple of 4 bytes.
 $(BENCH)/initrd: $(BENCH)/init $(GUESTS)/debian.initrd.gz
 	@mkdir -p $(BENCH)/root
 	@cp $(BENCH)/init $(BENCH)/root/init
 	@touch -d @0 $(BENCH)/root/init
-	@(cat $(GUESTS)/debian.initrd.gz; cd $(BENCH)/root && echo init | \
-		cpio --quiet --reproducible -o -H newc -R 0:0) > $@.new
+	@cp $(GUESTS)/debian.initrd.gz $@.new
+	@truncate -s %4 $@.new
+	@cd $(BENCH)/root && echo init | cpio --quiet --reproducible -o -H newc -R 0:0 >> ../$(@F).new
 	@mv $@.new $@
 
 .PHONY: bench

@@ -20,7 +20,7 @@ from machine_serial import EOF
 from mkbundle import PADDING, bundle_make, file_read
 from pexpect import TIMEOUT
 
-TIMEOUT_S = 300
+TIMEOUT_S = 120
 PARTITION_MIB = 256
 KERNEL, INITRD, OPS = "\\bench\\vmlinuz", "\\bench\\initrd", "\\bench\\ops.bin"
 CMDLINE = "console=ttyS0 quiet nokaslr mitigations=off"

@@ -39,6 +39,13 @@ static void pin_set(u32 pin, u32 low)
 	ioapic_write(ENTRY(pin), low);
 }
 
+/* What is already on its way comes, and does not count. */
+static void settle(void)
+{
+	take_interrupts();
+	taken_clear();
+}
+
 static void pit_start(u32 hz)
 {
 	u32 count = PIT_HZ / hz;
@@ -68,7 +75,7 @@ static void pit_try(void)
 	check(about(taken_count, 20, 2), "%s: the 8254 by pin 2, edges: %u of 20", mode_name(),
 	      taken_count);
 	ioapic_write(ENTRY(PIN_TIMER), ENTRY_MASKED | VECTOR_PIT);
-	taken_clear();
+	settle();
 	wait_us(20000);
 	check(taken_count == 0, "%s: masked it does not come", mode_name());
 	pit_stop();
@@ -108,7 +115,7 @@ static void rtc_try(void)
 	rtc_write(0xb, control);
 	(void)rtc_read(0xc);
 	ioapic_write(ENTRY(PIN_RTC), ENTRY_MASKED);
-	taken_clear();
+	settle();
 }
 
 static u32 level_left;
@@ -148,9 +155,9 @@ static void level_try(void)
 	check(taken_count == 0, "%s: a masked level does not come", mode_name());
 	ioapic_write(ENTRY(PIN_COM1), ENTRY_LEVEL | VECTOR_COM1);
 	wait_us(2000);
-	check(taken_count == 1, "%s: it comes when unmasked: %u", mode_name(), taken_count);
-	out8(COM1_IER, 0);
+	out8(COM1_IER, 0); /* before anything is printed: that would raise it again */
 	ioapic_write(ENTRY(PIN_COM1), ENTRY_MASKED);
+	check(taken_count == 1, "%s: it comes when unmasked: %u", mode_name(), taken_count);
 	taken_clear();
 }
 
@@ -182,7 +189,7 @@ static void pic_try(void)
 	taken_clear();
 	pit_start(200);
 	wait_us(20000);
-	check(taken_count == 0, "%s: with LINT0 masked the 8259 is not heard", mode_name());
+	check(TAKEN(), "%s: with LINT0 masked the 8259 is not heard", mode_name());
 	apic_write(APIC_LVT_LINT0, LVT_EXTINT);
 	taken_clear();
 	wait_us(100000);
@@ -194,7 +201,7 @@ static void pic_try(void)
 	apic_write(APIC_LVT_LINT0, LVT_MASKED);
 	out8(0x21, 0xff);
 	pit_stop();
-	taken_clear();
+	settle();
 }
 
 static void registers_try(void)

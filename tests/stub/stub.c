@@ -90,13 +90,15 @@ noreturn void stub_fail(const char *what, const char *value_name, u64 value)
 
 /*
  * Bochs loads the file into its own memory in one piece, but gives guests that memory in blocks of
- * 128 KiB as they touch them: addresses behind the first block show the file's blocks only in the order
- * in which they are touched, and what the BIOS touched is gone. So the file begins with padding for that, and
- * the bundle is looked for, and all of it touched, block by block before anything else is.
+ * 128 KiB as they touch them: addresses behind the first block show the file's blocks only in the
+ * order in which they are touched, and what the BIOS touched is gone. So the file begins with
+ * padding for that, and the bundle is looked for, and all of it touched, block by block before
+ * anything else is.
  */
 static const struct bundle *bundle_find(const struct hand_over *out)
 {
-	for (u64 at = BUNDLE_ADDRESS; at < BUNDLE_ADDRESS + BUNDLE_PADDING_MAX; at += BUNDLE_BLOCK) {
+	for (u64 at = BUNDLE_ADDRESS; at < BUNDLE_ADDRESS + BUNDLE_PADDING_MAX;
+	     at += BUNDLE_BLOCK) {
 		const struct bundle *bundle = (const void *)at;
 
 		if (!memory_is(out, at, BUNDLE_BLOCK, BOOT_MEMORY_USABLE))
@@ -179,7 +181,7 @@ static u64 *tables_make(struct hand_over *out, u64 *next)
 	tables[2 * 512 + 511] = (base + 4 * PAGE_SIZE) | 3;
 	for (u64 i = 0; i < gib; i++)
 		tables[512 + i] = (base + (5 + i) * PAGE_SIZE) | 3;
-	for (u64 i = 0; i < gib * 512; i++)
+	for (u64 i = 0; i < gib * 512UL; i++)
 		tables[5 * 512 + i] = i * LARGE_PAGE | 0x83;
 	__asm__ volatile("mov %0, %%cr3" : : "r"(base) : "memory");
 	return tables;
@@ -187,7 +189,7 @@ static u64 *tables_make(struct hand_over *out, u64 *next)
 
 static void core_map(u64 *tables, u64 link_address, u64 base, u64 bytes)
 {
-	u64 *directories = tables + 3 * 512;
+	u64 *directories = tables + 3UL * 512;
 	u64 first = (link_address - 0xffffffff80000000ULL) / LARGE_PAGE;
 
 	for (u64 i = 0; i * LARGE_PAGE < bytes; i++)

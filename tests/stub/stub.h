@@ -12,8 +12,8 @@
 #define BUNDLE_ADDRESS 0x4000000UL
 /* How far behind that it may really begin, and in which steps: see bundle_find. */
 #define BUNDLE_PADDING_MAX (8 * MIB)
-#define BUNDLE_BLOCK       (128 * KIB)
-#define BUNDLE_MAGIC   0x454c444e55424842UL /* "BHBUNDLE" */
+#define BUNDLE_BLOCK	   (128 * KIB)
+#define BUNDLE_MAGIC	   0x454c444e55424842UL /* "BHBUNDLE" */
 
 enum bundle_kind { BUNDLE_CORE = 1, BUNDLE_CONFIG, BUNDLE_FILE };
 

@@ -264,7 +264,7 @@ static u8 escape_key(const char *parameters, u8 final)
 {
 	static const struct {
 		char parameters[2];
-		char final;
+		u8 final;
 		u8 key;
 	} keys[] = {
 		{"", 'A', CONTROL('P')},  {"", 'B', CONTROL('N')},  {"", 'C', CONTROL('F')},

@@ -298,7 +298,7 @@ static void *madt_add(struct table_area *area, enum madt_type type, u8 bytes)
 	struct madt_entry *entry = area_take(area, bytes, 1);
 
 	if (entry)
-		*entry = (struct madt_entry){type, bytes};
+		*entry = (struct madt_entry){(u8)type, bytes};
 	return entry;
 }
 

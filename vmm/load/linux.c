@@ -36,7 +36,7 @@ static int header_check_magic(const struct load_file *file, struct linux_image *
 {
 	u32 magic;
 
-	if (!file->data || file->bytes < 2 * LINUX_SECTOR_BYTES)
+	if (!file->data || file->bytes < 2UL * LINUX_SECTOR_BYTES)
 		return load_refuse(reason, -ENOEXEC,
 				   "the kernel is not a bzImage: %lu bytes are too few for one",
 				   file->data ? file->bytes : 0);

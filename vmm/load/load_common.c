@@ -73,7 +73,7 @@ static void identity_write(u64 *tables, u64 gpa)
 	tables[0] = (gpa + PAGE_SIZE) | ENTRY_TABLE;
 	for (u64 i = 0; i < IDENTITY_GIB; i++)
 		pdpt[i] = (gpa + (2 + i) * PAGE_SIZE) | ENTRY_TABLE;
-	for (u64 i = 0; i < IDENTITY_GIB * TABLE_ENTRIES; i++)
+	for (u64 i = 0; i < (u64)IDENTITY_GIB * TABLE_ENTRIES; i++)
 		directories[i] = i * 2 * MIB | ENTRY_2M;
 }
 

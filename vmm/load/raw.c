@@ -66,7 +66,7 @@ static int state_real(const struct load_request *request, struct guest_memory *m
 		      struct cpu_state *start, char *reason)
 {
 	u64 address = request->load_address;
-	u64 stack;
+	u64 stack = 0;
 	int error;
 
 	if (address >= REAL_LIMIT || !is_aligned(address, 16))
@@ -94,14 +94,13 @@ static int state_flat(const struct load_request *request, struct guest_memory *m
 {
 	bool is_long = request->entry == CONFIG_ENTRY_LONG;
 	u64 tables_bytes = is_long ? LOAD_LONG_BYTES : LOAD_PROTECTED_BYTES;
-	u64 stack;
+	u64 stack = 0;
 	int error;
 
 	if (request->load_address >= FLAT_LIMIT)
-		return load_refuse(reason, -EINVAL,
-				   "entry = %s needs a load address below 0x%lx, found 0x%lx",
-				   is_long ? "long" : "protected", FLAT_LIMIT,
-				   request->load_address);
+		return load_refuse(
+			reason, -EINVAL, "entry = %s needs a load address below 0x%lx, found 0x%lx",
+			is_long ? "long" : "protected", FLAT_LIMIT, request->load_address);
 	error = low_area_find(request, memory, STACK_BYTES + tables_bytes, &stack, reason);
 	if (error)
 		return error;

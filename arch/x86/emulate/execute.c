@@ -250,7 +250,7 @@ static int execute_exchange(struct emulate_cpu *cpu, struct instruction *instruc
 {
 	const struct operand *destination = &instruction->destination;
 	const struct operand *source = &instruction->source;
-	u64 flags = cpu->rflags, a, b, result;
+	u64 flags = cpu->rflags, a, b = 0, result;
 	int error = operand_read(cpu, instruction, destination, true, &a);
 
 	if (error)
@@ -277,7 +277,7 @@ static int execute_cmpxchg(struct emulate_cpu *cpu, struct instruction *instruct
 {
 	const struct operand *destination = &instruction->destination;
 	unsigned bytes = destination->bytes;
-	u64 flags = cpu->rflags, a, b;
+	u64 flags = cpu->rflags, a, b = 0;
 	int error = operand_read(cpu, instruction, destination, true, &a);
 
 	if (error)

@@ -253,6 +253,9 @@ static void requeue_interrupted_event(struct vcpu *vcpu)
 
 	if (!(info & EVENT_VALID))
 		return;
+	/* Real mode has no error codes; a CPU that says otherwise must not make the next entry fail. */
+	if (!(vmread(GUEST_CR0) & CR0_PE))
+		info &= ~(u32)EVENT_ERROR_CODE;
 	if (type == EVENT_SOFTWARE || type == EVENT_PRIVILEGED || type == EVENT_SOFTWARE_EXC)
 		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
 	if (type == EVENT_NMI)

@@ -165,7 +165,7 @@
 	F(HOST_SSP_TABLE, 0x6c1c, "host IA32_INTERRUPT_SSP_TABLE_ADDR")
 
 enum vmcs_field {
-#define F(name, encoding, text) name = encoding,
+#define F(name, encoding, text) name = (encoding),
 	VMCS_FIELDS(F)
 #undef F
 };

@@ -95,6 +95,13 @@ static int enable_feature_control(void)
 	return 0;
 }
 
+static bool controls_equal(const struct vmx_controls *a, const struct vmx_controls *b)
+{
+	return a->pin == b->pin && a->cpu == b->cpu && a->cpu2 == b->cpu2 && a->exit == b->exit &&
+	       a->entry == b->entry && a->apic_registers == b->apic_registers &&
+	       a->x2apic == b->x2apic;
+}
+
 /* All CPUs must offer what the controls use: vCPUs may run on any of them. */
 static int check_same_capabilities(void)
 {
@@ -105,7 +112,7 @@ static int check_same_capabilities(void)
 	read_capabilities(&mine);
 	vmx_capabilities_merge(&mine, &vmx_machine.caps);
 	if (vmx_controls_choose(&mine, 0, &controls, missing) ||
-	    memcmp(&controls, &vmx_machine.controls, sizeof(controls)) != 0) {
+	    !controls_equal(&controls, &vmx_machine.controls)) {
 		log_error("CPU %u has a different VT-x than CPU 0", arch_cpu_id());
 		return -ENODEV;
 	}

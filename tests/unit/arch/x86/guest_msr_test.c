@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include <arch/x86/guest_cpuid.h>
-#include <bulkhead/guest_msr.h>
 #include <bulkhead/error.h>
+#include <bulkhead/guest_msr.h>
 
 static struct guest_msrs msrs;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A world for virtual devices under test: a clock that the test moves, timers, interrupt lines, events,
- * console output. One tick is 1 ns unless the test sets tsc_hz.
+ * A world for virtual devices under test: a clock that the test moves, timers, interrupt lines,
+ * events, console output. One tick is 1 ns unless the test sets tsc_hz.
  */
 #pragma once
 
@@ -32,7 +32,8 @@ static inline u64 fake_now(struct device_host *host)
 	return fake_of(host)->now;
 }
 
-static inline void fake_timer_set(struct device_host *host, struct device_timer *timer, u64 deadline)
+static inline void fake_timer_set(struct device_host *host, struct device_timer *timer,
+				  u64 deadline)
 {
 	struct fake_host *fake = fake_of(host);
 	struct device_timer **at = &fake->timers;
@@ -101,7 +102,8 @@ static inline void fake_run_until(struct fake_host *fake, u64 when)
 		struct device_timer *first = NULL;
 
 		for (struct device_timer *timer = fake->timers; timer; timer = timer->next)
-			if (timer->deadline <= when && (!first || timer->deadline < first->deadline))
+			if (timer->deadline <= when &&
+			    (!first || timer->deadline < first->deadline))
 				first = timer;
 		if (!first)
 			break;

@@ -115,7 +115,7 @@ static void emit_tail(u8 *at)
 	at = emit_mov(at, 0x8b, GPR_RSP, &m->host_rsp);
 	at = emit(at, "\x9c", 1);		     /* pushfq */
 	at = emit_flags(at, 0x8f, 0, &m->out_flags); /* pop */
-	at = emit(at, "\xfc\x41\x5f\x41\x5e\x41\x5d\x41\x5c\x5d\x5b\xc3", 12);
+	(void)emit(at, "\xfc\x41\x5f\x41\x5e\x41\x5d\x41\x5c\x5d\x5b\xc3", 12);
 }
 
 static void run_native(void)
