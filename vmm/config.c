@@ -553,10 +553,10 @@ static void memory_fault(struct config *config, const struct config_partition *p
 	fault.value = slice_of(size);
 	config_size_text(left, most);
 	if (left >= CONFIG_MEMORY_MIN)
-		format_text(allowed, sizeof(allowed), "at most %s here, or autostart = no", most);
+		format_text(allowed, sizeof(allowed), "at most %s here", most);
 	else
 		format_text(allowed, sizeof(allowed),
-			    "autostart = no, or less memory for the partitions before it");
+			    "less memory for the partitions before it");
 	config_size_text(available, all);
 	error_add(config, title, &fault, "does not fit: %s of the machine's %s are left", most,
 		  all);
@@ -570,8 +570,6 @@ int config_check_memory(struct config *config, u64 available_bytes)
 	for (u32 i = 0; i < config->partition_count; i++) {
 		const struct config_partition *partition = &config->partitions[i];
 
-		if (!partition->autostart)
-			continue;
 		if (partition->memory_bytes > left)
 			memory_fault(config, partition, left, available);
 		else

@@ -10,6 +10,7 @@
 #include <bulkhead/format.h>
 #include <bulkhead/log.h>
 #include <bulkhead/partition.h>
+#include <bulkhead/pc.h>
 #include <bulkhead/string.h>
 #include <bulkhead/virt.h>
 
@@ -127,6 +128,25 @@ static void act_on_events(struct partition *partition)
 	spin_unlock(&partition->lock);
 }
 
+/* A guest that cannot go on: how it left its CPU, for whoever has to find out why. */
+static void say_where(struct vcpu *vcpu)
+{
+	const char *name = vcpu->partition->config->name;
+	struct cpu_state s;
+
+	virt->vcpu_state(vcpu, &s);
+	log_info("%s: rip %016lx  rsp %016lx  rflags %08lx", name, s.rip, s.gpr[GPR_RSP], s.rflags);
+	log_info("%s: rax %016lx  rbx %016lx  rcx %016lx", name, s.gpr[GPR_RAX], s.gpr[GPR_RBX],
+		 s.gpr[GPR_RCX]);
+	log_info("%s: rdx %016lx  rsi %016lx  rdi %016lx", name, s.gpr[GPR_RDX], s.gpr[GPR_RSI],
+		 s.gpr[GPR_RDI]);
+	log_info("%s: cr0 %08lx  cr2 %016lx  cr3 %016lx  cr4 %08lx", name, s.cr0, s.cr2, s.cr3,
+		 s.cr4);
+	log_info("%s: cs %04x  ss %04x  efer %04lx  %lu exits, %lu accesses to nothing", name,
+		 s.cs.selector, s.ss.selector, s.efer, vcpu->exits,
+		 pc_absent_accesses(vcpu->partition->pc));
+}
+
 static void run(struct partition *partition)
 {
 	struct vcpu *vcpu = partition->vcpu;
@@ -143,6 +163,7 @@ static void run(struct partition *partition)
 		thread_yield();
 		break;
 	case VIRT_STOPPED:
+		say_where(vcpu);
 		partition_ended(partition, PARTITION_CRASHED, vcpu->stop_text);
 		break;
 	}

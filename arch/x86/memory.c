@@ -33,7 +33,7 @@ static struct mtrr mtrrs;
 static struct page_table_format host_format;
 static struct page_table host_table;
 static u64 host_root;
-static struct spinlock table_lock; /* host_table: adopting pages, device registers, stacks */
+static struct spinlock table_lock; /* host_table, device registers and stacks */
 
 /* Adopting a block may need a table while the zone is empty: these are put by for that. */
 static void *table_reserve[RESERVE_PAGES];

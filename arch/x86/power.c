@@ -8,6 +8,7 @@
 #include <bulkhead/arch.h>
 #include <bulkhead/cpu.h>
 #include <bulkhead/log.h>
+#include <bulkhead/virt.h>
 #include <bulkhead/acpi.h>
 
 #define SERIAL_WAIT_US 20000 /* a FIFO of 16 bytes at 9600 baud */
@@ -104,6 +105,8 @@ void arch_reboot(void)
 	machine_stop();
 	acpi_reset();
 	reset_by_port();
+	/* INIT, which some keyboard controllers make of it, is blocked in the virtualisation mode of the CPU. */
+	virt->cpu_disable();
 	reset_by_keyboard();
 	reset_by_triple_fault();
 	stop_forever();

@@ -36,7 +36,7 @@ struct cpu_segment {
 
 #define SEGMENT_CODE64 0xa09b
 #define SEGMENT_CODE32 0xc09b
-#define SEGMENT_CODE16 0x009b
+#define SEGMENT_CODE16 0x0093 /* as power-up leaves CS: SDM vol. 3, table 9-1 */
 #define SEGMENT_DATA32 0xc093
 #define SEGMENT_DATA16 0x0093
 #define SEGMENT_TSS64  0x008b

@@ -15,7 +15,7 @@ struct vcpu;
 
 /* Why virt_backend.run came back. */
 enum virt_result {
-	VIRT_ATTENTION, /* this CPU's attention or the vCPU's requests are set; its slice is over */
+	VIRT_ATTENTION, /* the CPU's attention or the vCPU's requests are set, or its time is up */
 	VIRT_HALTED,	/* HLT: wait for an interrupt */
 	VIRT_STOPPED,	/* vcpu_stop was called */
 };
@@ -39,9 +39,6 @@ struct virt_backend {
 
 	/* The format of second-level tables on this machine. */
 	const struct page_table_format *(*guest_format)(void);
-	/* The partition's second-level tables are complete: what CPUs may have cached of them is
-	 * void. */
-	void (*guest_tables_changed)(struct partition *partition);
 	/* One line on what the CPU offers and the backend uses, for `version` and the log. */
 	void (*describe)(char *buffer, size_t bytes);
 };

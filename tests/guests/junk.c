@@ -28,20 +28,24 @@ static u64 state = 0x2545f4914f6cdd1d;
 static u8 code[PAGE_SIZE] aligned(PAGE_SIZE);
 static u64 resume[2]; /* rsp, rip */
 static u64 exceptions[32];
-static volatile bool in_round;
+volatile bool in_round; /* changed by junk_run */
 
 void junk_run(const u8 *code, u64 *resume, const u64 *registers);
-/* rsp and the callee-saved registers are put aside; the rest is random. */
+/* rsp and the callee-saved registers are put aside; the rest is random. The stack has
+ * room for as much as a round can push. */
 __asm__("junk_run:\n"
 	"	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
 	"	mov %rsp, (%rsi)\n"
 	"	movq $1f, 8(%rsi)\n"
+	"	mov $0xf00000, %rsp\n"
+	"	movb $1, in_round\n"
 	"	mov (%rdx), %rax; mov 8(%rdx), %rbx; mov 16(%rdx), %rcx; mov 24(%rdx), %rbp\n"
 	"	mov 32(%rdx), %r8; mov 40(%rdx), %r9; mov 48(%rdx), %r10; mov 56(%rdx), %r11\n"
 	"	mov 64(%rdx), %rsi; mov 72(%rdx), %r12; mov 80(%rdx), %rdx\n"
 	"	sti\n"
 	"	jmp *%rdi\n"
-	"1:	cli; cld\n"
+	"1:	movb $0, in_round\n" /* an NMI before this one comes here again, and does no harm */
+	"	cli; cld\n"
 	"	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
 	"	ret\n");
 
@@ -79,7 +83,7 @@ static u64 random_register(void)
 	case 0:
 		return value;
 	case 1:
-		return (u32)value >> 8;
+		return (u16)(value >> 8);
 	default:
 		return 4 * MIB + (value >> 32) % (8 * MIB);
 	}
@@ -94,11 +98,10 @@ static void round_run(void)
 	memset(code + CODE_BYTES, 0xcc, 16);
 	for (u32 i = 0; i < ARRAY_SIZE(registers); i++)
 		registers[i] = random_register();
-	in_round = true;
+	out8(0x43, PIT_MODE_0);
 	out8(PIT_CHANNEL_0, (u8)ROUND_COUNT);
 	out8(PIT_CHANNEL_0, (u8)(ROUND_COUNT >> 8));
 	junk_run(code, resume, registers);
-	in_round = false;
 }
 
 /*
@@ -136,7 +139,6 @@ void guest_main(void)
 	unmap_absent();
 	exception_handler = junk_exception;
 	interrupt_stack(2);
-	out8(0x43, PIT_MODE_0);
 	for (u32 i = 1; i <= ROUNDS; i++) {
 		round_run();
 		if (i % REPORT_EACH == 0) {

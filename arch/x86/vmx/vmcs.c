@@ -168,7 +168,7 @@ void vmcs_state(struct vcpu *vcpu, struct cpu_state *state)
 	state->rip = vmread(GUEST_RIP);
 	state->rflags = vmread(GUEST_RFLAGS);
 	state->cr0 = vmx_cr0();
-	state->cr2 = vcpu->cr2;
+	state->cr2 = cpu_this()->fpu_owner == vcpu ? cr2_read() : vcpu->cr2;
 	state->cr3 = vmread(GUEST_CR3);
 	state->cr4 = vmx_cr4();
 	state->efer = vmread(GUEST_EFER);

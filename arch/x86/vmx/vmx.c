@@ -292,11 +292,6 @@ static const struct page_table_format *guest_format(void)
 	return &vmx_machine.ept;
 }
 
-static void guest_tables_changed(struct partition *partition)
-{
-	vmx_of(partition->vcpu)->ept_stale = true;
-}
-
 static void describe(char *buffer, size_t bytes)
 {
 	const struct vmx_machine *m = &vmx_machine;
@@ -315,6 +310,5 @@ const struct virt_backend virt_vmx = {
 	.vcpu_run = vcpu_run,
 	.vcpu_state = vcpu_state,
 	.guest_format = guest_format,
-	.guest_tables_changed = guest_tables_changed,
 	.describe = describe,
 };

@@ -336,23 +336,25 @@ static void memory_fit(void **state)
 {
 	static const char text[] =
 		"[partition a]\n" GOOD "[partition b]\n" GOOD "[partition c]\n" GOOD
-		"autostart=no\n[partition d]\nmemory=16M\nboot=linux\nkernel=\\k\n";
+		"[partition d]\nmemory=16M\nboot=linux\nkernel=\\k\n";
 
 	(void)state;
 	expect(text, "");
-	assert_int_equal(config_check_memory(&config, 1040 * MIB), 0);
-	assert_int_equal(config_check_memory(&config, 1040 * MIB - 1), -EINVAL);
+	assert_int_equal(config_check_memory(&config, 1552 * MIB), 0);
+	assert_int_equal(config_check_memory(&config, 1552 * MIB - 1), -EINVAL);
 	errors_expect(
-		"f:14: [partition d] memory = 16M: does not fit: 14M of the machine's 1038M are "
-		"left; allowed: autostart = no, or less memory for the partitions before it\n");
+		"f:13: [partition d] memory = 16M: does not fit: 14M of the machine's 1550M are "
+		"left; allowed: less memory for the partitions before it\n");
 	expect(text, "");
 	assert_int_equal(config_check_memory(&config, 600 * MIB), -EINVAL);
 	errors_expect(
 		"f:5: [partition b] memory = 512M: does not fit: 88M of the machine's 600M are "
-		"left; allowed: at most 88M here, or autostart = no\n");
+		"left; allowed: at most 88M here\n"
+		"f:9: [partition c] memory = 512M: does not fit: 88M of the machine's 600M are "
+		"left; allowed: at most 88M here\n");
 	expect(text, "");
 	assert_int_equal(config_check_memory(&config, 0), -EINVAL);
-	assert_int_equal(config.error_count, 3);
+	assert_int_equal(config.error_count, 4);
 	assert_string_equal(errors[0].reason, "does not fit: 0 of the machine's 0 are left");
 }
 

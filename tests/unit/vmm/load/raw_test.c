@@ -110,7 +110,7 @@ static void test_real_mode(void **state)
 	assert_int_equal(f->start.cs.selector, 0x7c0);
 	assert_int_equal(f->start.cs.base, 0x7c00);
 	assert_int_equal(f->start.cs.limit, 0xffff);
-	assert_int_equal(f->start.cs.attributes, 0x9b);
+	assert_int_equal(f->start.cs.attributes, 0x93);
 	check_real_segment(&f->start.ds, 0x7c00);
 	check_real_segment(&f->start.es, 0x7c00);
 	check_real_segment(&f->start.ss, 0x7c00);
