@@ -4,7 +4,7 @@ B := build
 
 # Both cores are used without being asked for; -jN on the command line still counts. What a person watches
 # while it runs is not held back until it has finished.
-WATCHED := run console test system fuzz bench
+WATCHED := run test system fuzz bench
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 ifeq ($(filter $(WATCHED),$(MAKECMDGOALS)),)
@@ -62,7 +62,7 @@ clean: ## remove everything that was built
 ## SYSTEM_ARGS=...: more arguments for pytest in `system`, e.g. SYSTEM_ARGS="-k console -x"
 
 # `make help`: targets by group; those that no group names come last.
-HELP_GROUPS := "Build: build core efi check image guests" \
+HELP_GROUPS := "Build: build core efi check image guests payloads" \
                "Run: run" \
                "Test: test unit fuzz-short fuzz system bench" \
                "Quality: format format-check lint" \

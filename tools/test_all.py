@@ -22,6 +22,8 @@ PYTEST_FIELD = {"passed": "passed", "xfailed": "skipped", "skipped": "skipped", 
                 "error": "failed", "errors": "failed", "xpassed": "failed"}
 # Lines that name one failed or skipped test: ours and pytest's (-r fEs).
 NAMED = re.compile(r"^(?:  (?P<ours>FAIL|SKIP)  |(?P<pytest>FAILED|ERROR|SKIPPED) )(?P<what>\S.*)$")
+# What compilers and linters find, as in "arch/x86/cpu.c:12:3: error: text".
+FINDING = re.compile(r"^\S+:\d+:(?:\d+:)? (?:fatal )?(?:error|warning|style|performance|portability): ")
 
 
 def tally_of_line(line):
@@ -41,6 +43,7 @@ class Layer:
         self.name = name
         self.tally = None
         self.failed = []
+        self.findings = []
         self.skipped = []
         self.seconds = 0.0
 
@@ -50,6 +53,8 @@ class Layer:
         if match:
             kind = match["ours"] or match["pytest"]
             (self.skipped if kind.startswith("SKIP") else self.failed).append(match["what"])
+        elif FINDING.match(line) and line not in self.findings:
+            self.findings.append(line)
 
     def run(self, make, log_dir):
         started = time.monotonic()
@@ -73,7 +78,7 @@ class Layer:
         if status and not self.tally.failed:
             self.tally.failed += 1
         if self.tally.failed and not self.failed:
-            self.failed.append("see the log")
+            self.failed = self.findings or ["see its output"]
 
 
 def duration(seconds):

@@ -109,8 +109,7 @@ void init_main(u64 tsc)
 
 	format_text(text, sizeof(text), "\nbench: init at %lu\n", tsc);
 	for (size_t i = 0; i < ARRAY_SIZE(works); i++)
-		length = format_append(text, sizeof(text), "bench: %s took %lu\n", works[i].name,
-				       ticks[i]);
+		format_append(text, sizeof(text), "bench: %s took %lu\n", works[i].name, ticks[i]);
 	length = format_append(text, sizeof(text), "bench: end\n");
 	system_call(SYS_WRITE, 1, (long)text, (long)length, 0);
 	system_call(SYS_IOCTL, 1, TCSBRK, 1, 0);

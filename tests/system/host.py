@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""A machine with Bulkhead on it, as the tests use it: what partitions it has, its console, its log."""
+import collections
+import concurrent.futures
+import hashlib
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, "build")
+CACHE = os.path.join(BUILD, "system")
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from machine import Machine
+from mkbundle import PADDING, bundle_make, file_read
+
+PROMPT = "bulkhead> "
+LEAVE = "\x1d"
+LOG_LINE = re.compile(r"^\[ *(\d+\.\d{6})\] (error|warn|info|debug) +cpu(\d+) +(.*)$")
+LogLine = collections.namedtuple("LogLine", "seconds level cpu text")
+Row = collections.namedtuple("Row", "state cpu memory uptime starts reason")
+
+DEBIAN_FILES = {
+    "\\bulkhead\\debian\\vmlinuz": os.path.join(BUILD, "guests/debian.vmlinuz"),
+    "\\bulkhead\\debian\\initrd.gz": os.path.join(BUILD, "guests/debian.initrd.gz"),
+}
+
+
+class Partition:
+    """A section of the configuration, and the files that it needs."""
+
+    def __init__(self, name, lines, files, autostart=False):
+        self.name = name
+        self.files = files
+        self.text = f"[partition {name}]\n" + "\n".join(lines) + "\n"
+        self.text += f"autostart = {'yes' if autostart else 'no'}\n\n"
+
+
+def payload(name, file=None, memory="16M", autostart=False):
+    """One of tests/guests."""
+    file = file or name
+    entry = {"hello16": "real", "hello32": "protected"}.get(file, "long")
+    path = f"\\guests\\{file}.bin"
+    lines = [f"memory = {memory}", "boot = raw", f"kernel = {path}", f"entry = {entry}",
+             f"load = {'0x7c00' if entry == 'real' else '1M'}"]
+    return Partition(name, lines, {path: os.path.join(BUILD, f"guests/{file}.bin")}, autostart)
+
+
+def debian(name="debian", memory="256M", autostart=True):
+    lines = [f"memory = {memory}", "boot = linux", "kernel = \\bulkhead\\debian\\vmlinuz",
+             "initrd = \\bulkhead\\debian\\initrd.gz",
+             "cmdline = console=ttyS0 quiet nokaslr cryptomgr.notests"]
+    return Partition(name, lines, DEBIAN_FILES, autostart)
+
+
+def config_text(partitions, host_lines=()):
+    return "[host]\n" + "\n".join(host_lines) + "\n\n" + "".join(p.text for p in partitions)
+
+
+def bundle_path(partitions, host_lines):
+    """The bundle's file: made once for the same content."""
+    core = file_read(os.path.join(BUILD, "core.bin"))
+    config = config_text(partitions, host_lines).encode()
+    files = {name: file_read(path) for p in partitions for name, path in p.files.items()}
+    digest = hashlib.sha256(core + config)
+    for name, data in sorted(files.items()):
+        digest.update(name.encode() + data)
+    path = os.path.join(CACHE, digest.hexdigest()[:24] + ".bundle")
+    if not os.path.exists(path):
+        os.makedirs(CACHE, exist_ok=True)
+        new = f"{path}.{os.getpid()}.{id(partitions)}"
+        with open(new, "wb") as output:
+            output.write(bytes(PADDING) + bundle_make(core, config, files))
+        os.rename(new, path)
+    return path
+
+
+class Host:
+    """Started with `with`; then the console's prompt is there. Keywords are those of Machine."""
+
+    def __init__(self, partitions, host_lines=(), **machine):
+        machine = {"ips": 50_000_000, "firmware": "stub", **machine}
+        if machine["firmware"] == "stub":
+            machine["bundle"] = bundle_path(partitions, host_lines)
+        self.machine = Machine(**machine)
+
+    def __enter__(self):
+        self.machine.start()
+        self.serial = self.machine.com[0]
+        try:
+            if self.machine.firmware == "stub":
+                self.greeted(60)
+        except BaseException:
+            self.machine.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.machine.close()
+
+    def greeted(self, timeout):
+        self.expect(r'"help" lists the commands\.', timeout)
+        self.expect(PROMPT, timeout)
+
+    def expect(self, pattern, timeout=30):
+        """Wait for one of `pattern` in what the line shows; the match."""
+        try:
+            self.serial.expect(pattern, timeout=timeout)
+        except Exception as error:
+            shown = self.serial.output()[-1500:]
+            raise AssertionError(f"{pattern!r} did not come within {timeout} s; the line "
+                                 f"ends with:\n{shown}") from error
+        return self.serial.match
+
+    def send(self, text):
+        self.serial.send(text)
+
+    def command(self, text, timeout=30):
+        """Type a command; the lines of its answer, without those of the log that came with it."""
+        self.send(text + "\r")
+        self.expect(re.escape(text) + "\r\n", timeout)
+        answer = ""
+        while not answer.endswith(PROMPT):
+            self.expect(PROMPT, timeout)
+            answer += self.serial.before + PROMPT
+        lines = [line.rstrip("\r") for line in answer[:-len(PROMPT)].split("\n")]
+        return [line for line in lines if line and not LOG_LINE.match(line)]
+
+    def list(self):
+        """The rows of `list` by name."""
+        rows = {}
+        last = None
+        for line in self.command("list")[1:]:
+            if line.startswith(" "):
+                rows[last] = rows[last]._replace(reason=line.strip())
+                continue
+            last, state, cpu, memory, uptime, starts = line.split()
+            rows[last] = Row(state, int(cpu), memory, uptime, int(starts), "")
+        return rows
+
+    def log(self):
+        lines = []
+        self.send("log\r")
+        self.expect(r"log\r\n")
+        self.expect(PROMPT)
+        for line in self.serial.before.split("\n"):
+            match = LOG_LINE.match(line.rstrip("\r"))
+            if match:
+                lines.append(LogLine(float(match[1]), match[2], int(match[3]), match[4]))
+        return lines
+
+    def attach(self, name):
+        self.send(f"attach {name}\r")
+        self.expect(re.escape(f"[attached to {name}; Ctrl-] leaves]\r\n"))
+
+    def detach(self):
+        self.send(LEAVE)
+        self.expect(r"\x1b\[m\r\n")
+        self.expect(PROMPT)
+
+    def guest(self, name, pattern, timeout=60):
+        """Attach, wait for `pattern` in what the guest prints, detach. All that it printed."""
+        self.attach(name)
+        match = self.expect(pattern, timeout)
+        text = self.serial.before + match[0]
+        self.detach()
+        return text
+
+    def run(self, name, pattern, timeout=60):
+        """Start a partition and wait for `pattern` in its output."""
+        assert self.command(f"start {name}") == [f"{name}: starting"]
+        return self.guest(name, pattern, timeout)
+
+    def until(self, name, state, tries=50):
+        """Ask until the partition is in a state; its row."""
+        for _ in range(tries):
+            row = self.list()[name]
+            if row.state == state:
+                return row
+        raise AssertionError(f"{name} does not become {state}: {row}")
+
+
+def in_parallel(function, items, workers=2):
+    """Call `function` for each item, two at a time. A function that gives an item's result, or raises
+    what it raised, when that is asked for."""
+    pool = concurrent.futures.ThreadPoolExecutor(workers)
+    futures = {item: pool.submit(function, item) for item in items}
+    pool.shutdown(wait=False)
+    return lambda item: futures[item].result()

@@ -1,0 +1,29 @@
+# System tests: the real thing on emulated machines, talked to over its serial line.
+# SYSTEM_ARGS selects, for example SYSTEM_ARGS='-k console' or '-m "not long"'.
+SYSTEM_ARGS   ?=
+SYSTEM_PYTHON ?= /usr/bin/python3
+
+# A UEFI application for tests only: the firmware of a machine where VT-x is locked off.
+UEFI_TEST_FLAGS = $(filter-out -DBULKHEAD_VERSION%,$(BOOT_FLAGS))
+
+$(B)/uefi/%.o: tests/uefi/%.c boot/boot.mk tests/system/system.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(UEFI_TEST_FLAGS) -c $< -o $@
+
+$(B)/uefi/%.so: $(B)/uefi/%.o
+	@ld -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --fatal-warnings \
+		-T $(EFI_LIB)/elf_x86_64_efi.lds $(EFI_LIB)/crt0-efi-x86_64.o $< -L$(EFI_LIB) -lgnuefi -o $@
+
+$(B)/uefi/%.efi: $(B)/uefi/%.so
+	@objcopy $(EFI_SECTIONS:%=-j %) --target=efi-app-x86_64 $< $@
+
+.PRECIOUS: $(B)/uefi/%.o $(B)/uefi/%.so
+
+.PHONY: system
+system: $(B)/core.bin $(B)/stub.img $(B)/bulkhead.efi $(B)/bulkhead-check $(B)/uefi/lock.efi $(PAYLOADS) \
+        $(DEBIAN_FILES) ## run the system tests
+	@tools/deps.sh test
+	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/system $(SYSTEM_ARGS)
+
+-include $(wildcard $(B)/uefi/*.d)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Broken configuration files: bulkhead-check says exactly what their comments promise."""
+import glob
+import os
+import re
+import subprocess
+
+import pytest
+
+from host import BUILD, ROOT
+
+CONFIGS = sorted(glob.glob(os.path.join(ROOT, "tests/system/configs/*.conf")))
+
+
+def promised(path):
+    """The errors that the comments of a file name, as bulkhead-check prints them."""
+    with open(path, encoding="utf-8") as file:
+        found = re.findall(r"^# error: (.*)$", file.read(), re.M)
+    return [f"{os.path.basename(path)}:{text}" for text in found]
+
+
+def test_there_are_twelve():
+    assert len(CONFIGS) >= 12
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=os.path.basename)
+def test_broken(path):
+    run = subprocess.run([os.path.join(BUILD, "bulkhead-check"), os.path.basename(path)],
+                         cwd=os.path.dirname(path), capture_output=True, text=True, check=False)
+    expected = promised(path)
+    found = re.findall(r"^# error: (.*)$", file.read(), re.M)
+    return [f"{os.path.basename(path)}:{text}" for text in found]
+
+
+def test_there_are_twelve():
+    assert len(CONFIGS) >= 12
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=os.path.basename)
+def test_broken(path):
+    run = subprocess.run([os.path.join(BUILD, "bulkhead-check"), os.path.basename(path)],
+                         cwd=os.path.dirname(path), capture_output=True, text=True, check=False)
+    expected = [re.sub(r":(\d+): ", r":\1: ", line.replace(": ", ":", 1).replace(":", ": ", 0))
+                for line in promised(path)]
+    found = [line for line in (run.stdout + run.stderr).split("\n") if line]
+    assert run.returncode == 1
+    for line in expected:
+        assert line in found
+    assert len([line for line in found if re.match(r"[a-z-]+\.conf:\d+: ", line)]) == len(expected)
+
+
+def test_example_is_right():
+    run = subprocess.run([os.path.join(BUILD, "bulkhead-check"),
+                          os.path.join(ROOT, "examples/first.conf")],
+                         capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr

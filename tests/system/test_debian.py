@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Debian's kernel in a partition: to its shell, off, on again, and restarted."""
+import pytest
+
+from host import Host, PROMPT, debian, in_parallel
+
+MACHINES = [("haswell", 1), ("haswell", 2), ("haswell", 4), ("sandybridge", 1), ("arrandale", 1),
+            ("skylake", 1), ("cannonlake", 1), ("tigerlake", 1)]
+BOOT_SECONDS = 150
+SHELL = "debian:/# "
+
+
+def boot(host):
+    host.attach("debian")
+    host.expect("Debian guest is up: Linux ", BOOT_SECONDS)
+    host.expect(SHELL, BOOT_SECONDS)
+
+
+def shell(host, command):
+    host.send(command + "\r")
+    host.expect(r"\r\n")
+    host.expect(SHELL)
+    return host.serial.before
+
+
+def run_machine(machine):
+    model, cpus = machine
+    with Host([debian()], model=model, cpus=cpus) as host:
+        boot(host)
+        uname = shell(host, "uname -a")
+        assert uname.startswith("Linux debian 6.1.") and "x86_64 GNU/Linux" in uname, uname
+        host.send("poweroff -f\r")
+        host.expect(r"\[debian does not run: powered off by the guest; Ctrl-\] leaves\]")
+        host.detach()
+        row = host.list()["debian"]
+        assert (row.state, row.starts, row.reason) == ("stopped", 1, "powered off by the guest")
+        assert host.command("start debian") == ["debian: starting"]
+        boot(host)
+        host.send("reboot -f\r")
+        host.expect("reboot: Restarting system", BOOT_SECONDS)
+        host.detach()
+        row = host.until("debian", "running")
+        assert row.starts == 3, row
+        assert "debian: reset by the guest" in [line.text for line in host.log()]
+        host.send("poweroff now\r")
+        assert host.machine.wait(20).kind == "shutdown"
+    return True
+
+
+@pytest.fixture(scope="module")
+def results():
+    return in_parallel(run_machine, MACHINES)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m[0]}-{m[1]}cpu")
+def test_debian(results, machine):
+    assert results(machine)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""
+Promise: a partition that does its worst takes nothing from another, nor from the operator.
+
+All times are the emulated machine's: the ticker measures on its own clock how late its timer interrupts come,
+and the console's pace is read off the log. Two commands are typed at once; the second can be read, understood
+and carried out only after the first, so the stamps that the two leave bound what the console takes.
+"""
+import re
+
+import pytest
+
+from host import Host, PROMPT, in_parallel, payload
+
+MACHINES = [("haswell", 1), ("haswell", 2), ("sandybridge", 1)]
+# What becomes of it, and how long it may take on the host.
+HOSTILE = {
+    "spin": "running",
+    "spinon": "running",
+    "triple": "crashed",
+    "vmxall": "stopped",
+    "msrall": "stopped",
+    "portall": "stopped",
+    "junk": None,
+}
+CONSOLE_SECONDS = 1.0
+LATE_US = 30_000
+
+
+def console_seconds(host):
+    """How long the console took for a second command, while `probe-a` and `probe-b` start and stop."""
+    worst = 0
+    for verb, word in (("start", "started"), ("stop", "stopped by the operator")):
+        host.send(f"{verb} probe-a\r{verb} probe-b\r")
+        stamps = {}
+        for name in ("probe-a", "probe-b"):
+            match = host.expect(rf"\[ *(\d+\.\d+)\] info  cpu\d+   {name}: {word}\r\n")
+            stamps[name] = float(match[1])
+        host.expect(PROMPT)
+        worst = max(worst, abs(stamps["probe-b"] - stamps["probe-a"]))
+    host.send("\r")
+    host.expect(PROMPT)
+    return worst
+
+
+def ticks(host):
+    """Number of the ticker's last tick, and its worst lateness so far."""
+    text = host.guest("ticker", r"tick (\d+) late \d+ us, worst (\d+) us\r\n" * 3)
+    found = re.findall(r"tick (\d+) late \d+ us, worst (\d+) us", text)
+    return int(found[-1][0]), int(found[-1][1])
+
+
+def check_one(host, name, outcome):
+    before, _ = ticks(host)
+    assert host.command(f"start {name}") == [f"{name}: starting"]
+    took = console_seconds(host)
+    assert took < CONSOLE_SECONDS, f"the console took {took} s beside {name}"
+    if outcome in ("crashed", "stopped"):
+        host.until(name, outcome, 400)
+    after, worst = ticks(host)
+    assert after > before, f"the ticker stands still beside {name}"
+    assert worst < LATE_US, f"the ticker is {worst} us late beside {name}"
+    rows = host.list()
+    assert rows["ticker"].state == "running" and rows["ticker"].starts == 1
+    assert outcome is None or rows[name].state == outcome, rows[name]
+    if rows[name].state in ("running", "starting"):
+        assert host.command(f"stop {name}") == [f"{name}: stopping"]
+        host.until(name, "stopped")
+
+
+def run_machine(machine):
+    model, cpus = machine
+    partitions = [payload("ticker", autostart=True), payload("probe-a", "idle"),
+                  payload("probe-b", "idle")] + [payload(name) for name in HOSTILE]
+    wrong = {}
+    with Host(partitions, model=model, cpus=cpus) as host:
+        for name, outcome in HOSTILE.items():
+            try:
+                check_one(host, name, outcome)
+            except AssertionError as error:
+                wrong[name] = str(error)
+                if not host.machine.running():
+                    break
+                host.send("\x1d\r")
+    return wrong
+
+
+@pytest.fixture(scope="module")
+def results():
+    return in_parallel(run_machine, MACHINES)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m[0]}-{m[1]}cpu")
+def test_beside(results, machine, name):
+    wrong = results(machine)
+    assert name not in wrong, wrong[name]
