@@ -21,6 +21,9 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
             -Wvla -Wundef -Werror
 COMMON   := -std=gnu17 -g $(WARNINGS) -Iinclude -I.
 
+# pytest names what failed and what was skipped, and why.
+export PYTEST_ADDOPTS := -rfEs
+
 # What `make test` runs, in this order.
 TEST_LAYERS := build format-check lint unit fuzz-short system
 

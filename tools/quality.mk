@@ -13,12 +13,12 @@ $(B)/lint/boot/%:        lint_flags = $(call LINT_FLAGS,$(BOOT_FLAGS))
 $(B)/lint/arch/%:        lint_flags = $(call LINT_FLAGS,$(CORE_FLAGS))
 $(B)/lint/vmm/%:         lint_flags = $(call LINT_FLAGS,$(CORE_FLAGS))
 $(B)/lint/drivers/%:     lint_flags = $(call LINT_FLAGS,$(CORE_FLAGS))
-$(B)/lint/tools/%:       lint_flags = $(COMMON)
+$(B)/lint/%:             lint_flags = $(COMMON)
 $(B)/lint/tests/stub/%:  lint_flags = $(call LINT_FLAGS,$(STUB_FLAGS))
 $(B)/lint/tests/bench/%: lint_flags = $(call LINT_FLAGS,$(BENCH_FLAGS))
 $(B)/lint/tests/guests/%: lint_flags = $(call LINT_FLAGS,$(PAYLOAD_FLAGS))
 $(B)/lint/tests/unit/%:  lint_flags = $(LINT_UNIT)
-$(B)/lint/tests/fuzz/%:  lint_flags = $(COMMON)
+$(B)/lint/tests/uefi/%:  lint_flags = $(call LINT_FLAGS,$(UEFI_TEST_FLAGS))
 # Tests are read lightly. They do arithmetic with small numbers, in long tables and functions, stand in for
 # functions of the core and of the C library, and the analyzer takes cmocka's asserts for ways on.
 LINT_TEST_CHECKS := --checks=-clang-analyzer-*,-readability-*,-misc-*,-bugprone-macro-parentheses,-bugprone-reserved-identifier,-bugprone-implicit-widening-of-multiplication-result,-bugprone-suspicious-string-compare,-bugprone-not-null-terminated-result,-bugprone-too-small-loop-variable

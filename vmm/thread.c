@@ -80,9 +80,8 @@ static void thread_switch(struct cpu *cpu)
 	from->run_ticks += now - from->run_since;
 	to->run_since = now;
 	spin_unlock(&cpu->run_lock);
-	/* What the hypervisor does for nobody in particular it does without sight of a partition.
-	 */
-	if (!to->vcpu && from->vcpu)
+	/* Nobody runs with sight of another's partition. */
+	if (from->vcpu && to != from)
 		address_space_enter(NULL);
 	if (to != from)
 		arch_context_switch(&from->stack_pointer, to->stack_pointer);

@@ -16,7 +16,7 @@
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
 {
-	__atomic_or_fetch(&vcpu->requests, request, __ATOMIC_RELEASE);
+	__atomic_or_fetch(&vcpu->requests, request, __ATOMIC_SEQ_CST);
 	if (cpu_this()->thread == &vcpu->thread)
 		return;
 	thread_wake(&vcpu->thread);
@@ -87,11 +87,19 @@ int partition_load(struct partition *partition, char *reason)
 	return 0;
 }
 
+/* Whatever it was, this run of the partition is over. */
+static void end(struct partition *partition, enum partition_state state, const char *reason)
+{
+	vcpu_devices_stop(partition);
+	partition_ended(partition, state, reason);
+}
+
 static void start(struct partition *partition)
 {
 	char reason[LOAD_REASON_BYTES] = "";
 	struct vcpu *vcpu = partition->vcpu;
 	int error = partition_load(partition, reason);
+	bool started;
 
 	if (error) {
 		log_error("%s: cannot start: %s", partition->config->name, reason);
@@ -101,13 +109,15 @@ static void start(struct partition *partition)
 	vcpu->stop = VCPU_STOP_NONE;
 	partition->events = 0;
 	spin_lock(&partition->lock);
-	if (partition->state == PARTITION_STARTING) {
+	started = partition->state == PARTITION_STARTING; /* or stopped meanwhile */
+	if (started) {
 		partition->state = PARTITION_RUNNING;
 		partition->starts++;
 		partition->started_us = arch_time_us();
 	}
 	spin_unlock(&partition->lock);
-	log_info("%s: started", partition->config->name);
+	if (started)
+		log_info("%s: started", partition->config->name);
 }
 
 /* What the guest asked its board for. */
@@ -116,7 +126,7 @@ static void act_on_events(struct partition *partition)
 	u32 events = __atomic_exchange_n(&partition->events, 0, __ATOMIC_ACQUIRE);
 
 	if (events & 1u << DEVICE_EVENT_POWER_OFF) {
-		partition_ended(partition, PARTITION_STOPPED, "powered off by the guest");
+		end(partition, PARTITION_STOPPED, "powered off by the guest");
 		return;
 	}
 	if (!(events & 1u << DEVICE_EVENT_RESET))
@@ -164,7 +174,7 @@ static void run(struct partition *partition)
 		break;
 	case VIRT_STOPPED:
 		say_where(vcpu);
-		partition_ended(partition, PARTITION_CRASHED, vcpu->stop_text);
+		end(partition, PARTITION_CRASHED, vcpu->stop_text);
 		break;
 	}
 }
@@ -182,13 +192,24 @@ static void vcpu_main(void *argument)
 			run(partition);
 			break;
 		case PARTITION_STOPPING:
-			partition_ended(partition, PARTITION_STOPPED, "stopped by the operator");
+			end(partition, PARTITION_STOPPED, "stopped by the operator");
 			break;
 		default:
 			thread_block();
 			break;
 		}
 	}
+}
+
+/* What creation has made so far, when it cannot be finished. */
+static void destroy(struct partition *partition)
+{
+	struct vcpu *vcpu = partition->vcpu;
+
+	virt->vcpu_destroy(vcpu);
+	vcpu_devices_destroy(partition);
+	memory_free(vcpu, memory_order(sizeof(*vcpu)));
+	partition->vcpu = NULL;
 }
 
 int vcpu_create(struct partition *partition, u32 cpu)
@@ -207,5 +228,7 @@ int vcpu_create(struct partition *partition, u32 cpu)
 		      : thread_create(&vcpu->thread, partition->config->name, cpu, vcpu_main,
 				      partition);
 	vcpu->thread.vcpu = vcpu;
+	if (error)
+		destroy(partition);
 	return error;
 }

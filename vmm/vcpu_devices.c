@@ -33,15 +33,26 @@ static u64 apic_now(struct device_host *host)
 	return arch_tsc() + apic_host_of(host)->vcpu->tsc_offset;
 }
 
+/* When a moment of the guest's clock, which is ahead of the TSC by `offset`, comes: a past one is
+ * due now. */
+static u64 host_deadline(u64 guest, u64 offset)
+{
+	u64 now = arch_tsc(), guest_now = now + offset;
+
+	if (guest == DEVICE_TIMER_OFF)
+		return TIMER_OFF;
+	if (guest <= guest_now)
+		return now;
+	return now + MIN(guest - guest_now, TIMER_OFF - 1 - now);
+}
+
 static void apic_timer_set(struct device_host *host, struct device_timer *timer, u64 deadline)
 {
 	struct apic_host *apic = apic_host_of(host);
 
 	timer->deadline = deadline;
 	apic->armed = timer;
-	timer_set(&apic->timer, deadline == DEVICE_TIMER_OFF
-					? TIMER_OFF
-					: MIN(deadline - apic->vcpu->tsc_offset, TIMER_OFF - 1));
+	timer_set(&apic->timer, host_deadline(deadline, apic->vcpu->tsc_offset));
 }
 
 static void apic_timer_fire(struct timer *timer)
@@ -88,12 +99,48 @@ enum delivery_mode {
 	DELIVER_EXTINT
 };
 
+/*
+ * On its own CPU the vCPU is out of guest mode while anyone asks this, so its APIC page can be
+ * changed at once. From elsewhere that would race with the CPU, whose own updates of the page are
+ * not promised to be atomic towards others.
+ */
+static void post(struct vcpu *vcpu, u8 vector, bool level)
+{
+	u32 bit = 1u << (vector & 31);
+
+	if (vcpu->thread.cpu == arch_cpu_id()) {
+		vlapic_accept(&vcpu->apic, vector, level);
+		return;
+	}
+	if (level)
+		__atomic_or_fetch(&vcpu->posted_level[vector / 32], bit, __ATOMIC_RELAXED);
+	__atomic_or_fetch(&vcpu->posted[vector / 32], bit, __ATOMIC_RELEASE);
+	vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
+}
+
+void vcpu_take_posted(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(vcpu->posted); i++) {
+		u32 level, bits;
+
+		if (!__atomic_load_n(&vcpu->posted[i], __ATOMIC_RELAXED))
+			continue;
+		bits = __atomic_exchange_n(&vcpu->posted[i], 0, __ATOMIC_ACQUIRE);
+		level = __atomic_fetch_and(&vcpu->posted_level[i], ~bits, __ATOMIC_RELAXED);
+		for (; bits; bits &= bits - 1) {
+			unsigned bit = (unsigned)__builtin_ctz(bits);
+
+			vlapic_accept(&vcpu->apic, (u8)(32 * i + bit), level >> bit & 1);
+		}
+	}
+}
+
 static void deliver(struct vcpu *vcpu, unsigned mode, u8 vector, bool level)
 {
 	switch (mode) {
 	case DELIVER_FIXED:
 	case DELIVER_LOWEST:
-		vlapic_accept(&vcpu->apic, vector, level);
+		post(vcpu, vector, level);
 		break;
 	case DELIVER_NMI:
 		vcpu_request(vcpu, VCPU_REQUEST_NMI | VCPU_REQUEST_INTERRUPT);
@@ -132,10 +179,7 @@ static void board_next_timer(void *context, u64 deadline)
 {
 	struct partition *partition = context;
 
-	timer_set(&partition->device_timer,
-		  deadline == DEVICE_TIMER_OFF
-			  ? TIMER_OFF
-			  : MIN(deadline - partition->clock_offset, TIMER_OFF - 1));
+	timer_set(&partition->device_timer, host_deadline(deadline, partition->clock_offset));
 }
 
 static void board_timer_fire(struct timer *timer)
@@ -215,19 +259,34 @@ int vcpu_devices_create(struct partition *partition)
 {
 	struct vcpu *vcpu = partition->vcpu;
 	struct apic_host *host = memory_alloc(0);
-	u8 *page = memory_alloc(0);
 
 	partition->pc = memory_alloc(memory_order(pc_bytes()));
-	if (!host || !page || !partition->pc)
+	vcpu->apic.page = memory_alloc(0);
+	vcpu->apic.host = host ? &host->host : NULL;
+	if (!host || !vcpu->apic.page || !partition->pc)
 		return -ENOMEM;
 	timer_init(&partition->device_timer, vcpu->thread.cpu, board_timer_fire);
 	timer_init(&host->timer, vcpu->thread.cpu, apic_timer_fire);
 	host->host.ops = &apic_host_ops;
 	host->host.tsc_hz = arch_tsc_hz();
 	host->vcpu = vcpu;
-	vcpu->apic.page = page;
-	vcpu->apic.host = &host->host;
 	return 0;
+}
+
+void vcpu_devices_destroy(struct partition *partition)
+{
+	struct vlapic *apic = &partition->vcpu->apic;
+
+	memory_free(partition->pc, memory_order(pc_bytes()));
+	memory_free(apic->page, 0);
+	memory_free(apic->host ? apic_host_of(apic->host) : NULL, 0);
+	partition->pc = NULL;
+}
+
+void vcpu_devices_stop(struct partition *partition)
+{
+	timer_set(&partition->device_timer, TIMER_OFF);
+	timer_set(&apic_host_of(partition->vcpu->apic.host)->timer, TIMER_OFF);
 }
 
 void vcpu_devices_reset(struct partition *partition)
@@ -243,8 +302,9 @@ void vcpu_devices_reset(struct partition *partition)
 		.high_bytes = partition->memory.high_bytes,
 	};
 
-	timer_set(&partition->device_timer, TIMER_OFF);
-	timer_set(&container_of(host, struct apic_host, host)->timer, TIMER_OFF);
+	vcpu_devices_stop(partition);
+	for (unsigned i = 0; i < ARRAY_SIZE(vcpu->posted); i++)
+		vcpu->posted[i] = vcpu->posted_level[i] = 0;
 	partition->clock_offset = 0 - now;
 	vcpu->tsc_offset = 0 - now;
 	vcpu->requests = 0;
@@ -334,6 +394,9 @@ u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 co
 {
 	u64 done = 0;
 
+	/* Before its first start it has no board that could take anything. */
+	if (__atomic_load_n(&partition->state, __ATOMIC_ACQUIRE) != PARTITION_RUNNING)
+		return 0;
 	spin_lock(&partition->device_lock);
 	while (done < count && pc_console_input(partition->pc, bytes[done]))
 		done++;

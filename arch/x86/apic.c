@@ -17,10 +17,12 @@
 
 enum apic_register {
 	APIC_ID = 0x20,
+	APIC_VERSION = 0x30,
 	APIC_TPR = 0x80,
 	APIC_EOI = 0xb0,
 	APIC_LDR = 0xd0,
 	APIC_SVR = 0xf0,
+	APIC_ISR = 0x100,
 	APIC_ESR = 0x280,
 	APIC_LVT_CMCI = 0x2f0,
 	APIC_ICR_LOW = 0x300,
@@ -36,15 +38,15 @@ enum apic_register {
 	APIC_TIMER_DIVIDE = 0x3e0,
 };
 
-#define LVT_MASKED       BIT(16)
+#define LVT_MASKED	 BIT(16)
 #define LVT_TSC_DEADLINE (2u << 17)
-#define LVT_NMI          (4u << 8)
-#define ICR_INIT         (5u << 8)
-#define ICR_STARTUP      (6u << 8)
-#define ICR_NMI          (4u << 8)
-#define ICR_ASSERT       BIT(14)
-#define ICR_BUSY         BIT(12)
-#define DIVIDE_BY_1      0xb
+#define LVT_NMI		 (4u << 8)
+#define ICR_INIT	 (5u << 8)
+#define ICR_STARTUP	 (6u << 8)
+#define ICR_NMI		 (4u << 8)
+#define ICR_ASSERT	 BIT(14)
+#define ICR_BUSY	 BIT(12)
+#define DIVIDE_BY_1	 0xb
 
 #define IOAPIC_MAX 16
 
@@ -79,8 +81,8 @@ static void apic_write(u32 offset, u32 value)
 }
 
 /*
- * Enable the APIC in the best mode. Firmware may have left it in x2APIC mode, from which there is no way
- * back but through disabling, so that mode is kept.
+ * Enable the APIC in the best mode. Firmware may have left it in x2APIC mode, from which there is
+ * no way back but through disabling, so that mode is kept.
  */
 static void apic_enable(struct arch_cpu *arch)
 {
@@ -97,16 +99,33 @@ static void apic_enable(struct arch_cpu *arch)
 		panic("no memory to map the local APIC");
 }
 
+/* Whatever firmware left in service would hold back all that is not above it. */
+static void drop_in_service(void)
+{
+	for (u32 rounds = 0; rounds < 256; rounds++) {
+		u32 any = 0;
+
+		for (u32 i = 0; i < 8; i++)
+			any |= apic_read(APIC_ISR + 16 * i);
+		if (!any)
+			return;
+		apic_write(APIC_EOI, 0);
+	}
+}
+
 void apic_init(void)
 {
-	static const u32 masked[] = { APIC_LVT_TIMER, APIC_LVT_LINT0, APIC_LVT_ERROR, APIC_LVT_PERF,
-				      APIC_LVT_THERMAL };
+	static const u32 masked[] = {APIC_LVT_TIMER, APIC_LVT_LINT0, APIC_LVT_ERROR, APIC_LVT_PERF,
+				     APIC_LVT_THERMAL};
 	struct arch_cpu *arch = cpu_this()->arch;
 
 	apic_enable(arch);
 	apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
+	drop_in_service();
 	for (size_t i = 0; i < ARRAY_SIZE(masked); i++)
 		apic_write(masked[i], LVT_MASKED | VECTOR_SPURIOUS);
+	if ((apic_read(APIC_VERSION) >> 16 & 0xff) >= 6)
+		apic_write(APIC_LVT_CMCI, LVT_MASKED | VECTOR_SPURIOUS);
 	apic_write(APIC_LVT_LINT1, LVT_NMI);
 	apic_write(APIC_TPR, 0);
 	arch->apic_id = apic_id();
@@ -177,8 +196,8 @@ void arch_timer_arm(u64 deadline)
 static void icr_write(u32 destination, u32 command)
 {
 	if (x2apic()) {
-		/* Unlike an xAPIC store this MSR write is not ordered behind earlier stores (SDM vol. 3,
-		 * 11.12.3), which the receiver is to see. */
+		/* Unlike an xAPIC store this MSR write is not ordered behind earlier stores (SDM
+		 * vol. 3, 11.12.3), which the receiver is to see. */
 		__asm__ volatile("mfence; lfence" ::: "memory");
 		msr_write(IA32_X2APIC_BASE + APIC_ICR_LOW / 16, (u64)destination << 32 | command);
 		return;

@@ -2,9 +2,9 @@
 /*
  * The hypervisor's address space and the machine's pages.
  *
- * Until memory_init is done the loader's one-to-one tables are in force, so a page's linear address is
- * its physical one (linear_base == 0); afterwards it is in the direct map. Everything that
- * page tables need in between comes from one early region that the direct map starts with.
+ * Until memory_init is done the loader's one-to-one tables are in force, so a page's linear address
+ * is its physical one (linear_base == 0); afterwards it is in the direct map. Everything that page
+ * tables need in between comes from one early region that the direct map starts with.
  */
 #include "memory.h"
 
@@ -95,8 +95,13 @@ void *memory_alloc(unsigned order)
 
 void memory_free(void *pages, unsigned order)
 {
-	u64 flags = spin_lock_irq(&pool_lock);
-	int error = page_pool_free(&pool, PAGE_ZONE_HYPERVISOR, memory_physical(pages), order);
+	u64 flags;
+	int error;
+
+	if (!pages)
+		return;
+	flags = spin_lock_irq(&pool_lock);
+	error = page_pool_free(&pool, PAGE_ZONE_HYPERVISOR, memory_physical(pages), order);
 
 	spin_unlock_irq(&pool_lock, flags);
 	if (error)
@@ -211,8 +216,8 @@ static u64 mtrrs_read_msr(void *context unused, u32 msr)
 	return msr_read(msr);
 }
 
-/* Off means that all memory is uncached (SDM vol. 3, 12.11.2.1). No firmware leaves a real machine like
- * that; an emulated one has no caches. */
+/* Off means that all memory is uncached (SDM vol. 3, 12.11.2.1). No firmware leaves a real machine
+ * like that; an emulated one has no caches. */
 static void mtrrs_init(void)
 {
 	if (cpuid(1, 0).edx & BIT(12))
@@ -238,10 +243,11 @@ static bool is_write_back(u64 base, u64 bytes)
 }
 
 /*
- * RAM for guests and the hypervisor: what the MTRRs make write-back. All mappings of RAM say write-back,
- * and for a guest that alone counts, as MTRRs have no say under EPT (SDM vol. 3, 29.3.7.2). A page of
- * another type would have one type for guests and another for the hypervisor and devices, which the
- * manual forbids (12.12.4), and what firmware keeps uncached it has its reasons for.
+ * RAM for guests and the hypervisor: what the MTRRs make write-back. All mappings of RAM say
+ * write-back, and for a guest that alone counts, as MTRRs have no say under EPT (SDM vol.
+ * 3, 29.3.7.2). A page of another type would have one type for guests and another for the
+ * hypervisor and devices, which the manual forbids (12.12.4), and what firmware keeps uncached it
+ * has its reasons for.
  */
 static void pool_add(u64 base, u64 end)
 {
@@ -259,8 +265,8 @@ static void pool_add(u64 base, u64 end)
 	}
 }
 
-/* The first 2 MiB-aligned usable range of `bytes` below 4 GiB (other CPUs start there in 32-bit mode)
- * and above 1 MiB. */
+/* The first 2 MiB-aligned usable range of `bytes` below 4 GiB (other CPUs start there in 32-bit
+ * mode) and above 1 MiB. */
 static u64 early_region(const struct boot_info *info, u64 bytes)
 {
 	for (u32 i = 0; i < info->memory_count; i++) {
@@ -289,9 +295,9 @@ static void map_image(u64 core_base)
 		const char *from, *to;
 		u32 access;
 	} parts[] = {
-		{ core_start, core_rodata, PAGE_READ | PAGE_EXECUTE },
-		{ core_rodata, core_data, PAGE_READ },
-		{ core_data, core_end, PAGE_READ | PAGE_WRITE },
+		{core_start, core_rodata, PAGE_READ | PAGE_EXECUTE},
+		{core_rodata, core_data, PAGE_READ},
+		{core_data, core_end, PAGE_READ | PAGE_WRITE},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
@@ -310,8 +316,8 @@ static void map_boot_information(const struct boot_info *info)
 		const struct boot_memory *m = memory_map_entry(info, i);
 
 		if (m->type == BOOT_MEMORY_BULKHEAD)
-			must_map(MEMORY_DIRECT + m->base, m->base, m->bytes, PAGE_READ | PAGE_GLOBAL,
-				 MEMORY_WB);
+			must_map(MEMORY_DIRECT + m->base, m->base, m->bytes,
+				 PAGE_READ | PAGE_GLOBAL, MEMORY_WB);
 	}
 	for (u32 i = 0; i < info->file_count; i++)
 		if (page_table_unmap(&host_table, MEMORY_DIRECT + files[i].base,
@@ -324,7 +330,8 @@ static void host_format_init(void)
 	u32 highest = cpuid(0x80000000, 0).eax;
 	u32 features = highest >= 0x80000001 ? cpuid(0x80000001, 0).edx : 0;
 
-	page_table_format_host(&host_format, physical_bits(), features & BIT(26), features & BIT(20));
+	page_table_format_host(&host_format, physical_bits(), features & BIT(26),
+			       features & BIT(20));
 }
 
 static u64 memory_end(const struct boot_info *info)
@@ -340,8 +347,8 @@ static u64 memory_end(const struct boot_info *info)
 	return end;
 }
 
-/* Everything usable to the pool, apart from the early region and the first page, which stays free for
- * nobody so that a physical address of 0 never names a page. */
+/* Everything usable to the pool, apart from the early region and the first page, which stays free
+ * for nobody so that a physical address of 0 never names a page. */
 static void pool_fill(const struct boot_info *info, u64 early, u64 early_end)
 {
 	for (u32 i = 0; i < info->memory_count; i++) {
@@ -424,8 +431,8 @@ u64 memory_trampoline_root(u64 page)
 			if (host_table.root[slot])
 				page_table_share(&table, &host_table, slot);
 	}
-	if (page_table_map(&table, page, page, PAGE_SIZE, PAGE_READ | PAGE_WRITE | PAGE_EXECUTE,
-			   MEMORY_WB, &changed))
+	if (page_table_map(&table, page, page, PAGE_SIZE, PAGE_READ | PAGE_EXECUTE, MEMORY_WB,
+			   &changed))
 		return 0;
 	return memory_physical(table.root) < 4 * GIB ? memory_physical(table.root) : 0;
 }
@@ -468,7 +475,6 @@ u64 memory_stack_alloc(void)
 {
 	u64 flags = spin_lock_irq(&table_lock);
 	u64 top = stack_free;
-
 
 	if (top)
 		stack_free = *(u64 *)(top - sizeof(u64));

@@ -5,11 +5,11 @@
 #include "interrupt.h"
 #include "tsc.h"
 
+#include <bulkhead/acpi.h>
 #include <bulkhead/arch.h>
 #include <bulkhead/cpu.h>
 #include <bulkhead/log.h>
 #include <bulkhead/virt.h>
-#include <bulkhead/acpi.h>
 
 #define SERIAL_WAIT_US 20000 /* a FIFO of 16 bytes at 9600 baud */
 #define PARK_WAIT_US   200000
@@ -38,6 +38,7 @@ static noreturn void stop_forever(void)
 static void park(void *context)
 {
 	(void)context;
+	virt->cpu_disable();
 	__atomic_add_fetch(&parked, 1, __ATOMIC_RELEASE);
 	stop_forever();
 }
@@ -69,6 +70,8 @@ static void machine_stop(void)
 	if (__atomic_exchange_n(&going_down, true, __ATOMIC_ACQ_REL))
 		park(NULL);
 	others_stop();
+	/* A reset that arrives as INIT is blocked in the CPU's virtualisation mode. */
+	virt->cpu_disable();
 	tsc_wait_us(SERIAL_WAIT_US);
 }
 
@@ -105,8 +108,6 @@ void arch_reboot(void)
 	machine_stop();
 	acpi_reset();
 	reset_by_port();
-	/* INIT, which some keyboard controllers make of it, is blocked in the virtualisation mode of the CPU. */
-	virt->cpu_disable();
 	reset_by_keyboard();
 	reset_by_triple_fault();
 	stop_forever();

@@ -59,7 +59,11 @@ static const u8 isa_ports[ISA_PORTS] = {
 	[0xed] = SLOT_RESET,	    [0x3f8 ... 0x3ff] = SLOT_COM1, [0x4d0 ... 0x4d1] = SLOT_PIC,
 };
 
-static const struct slot *port_slot(u16 port)
+/*
+ * `start` is the port that the access named. The reset register at CF9h lies inside the PCI
+ * configuration address register CF8h, which takes 4-byte accesses only: those do not reach it.
+ */
+static const struct slot *port_slot(u16 port, u16 start)
 {
 	u8 slot = SLOT_NONE;
 
@@ -67,7 +71,7 @@ static const struct slot *port_slot(u16 port)
 		slot = isa_ports[port];
 	else if (port >= ACPI_PM_BASE && port < ACPI_PM_BASE + ACPI_PM_BYTES)
 		slot = SLOT_PM;
-	else if (port == ACPI_RESET_PORT)
+	else if (port == ACPI_RESET_PORT && start == port)
 		slot = SLOT_RESET;
 	return slot == SLOT_NONE ? NULL : &slots[slot];
 }
@@ -91,7 +95,7 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 
 	bytes = MIN(bytes, (unsigned)sizeof(value));
 	for (unsigned done = 0, count; done < bytes; done += count) {
-		const struct slot *slot = port_slot((u16)(port + done));
+		const struct slot *slot = port_slot((u16)(port + done), port);
 		u64 part = 0xff;
 
 		count = piece(slot, bytes - done);
@@ -107,7 +111,7 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
 {
 	for (unsigned done = 0, count; done < bytes; done += count) {
-		const struct slot *slot = port_slot((u16)(port + done));
+		const struct slot *slot = port_slot((u16)(port + done), port);
 		u64 part = (u64)value >> (8 * done);
 
 		count = piece(slot, bytes - done);

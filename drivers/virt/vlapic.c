@@ -376,7 +376,9 @@ static u32 ldr_derived(const struct vlapic *apic)
 static void tpr_apply(struct vlapic *apic, u32 value)
 {
 	register_set(apic, VLAPIC_TPR, value);
-	vlapic_tpr_changed(apic);
+	ppr_update(apic);
+	/* Pending or not: the owner may hold a threshold that it has to keep below TPR. */
+	apic->ops->changed(apic);
 }
 
 static void svr_apply(struct vlapic *apic, u32 value)

@@ -73,6 +73,18 @@ static void timer_fire(void *context)
 	vlapic_lvt_fire(apic, VLAPIC_LVT_TIMER);
 }
 
+void vlapic_tsc_moved(struct vlapic *apic, u64 by)
+{
+	u64 deadline = apic->timer.deadline;
+
+	if (apic->timer_mode != MODE_DEADLINE) {
+		apic->timer_started += by;
+		if (deadline != DEVICE_TIMER_OFF)
+			deadline += by;
+	}
+	device_timer_set(apic->host, &apic->timer, deadline);
+}
+
 u32 vlapic_timer_current(const struct vlapic *apic)
 {
 	u64 length = period(apic);

@@ -21,7 +21,7 @@
 
 /* Zeroed pages of the hypervisor, 4 KiB << order of them; NULL when memory is short. Any CPU. */
 void *memory_alloc(unsigned order) must_check;
-void memory_free(void *pages, unsigned order);
+void memory_free(void *pages, unsigned order); /* NULL: nothing */
 /* The smallest order that holds `bytes`. */
 unsigned memory_order(u64 bytes);
 

@@ -41,6 +41,12 @@ struct vcpu {
 	bool halted;		/* executed HLT and waits for an interrupt */
 	volatile bool in_guest; /* as far as others need to know to kick it */
 	struct vlapic apic;
+	/*
+	 * Interrupts that other CPUs have for the APIC: by vector, and whether level-triggered.
+	 * Atomic. The vCPU takes them into its APIC itself, as the CPU may be working on that page
+	 * (vcpu_take_posted).
+	 */
+	u32 posted[8], posted_level[8];
 	struct guest_msrs msrs;
 	struct thread thread;
 	u64 exits;
@@ -50,6 +56,9 @@ struct vcpu {
 
 /* Ask `vcpu` to look at `request` soon; any CPU. */
 void vcpu_request(struct vcpu *vcpu, u32 request);
+
+/* On the vCPU's CPU, while it is not in guest mode: move posted interrupts into its APIC. */
+void vcpu_take_posted(struct vcpu *vcpu);
 
 /* The guest did what cannot go on: the partition stops and stays as it is for inspection. On the
  * vCPU's CPU, in an exit handler. */

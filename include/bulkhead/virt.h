@@ -29,6 +29,8 @@ struct virt_backend {
 	void (*cpu_disable)(void);
 
 	int (*vcpu_create)(struct vcpu *vcpu);
+	/* Of a vCPU that never ran, however far its creation came. */
+	void (*vcpu_destroy)(struct vcpu *vcpu);
 	/* Start state: power-up values for all that `state` does not give. On any CPU, while the
 	 * vCPU does not run. */
 	void (*vcpu_reset)(struct vcpu *vcpu, const struct cpu_state *state);

@@ -127,6 +127,10 @@ void vlapic_eoi_virtualised(struct vlapic *apic, u8 vector);
 /* TPR changed through CR8 or by hardware: recompute PPR. */
 void vlapic_tpr_changed(struct vlapic *apic);
 
+/* The guest's clock jumped by `by` ticks (wrapping): deadlines are moments of that clock, counts
+ * are not. */
+void vlapic_tsc_moved(struct vlapic *apic, u64 by);
+
 /* Would an 8259's INTR reach the vCPU? LINT0 unmasked in ExtINT mode, or APIC globally or software
  * disabled (SDM 11.4.3, virtual wire). */
 bool vlapic_accepts_pic(const struct vlapic *apic);

@@ -27,26 +27,10 @@ def test_there_are_twelve():
 def test_broken(path):
     run = subprocess.run([os.path.join(BUILD, "bulkhead-check"), os.path.basename(path)],
                          cwd=os.path.dirname(path), capture_output=True, text=True, check=False)
-    expected = promised(path)
-    found = re.findall(r"^# error: (.*)$", file.read(), re.M)
-    return [f"{os.path.basename(path)}:{text}" for text in found]
-
-
-def test_there_are_twelve():
-    assert len(CONFIGS) >= 12
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=os.path.basename)
-def test_broken(path):
-    run = subprocess.run([os.path.join(BUILD, "bulkhead-check"), os.path.basename(path)],
-                         cwd=os.path.dirname(path), capture_output=True, text=True, check=False)
-    expected = [re.sub(r":(\d+): ", r":\1: ", line.replace(": ", ":", 1).replace(":", ": ", 0))
-                for line in promised(path)]
-    found = [line for line in (run.stdout + run.stderr).split("\n") if line]
+    said = [line for line in (run.stdout + run.stderr).split("\n")
+            if re.match(r"[a-z-]+\.conf:\d+: ", line)]
     assert run.returncode == 1
-    for line in expected:
-        assert line in found
-    assert len([line for line in found if re.match(r"[a-z-]+\.conf:\d+: ", line)]) == len(expected)
+    assert said == promised(path)
 
 
 def test_example_is_right():

@@ -15,8 +15,9 @@ stop NAME       stop a partition at once, as if its power failed
 log [N]         show the log, or its last N lines; Ctrl-C ends it
 version         show what runs here, and on what
 reboot [now]    restart the machine; now: even if partitions run
-poweroff [now]  switch the machine off; now: even if partitions run""".split("\n")
-COMMANDS = "help, list, attach, start, stop, log, version, reboot, poweroff"
+poweroff [now]  switch the machine off; now: even if partitions run
+panic now       stop everything with a report, as at a bug of Bulkhead""".split("\n")
+COMMANDS = "help, list, attach, start, stop, log, version, reboot, poweroff, panic"
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,20 @@ def test_completion_and_editing(host):
     host.send("nonsense\x03")
     host.expect(PROMPT)
     assert host.command("help stop")[0] == "usage:   stop NAME"
+
+
+def test_panic():
+    with Host([payload("idle", autostart=True)], cpus=2) as one:
+        one.guest("idle", "idle: waiting")
+        assert one.command("panic")[0] == "panic: an argument is missing"
+        one.send("panic now\r")
+        one.expect(r"\*\*\* Bulkhead panic on CPU 0 \(APIC id 0\) \*\*\*")
+        one.expect("the operator asked for it")
+        one.expect("backtrace:")
+        one.expect(r"command_run\+0x")
+        one.expect("last log lines:")
+        one.expect("idle: started")
+        one.expect(r"The machine has stopped\. Please report the lines above\.")
 
 
 def test_machine_power(host):

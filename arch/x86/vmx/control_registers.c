@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's control registers. Most writes do not exit; those that touch a bit which the hypervisor owns
- * are carried out here with every check that the CPU makes (SDM vol. 2, MOV to control registers).
+ * The guest's control registers. Most writes do not exit; those that touch a bit which the
+ * hypervisor owns are carried out here with every check that the CPU makes (SDM vol. 2, MOV to
+ * control registers).
  */
 #include "vmx.h"
 
@@ -80,11 +81,22 @@ static int paging_switch(struct vcpu *vcpu, u64 cr0, u64 cr4)
 		vmwrite(ENTRY_CONTROLS, entry | ENTRY_IA32E);
 		return 0;
 	}
+	if (efer & EFER_LMA && vmread(GUEST_CS_RIGHTS) & BIT(13))
+		return -EINVAL; /* leaving long mode from 64-bit code */
 	vmwrite(GUEST_EFER, efer & ~EFER_LMA);
 	vmwrite(ENTRY_CONTROLS, entry & ~ENTRY_IA32E);
 	if (cr0 & CR0_PG && cr4 & CR4_PAE)
 		return load_pdptes(vcpu, vmread(GUEST_CR3));
 	return 0;
+}
+
+/* Changes of CD and NW make PAE paging load its top entries anew, too (SDM vol. 3, 4.4.1). */
+static int pae_reload(struct vcpu *vcpu, u64 old, u64 value, u64 cr4)
+{
+	if (!((old ^ value) & (CR0_CD | CR0_NW)) || !(value & CR0_PG) || !(cr4 & CR4_PAE) ||
+	    vmread(GUEST_EFER) & EFER_LMA)
+		return 0;
+	return load_pdptes(vcpu, vmread(GUEST_CR3));
 }
 
 static int cr0_write_guest(struct vcpu *vcpu, u64 value)
@@ -95,11 +107,10 @@ static int cr0_write_guest(struct vcpu *vcpu, u64 value)
 	value = (value & (CR0_DEFINED | BITS(63, 32))) | CR0_ET;
 	if (!cr0_legal(value, cr4, vmread(GUEST_EFER)))
 		return -EINVAL;
-	if ((old ^ value) & CR0_PG) {
-		error = paging_switch(vcpu, value, cr4);
-		if (error)
-			return error;
-	}
+	error = (old ^ value) & CR0_PG ? paging_switch(vcpu, value, cr4)
+				       : pae_reload(vcpu, old, value, cr4);
+	if (error)
+		return error;
 	vmwrite(CR0_SHADOW, value);
 	vmwrite(GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | CR0_NE);
 	/* As the CPU itself does (SDM vol. 3, 4.10.4.1). */

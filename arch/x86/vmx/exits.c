@@ -25,7 +25,8 @@
 /* What a guest gets for a hypercall that does not exist. */
 #define HYPERCALL_UNKNOWN ((u64)-38)
 
-#define PENDING_DEBUG_BS BIT(14)
+#define PENDING_DEBUG_BS  BIT(14)
+#define EPT_NMI_UNBLOCKED BIT(12) /* of an EPT violation's exit qualification */
 
 void vmx_instruction_completed(void)
 {
@@ -79,7 +80,18 @@ static void reflect_debug(struct vcpu *vcpu)
 
 	dr6_write((dr6_read() & ~BITS(3, 0)) | causes);
 	vmwrite(GUEST_DR7, vmread(GUEST_DR7) & ~BIT(13)); /* GD is cleared on entry to #DB */
-	vmx_inject_exception(vcpu, VECTOR_DB);
+	if ((vmread(EXIT_INTERRUPTION) & EVENT_TYPE_MASK) == EVENT_PRIVILEGED) {
+		/* INT1 raised it: the handler returns behind it. */
+		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
+		vmx_inject(vcpu, EVENT_PRIVILEGED | VECTOR_DB, 0);
+	} else {
+		vmx_inject_exception(vcpu, VECTOR_DB);
+	}
+	/* In the shadow of STI or MOV SS with TF set the next entry insists on a pending single
+	 * step (SDM vol. 3, 27.3.1.5). */
+	if (vmread(GUEST_INTERRUPTIBILITY) & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS) &&
+	    vmread(GUEST_RFLAGS) & RFLAGS_TF && !(vmread(GUEST_DEBUGCTL) & BIT(1)))
+		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
 static void exit_exception(struct vcpu *vcpu)
@@ -179,7 +191,28 @@ static void exit_apic_write(struct vcpu *vcpu)
 	vlapic_written(&vcpu->apic, (u32)vmread(EXIT_QUALIFICATION) & 0xfff);
 }
 
+/*
+ * An access outside RAM. If it was made by the CPU itself while it delivered an event (a stack or a
+ * descriptor table in device memory), the instruction at RIP has nothing to do with it.
+ */
 static void exit_emulate(struct vcpu *vcpu)
+{
+	if (unlikely(vmread(VECTORING_INFO) & EVENT_VALID)) {
+		vcpu_stop(
+			vcpu, VCPU_STOP_EMULATION,
+			"delivery of vector %lu at rip 0x%lx needs address 0x%lx, which is no RAM",
+			vmread(VECTORING_INFO) & 0xff, vmread(GUEST_RIP),
+			vmread(GUEST_PHYSICAL_ADDRESS));
+		return;
+	}
+	/* An IRET that faults has ended the blocking of NMIs already (SDM vol. 3, 28.2.3). */
+	if (vmread(EXIT_QUALIFICATION) & EPT_NMI_UNBLOCKED)
+		vmwrite(GUEST_INTERRUPTIBILITY,
+			vmread(GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+	vmx_emulate(vcpu);
+}
+
+static void exit_apic_access(struct vcpu *vcpu)
 {
 	vmx_emulate(vcpu);
 }
@@ -228,7 +261,7 @@ static const exit_handler handlers[EXIT_REASONS] = {
 	[EXIT_MWAIT] = exit_undefined,
 	[EXIT_MONITOR] = exit_undefined,
 	[EXIT_TPR_BELOW_THRESHOLD] = exit_tpr,
-	[EXIT_APIC_ACCESS] = exit_emulate,
+	[EXIT_APIC_ACCESS] = exit_apic_access,
 	[EXIT_VIRTUAL_EOI] = exit_virtual_eoi,
 	[EXIT_EPT_VIOLATION] = exit_emulate,
 	[EXIT_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
@@ -243,9 +276,9 @@ static const exit_handler handlers[EXIT_REASONS] = {
 };
 
 /*
- * An event whose delivery this exit interrupted (SDM vol. 3, 28.2.4) is injected again, unless a handler
- * injects something that comes first: it does so after this, and wins. Software interrupts need the length of
- * their instruction.
+ * An event whose delivery this exit interrupted (SDM vol. 3, 28.2.4) is injected again, unless a
+ * handler injects something that comes first: it does so after this, and wins. Software interrupts
+ * need the length of their instruction.
  */
 static void requeue_interrupted_event(struct vcpu *vcpu)
 {
@@ -253,7 +286,8 @@ static void requeue_interrupted_event(struct vcpu *vcpu)
 
 	if (!(info & EVENT_VALID))
 		return;
-	/* Real mode has no error codes; a CPU that says otherwise must not make the next entry fail. */
+	/* Real mode has no error codes; a CPU that says otherwise must not make the next entry
+	 * fail. */
 	if (!(vmread(GUEST_CR0) & CR0_PE))
 		info &= ~(u32)EVENT_ERROR_CODE;
 	if (type == EVENT_SOFTWARE || type == EVENT_PRIVILEGED || type == EVENT_SOFTWARE_EXC)
@@ -279,10 +313,15 @@ bool vmx_prepare(struct vcpu *vcpu)
 	struct cpu *cpu = cpu_this();
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	if (tsc_read() >= cpu->timer_next)
+	if (tsc_read() >= cpu->timer_next || cpu->attention & CPU_ATTENTION_TIMER)
 		timer_run_due();
 	if (unlikely(vcpu->stop != VCPU_STOP_NONE)) {
 		vmx->result = VIRT_STOPPED;
+		return false;
+	}
+	if (unlikely(cpu->attention || vcpu->requests & VCPU_REQUEST_STOP ||
+		     tsc_read() >= cpu->slice_end)) {
+		vmx->result = VIRT_ATTENTION;
 		return false;
 	}
 	if (vcpu->halted) {
@@ -291,11 +330,6 @@ bool vmx_prepare(struct vcpu *vcpu)
 			return false;
 		}
 		vcpu->halted = false;
-	}
-	if (unlikely(cpu->attention || vcpu->requests & VCPU_REQUEST_STOP ||
-		     tsc_read() >= cpu->slice_end)) {
-		vmx->result = VIRT_ATTENTION;
-		return false;
 	}
 	if (vcpu->requests)
 		vmx_interrupt_deliver(vcpu);
@@ -309,14 +343,13 @@ bool vmx_exit(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
 	vcpu->exits++;
-	vmx->launched = true;
 	vmx->event_set = false;
 	if (unlikely(reason & ENTRY_FAILED)) {
-		vmx->launched = false;
 		vmx_entry_failed(vcpu, 0);
 		vmx->result = VIRT_STOPPED;
 		return false;
 	}
+	vmx->launched = true;
 	requeue_interrupted_event(vcpu);
 	if (unlikely(reason >= EXIT_REASONS || !handlers[reason]))
 		vcpu_stop(vcpu, VCPU_STOP_UNKNOWN_EXIT,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Delivering interrupts to the guest. With virtual-interrupt delivery the CPU takes them from the
- * virtual-APIC page by itself once it is told the highest one; without it each is injected when the guest can
- * take it. Interrupts of the 8259 pair are injected in both cases, as they have no bit in the APIC.
+ * virtual-APIC page by itself once it is told the highest one; without it each is injected when the
+ * guest can take it. Interrupts of the 8259 pair are injected in both cases, as they have no bit in
+ * the APIC.
  */
 #include "vmx.h"
 
@@ -82,8 +83,7 @@ static void virtual_interrupts_update(struct vcpu *vcpu)
 	int irr = vlapic_highest_irr(&vcpu->apic), isr = vlapic_highest_isr(&vcpu->apic);
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	vmwrite(GUEST_INTERRUPT_STATUS,
-		(u64)(isr < 0 ? 0 : isr) << 8 | (u64)(irr < 0 ? 0 : irr));
+	vmwrite(GUEST_INTERRUPT_STATUS, (u64)(isr < 0 ? 0 : isr) << 8 | (u64)(irr < 0 ? 0 : irr));
 	/* Level-triggered interrupts must come to our notice when they end. */
 	for (u32 i = 0; i < 8; i++) {
 		u32 tmr = vlapic_register(&vcpu->apic, VLAPIC_TMR + 16 * i);
@@ -112,6 +112,7 @@ void vmx_interrupt_deliver(struct vcpu *vcpu)
 	bool pic, apic;
 
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
+	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)
 		deliver_nmi(vcpu);
 	if (hardware)
@@ -134,6 +135,7 @@ bool vmx_interrupt_wakes(struct vcpu *vcpu)
 		return true;
 	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
 		return false;
+	vcpu_take_posted(vcpu);
 	vlapic_tpr_changed(&vcpu->apic);
 	return vlapic_pending(&vcpu->apic) >= 0 || exit_pic_pending(vcpu);
 }

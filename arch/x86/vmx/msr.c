@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's MSRs. Everything exits but what the CPU keeps for the guest alone; what exits and is in no
- * table does not exist and gives #GP.
+ * The guest's MSRs. Everything exits but what the CPU keeps for the guest alone; what exits and is
+ * in no table does not exist and gives #GP.
  */
 #include "vmx.h"
 
 #include "../guest_cpuid.h"
-#include <bulkhead/guest_msr.h>
 #include "../instructions.h"
 #include "instructions.h"
+#include <bulkhead/guest_msr.h>
 
 #include <bulkhead/error.h>
 #include <bulkhead/memory.h>
@@ -20,8 +20,8 @@
 #define DEBUGCTL_ALLOWED (BIT(0) | BIT(1))
 
 /*
- * MSR bitmap (SDM vol. 3, 25.6.9): four quarters of 1 KiB for reads of low and high MSRs, then writes of
- * low and high ones. A clear bit lets the access through.
+ * MSR bitmap (SDM vol. 3, 25.6.9): four quarters of 1 KiB for reads of low and high MSRs, then
+ * writes of low and high ones. A clear bit lets the access through.
  */
 static void bitmap_allow(u8 *bitmap, u32 msr, bool read, bool write)
 {
@@ -107,12 +107,10 @@ static int debugctl_write(u64 value)
 }
 
 /* The guest's TSC jumped: its APIC timer is due at another moment now. */
-static void tsc_changed(struct vcpu *vcpu)
+static void tsc_moved(struct vcpu *vcpu, u64 by)
 {
-	struct vlapic *apic = &vcpu->apic;
-
 	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
-	device_timer_set(apic->host, &apic->timer, apic->timer.deadline);
+	vlapic_tsc_moved(&vcpu->apic, by);
 }
 
 static int tsc_write(struct vcpu *vcpu, u64 value)
@@ -120,17 +118,20 @@ static int tsc_write(struct vcpu *vcpu, u64 value)
 	u64 before = vcpu->tsc_offset;
 
 	vcpu->tsc_offset = value - tsc_read();
-	/* The manual ties the two: what moves the TSC moves TSC_ADJUST as far (SDM vol. 3, 18.17.3). */
+	/* The manual ties the two: what moves the TSC moves TSC_ADJUST as far (SDM vol.
+	 * 3, 18.17.3). */
 	vcpu->msrs.tsc_adjust += vcpu->tsc_offset - before;
-	tsc_changed(vcpu);
+	tsc_moved(vcpu, vcpu->tsc_offset - before);
 	return 0;
 }
 
 static int tsc_adjust_write(struct vcpu *vcpu, u64 value)
 {
-	vcpu->tsc_offset += value - vcpu->msrs.tsc_adjust;
+	u64 by = value - vcpu->msrs.tsc_adjust;
+
+	vcpu->tsc_offset += by;
 	vcpu->msrs.tsc_adjust = value;
-	tsc_changed(vcpu);
+	tsc_moved(vcpu, by);
 	return 0;
 }
 

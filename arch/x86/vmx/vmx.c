@@ -140,7 +140,8 @@ static int cpu_enable(void)
 		log_error("VMXON failed on CPU %u", arch_cpu_id());
 		return -EIO;
 	}
-	/* Nothing that was cached before, by whatever ran here, may be used (SDM vol. 3, 29.4.3.3). */
+	/* Nothing that was cached before, by whatever ran here, may be used (SDM vol. 3, 29.4.3.3).
+	 */
 	if ((caps->ept_vpid & EPT_CAP_INVEPT_ALL && invept(INVEPT_ALL, 0)) ||
 	    (caps->ept_vpid & EPT_CAP_INVVPID_ALL && invvpid(INVVPID_ALL, 0)))
 		log_warn("CPU %u refuses INVEPT or INVVPID", arch_cpu_id());
@@ -158,8 +159,8 @@ static void cpu_disable(void)
 }
 
 /*
- * With APIC virtualisation the CPU answers accesses to this page itself, as long as they are mapped to it. A
- * guest that moves its APIC elsewhere is served in software there.
+ * With APIC virtualisation the CPU answers accesses to this page itself, as long as they are mapped
+ * to it. A guest that moves its APIC elsewhere is served in software there.
  */
 static int map_apic_page(struct partition *partition, void *page)
 {
@@ -188,6 +189,23 @@ void vmx_flush_guest(const struct vcpu *vcpu)
 		panic("INVVPID failed");
 }
 
+static u64 xsave_bytes(void)
+{
+	return MAX(guest_cpuid_policy.xsave_bytes, 512U);
+}
+
+static void vcpu_destroy(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (!vmx)
+		return;
+	memory_free(vmx->vmcs, 0);
+	memory_free(vmx->apic_access_page, 0);
+	memory_free(vmx->xsave, memory_order(xsave_bytes()));
+	memory_free(vmx, 0);
+}
+
 static int vcpu_create(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = memory_alloc(0);
@@ -199,7 +217,7 @@ static int vcpu_create(struct vcpu *vcpu)
 	vmx->vmcs_cpu = VMX_NO_CPU;
 	vmx->vmcs = memory_alloc(0);
 	vmx->apic_access_page = memory_alloc(0);
-	vmx->xsave = memory_alloc(memory_order(MAX(guest_cpuid_policy.xsave_bytes, 512U)));
+	vmx->xsave = memory_alloc(memory_order(xsave_bytes()));
 	if (!vmx->vmcs || !vmx->apic_access_page || !vmx->xsave)
 		return -ENOMEM;
 	/* VPID 0 is the hypervisor's (SDM vol. 3, 29.1). */
@@ -240,12 +258,16 @@ static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 	vcpu->cr2 = state->cr2;
 	vcpu->halted = false;
 	vmx->event_set = false;
+	vmx->ept_stale =
+		true; /* a reset leaves nothing in the TLB, the previous run's least of all */
+	memset(vmx->apic_access_page, 0, PAGE_SIZE);
 	vmx->star = vmx->lstar = vmx->cstar = vmx->fmask = vmx->kernel_gs_base = vmx->tsc_aux = 0;
 	memset(vmx->dr, 0, sizeof(vmx->dr));
 	vmx->dr6 = 0xffff0ff0;
 	vmx->xcr0 = 1;
-	/* Power-up FPU state: FCW and MXCSR (SDM vol. 1, 13.6); XSTATE_BV 0 makes XRSTOR do the rest. */
-	memset(vmx->xsave, 0, MAX(guest_cpuid_policy.xsave_bytes, 512U));
+	/* Power-up FPU state: FCW and MXCSR (SDM vol. 1, 13.6); XSTATE_BV 0 makes XRSTOR do the
+	 * rest. */
+	memset(vmx->xsave, 0, xsave_bytes());
 	*(u16 *)vmx->xsave = 0x37f;
 	*(u32 *)(void *)((u8 *)vmx->xsave + 24) = 0x1f80;
 	if (cpu_this()->fpu_owner == vcpu)
@@ -258,22 +280,15 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
 	load(vcpu);
-	if (vcpu->halted) {
-		if (!vmx_interrupt_wakes(vcpu))
-			return VIRT_HALTED;
-		vcpu->halted = false;
-	}
 	vmx_registers_load(vcpu);
 	if (vmx->ept_stale) {
 		vmx_flush_ept(vcpu);
 		vmx_flush_guest(vcpu);
 		vmx->ept_stale = false;
 	}
-	vmx->result = VIRT_ATTENTION;
-	if (!vmx_prepare(vcpu))
-		return vmx->result;
-	vcpu->in_guest = true;
-	if (vmx_run(vcpu, vmx->launched)) {
+	/* From here on a request must come with an interrupt; the ones before it are seen below. */
+	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
+	if (vmx_prepare(vcpu) && vmx_run(vcpu, vmx->launched)) {
 		vmx_entry_failed(vcpu, vmread(INSTRUCTION_ERROR));
 		vmx->result = VIRT_STOPPED;
 	}
@@ -306,6 +321,7 @@ const struct virt_backend virt_vmx = {
 	.cpu_enable = cpu_enable,
 	.cpu_disable = cpu_disable,
 	.vcpu_create = vcpu_create,
+	.vcpu_destroy = vcpu_destroy,
 	.vcpu_reset = vcpu_reset,
 	.vcpu_run = vcpu_run,
 	.vcpu_state = vcpu_state,

@@ -529,11 +529,23 @@ static void cmos(void **state)
 	assert_int_equal(in8(0x71), 240 * MIB / (64 * KIB) >> 8);
 }
 
+/* The PCI configuration address register is 4 bytes at CF8h: its second byte is not the reset
+ * register. */
+static void pci_address_is_no_reset(void **state)
+{
+	(void)state;
+	pc_port_write(pc, 0xcf8, 4, 0x80000400);
+	assert_int_equal(world.events[DEVICE_EVENT_RESET], 0);
+	pc_port_write(pc, 0xcf9, 1, 0x06);
+	assert_int_equal(world.events[DEVICE_EVENT_RESET], 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(pci_address_is_no_reset),
 		T(every_port),
 		T(absent_ports),
 		T(absent_memory),

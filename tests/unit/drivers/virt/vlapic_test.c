@@ -253,8 +253,10 @@ static void priority(void **state)
 	assert_int_equal(rd(VLAPIC_PPR), 0x40);
 	wr(VLAPIC_EOI, 0);
 	assert_int_equal(rd(VLAPIC_PPR), 0x3f);
+	w.changes = 0;
 	wr(VLAPIC_TPR, 0);
 	assert_int_equal(vlapic_pending(&w.apic), -1);
+	assert_int_equal(w.changes, 1); /* though nothing can be delivered: TPR thresholds */
 	w.changes = 0;
 	vlapic_eoi(&w.apic);
 	assert_int_equal(w.changes, 1);

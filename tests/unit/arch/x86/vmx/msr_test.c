@@ -49,6 +49,11 @@ void vmcs_apic_mode(struct vcpu *vcpu unused)
 	panic("vmcs_apic_mode");
 }
 
+void vlapic_tsc_moved(struct vlapic *apic, u64 by)
+{
+	(void)apic, (void)by;
+}
+
 int vlapic_msr_read(struct vlapic *apic unused, u32 msr unused, u64 *value unused)
 {
 	panic("vlapic_msr_read");
