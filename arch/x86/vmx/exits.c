@@ -14,6 +14,7 @@
 #include <bulkhead/log.h>
 #include <bulkhead/memory.h>
 #include <bulkhead/partition.h>
+#include <bulkhead/string.h>
 
 #define VECTOR_DB 1
 #define VECTOR_UD 6
@@ -365,6 +366,18 @@ static u64 check_read(void *context unused, u32 field)
 	return vmread(field);
 }
 
+/* Of all memory that a VMCS points to the checks need only the virtual-APIC page. */
+static bool check_read_memory(void *context, u64 address, void *buffer, size_t bytes)
+{
+	const struct vcpu *vcpu = context;
+	u64 page = memory_physical(vcpu->apic.page);
+
+	if (address < page || address + bytes > page + PAGE_SIZE)
+		return false;
+	memcpy(buffer, vcpu->apic.page + (address - page), bytes);
+	return true;
+}
+
 static void check_report(void *context, const struct entry_violation *violation)
 {
 	char text[256];
@@ -378,6 +391,8 @@ void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error)
 {
 	const struct entry_check check = {
 		.read = check_read,
+		.read_memory = check_read_memory,
+		.context = vcpu,
 		.report = check_report,
 		.caps = &vmx_machine.caps,
 		.basic = msr_read(IA32_VMX_BASIC),
