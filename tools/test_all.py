@@ -60,14 +60,19 @@ class Layer:
         started = time.monotonic()
         environment = {k: v for k, v in os.environ.items()
                        if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")}
-        with open(log_dir / f"{self.name}.log", "w", encoding="utf-8") as log:
+        environment["PYTHONUNBUFFERED"] = "1"
+        log_file = log_dir / f"{self.name}.log"
+        with open(log_file, "wb") as log:
             with subprocess.Popen([*make, self.name], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  env=environment, encoding="utf-8", errors="replace") as process:
-                for line in process.stdout:
-                    print(line, end="", flush=True)
-                    log.write(line)
-                    self.line(line.rstrip("\n"))
+                                  env=environment, bufsize=0) as process:
+                # Passed on as it comes: pytest writes a line bit by bit, over minutes.
+                while piece := process.stdout.read(65536):
+                    for output in (sys.stdout.buffer, log):
+                        output.write(piece)
+                        output.flush()
+        for line in log_file.read_text(encoding="utf-8", errors="replace").splitlines():
+            self.line(line)
         self.finish(process.returncode)
         self.seconds = time.monotonic() - started
 

@@ -180,6 +180,13 @@ class Host:
         raise AssertionError(f"{name} does not become {state}: {row}")
 
 
+def selected(request, parameter):
+    """The values of a parameter among the tests of this module that are to run, each once."""
+    items = [item for item in request.session.items
+             if item.module is request.module and hasattr(item, "callspec")]
+    return list(dict.fromkeys(item.callspec.params[parameter] for item in items))
+
+
 def in_parallel(function, items, workers=2):
     """Call `function` for each item, two at a time. A function that gives an item's result, or raises
     what it raised, when that is asked for."""

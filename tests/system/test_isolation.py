@@ -8,7 +8,7 @@ and carried out only after the first, so the stamps that the two leave bound wha
 """
 import pytest
 
-from host import Host, PROMPT, in_parallel, payload
+from host import Host, PROMPT, in_parallel, payload, selected
 
 MACHINES = [("haswell", 1), ("haswell", 2), ("sandybridge", 1)]
 # What becomes of it, and how long it may take on the host.
@@ -91,8 +91,8 @@ def run_machine(machine):
 
 
 @pytest.fixture(scope="module")
-def results():
-    return in_parallel(run_machine, MACHINES)
+def results(request):
+    return in_parallel(run_machine, selected(request, "machine"))
 
 
 @pytest.mark.long

@@ -3,7 +3,7 @@
 the APIC is software; with and without XSAVE, and so on."""
 import pytest
 
-from host import Host, in_parallel, payload
+from host import Host, in_parallel, payload, selected
 
 MODELS = ["haswell", "cannonlake", "sandybridge", "arrandale", "skylake", "tigerlake"]
 PASSING = ["vmxall", "msrall", "emulate", "debug", "apic"]
@@ -82,8 +82,8 @@ def run_model(model):
 
 
 @pytest.fixture(scope="module")
-def results():
-    return in_parallel(run_model, MODELS)
+def results(request):
+    return in_parallel(run_model, selected(request, "model"))
 
 
 @pytest.mark.long

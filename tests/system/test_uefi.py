@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from host import BUILD, DEBIAN_FILES, ROOT, Host, in_parallel
+from host import BUILD, DEBIAN_FILES, ROOT, Host, in_parallel, selected
 
 WESTMERE = "use an Intel CPU of the Westmere generation (2010) or later"
 UNCHANGED = "Bulkhead was not started. Nothing on this machine has been changed."
@@ -97,7 +97,7 @@ def refuse(name):
     return True
 
 
-def start(_):
+def start():
     """From the firmware to Debian's shell, on two CPUs."""
     with tempfile.TemporaryDirectory(prefix="bulkhead-esp-") as directory:
         volume_make(directory, EXAMPLE, DEBIAN_FILES)
@@ -111,17 +111,12 @@ def start(_):
 
 
 @pytest.fixture(scope="module")
-def results():
-    return in_parallel(lambda name: refuse(name) if name in REFUSALS else start(name),
-                       ["start"] + list(REFUSALS))
+def results(request):
+    names = selected(request, "name")
+    return in_parallel(lambda name: refuse(name) if name in REFUSALS else start(), names)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", REFUSALS)
-def test_refusal(results, name):
+@pytest.mark.parametrize("name", ["start"] + list(REFUSALS))
+def test_loader(results, name):
     assert results(name)
-
-
-@pytest.mark.long
-def test_start(results):
-    assert results("start")

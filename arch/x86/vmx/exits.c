@@ -2,6 +2,7 @@
 /* VM exits: one handler for each reason, and what happens before the guest goes on. */
 #include "vmx.h"
 
+#include "../apic.h"
 #include "../arch_cpu.h"
 #include "../guest_cpuid.h"
 #include "../instructions.h"
@@ -20,6 +21,8 @@
 #define VECTOR_UD 6
 #define VECTOR_GP 13
 #define VECTOR_AC 17
+
+#define HOLD_US 100 /* how soon to look again whether the guest has interrupts on */
 
 #define ENTRY_FAILED BIT(31) /* of the exit reason */
 
@@ -223,12 +226,17 @@ static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
 	panic("EPT misconfiguration at guest address 0x%lx", vmread(GUEST_PHYSICAL_ADDRESS));
 }
 
-/* The preemption timer only brings us here: what is due is looked at before the next entry. */
-static void exit_preemption_timer(struct vcpu *vcpu unused)
+/*
+ * The preemption timer only brings us here: what is due is looked at before the next entry. When it was the
+ * watchdog's turn (thread.h), interrupts are taken that a guest with interrupts masked has hidden from
+ * us. CPUs that follow the manual have none then.
+ */
+static void exit_preemption_timer(struct vcpu *vcpu)
 {
-	/* Interrupts that a guest entered with interrupts masked may have hidden (see the header of
-	 * thread.h). */
+	if (tsc_read() < cpu_this()->slice_end || !apic_pending())
+		return;
 	arch_interrupts_poll();
+	vmx_of(vcpu)->hold_interrupts = true;
 }
 
 typedef void (*exit_handler)(struct vcpu *vcpu);
@@ -301,10 +309,14 @@ static void requeue_interrupted_event(struct vcpu *vcpu)
 }
 
 /* The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the deadline. */
-static void arm_preemption_timer(const struct cpu *cpu)
+static void arm_preemption_timer(const struct cpu *cpu, const struct vmx_vcpu *vmx)
 {
 	u64 deadline = MIN(cpu->timer_next, cpu->slice_end), now = tsc_read();
-	u64 counts = deadline > now ? (deadline - now) >> vmx_machine.caps.preemption_shift : 0;
+	u64 counts;
+
+	if (unlikely(vmx->hold_interrupts))
+		deadline = MIN(deadline, now + mul_div(HOLD_US, arch_tsc_hz(), 1000000));
+	counts = deadline > now ? (deadline - now) >> vmx_machine.caps.preemption_shift : 0;
 
 	vmwrite(PREEMPTION_TIMER, MIN(counts, 0xffffffffUL));
 }
@@ -332,9 +344,9 @@ bool vmx_prepare(struct vcpu *vcpu)
 		}
 		vcpu->halted = false;
 	}
-	if (vcpu->requests)
+	if (vcpu->requests || vmx->hold_interrupts)
 		vmx_interrupt_deliver(vcpu);
-	arm_preemption_timer(cpu);
+	arm_preemption_timer(cpu, vmx);
 	return true;
 }
 

@@ -106,11 +106,29 @@ static void tpr_threshold_update(struct vcpu *vcpu)
 	vmwrite(TPR_THRESHOLD, class && class <= tpr ? class : 0);
 }
 
+/* Nothing pending may show while interrupts are held; what comes meanwhile is looked at after that. */
+static bool interrupts_held(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (likely(!vmx->hold_interrupts))
+		return false;
+	vmx->hold_interrupts = !(vmread(GUEST_RFLAGS) & RFLAGS_IF);
+	if (vmx->hold_interrupts) {
+		if (vmx_machine.controls.apic_registers)
+			vmwrite(GUEST_INTERRUPT_STATUS, vmread(GUEST_INTERRUPT_STATUS) & ~0xffUL);
+		vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
+	}
+	return vmx->hold_interrupts;
+}
+
 void vmx_interrupt_deliver(struct vcpu *vcpu)
 {
 	bool hardware = vmx_machine.controls.apic_registers;
 	bool pic, apic;
 
+	if (interrupts_held(vcpu))
+		return;
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
 	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)

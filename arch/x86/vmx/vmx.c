@@ -258,6 +258,7 @@ static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 	vcpu->cr2 = state->cr2;
 	vcpu->halted = false;
 	vmx->event_set = false;
+	vmx->hold_interrupts = false;
 	vmx->ept_stale =
 		true; /* a reset leaves nothing in the TLB, the previous run's least of all */
 	memset(vmx->apic_access_page, 0, PAGE_SIZE);
