@@ -555,8 +555,7 @@ static void memory_fault(struct config *config, const struct config_partition *p
 	if (left >= CONFIG_MEMORY_MIN)
 		format_text(allowed, sizeof(allowed), "at most %s here", most);
 	else
-		format_text(allowed, sizeof(allowed),
-			    "less memory for the partitions before it");
+		format_text(allowed, sizeof(allowed), "less memory for the partitions before it");
 	config_size_text(available, all);
 	error_add(config, title, &fault, "does not fit: %s of the machine's %s are left", most,
 		  all);

@@ -9,7 +9,8 @@
 void apic_init(void);
 /* On the boot CPU: mask the 8259s, map and mask all I/O APIC inputs. */
 void apic_init_board(const struct boot_info *info);
-/* Once, when the TSC rate is known: how fast the one-shot timer counts where there is no deadline mode. */
+/* Once, when the TSC rate is known: how fast the one-shot timer counts where there is no deadline
+ * mode. */
 void apic_timer_calibrate(void);
 
 u32 apic_id(void);

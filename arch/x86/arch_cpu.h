@@ -21,9 +21,9 @@ struct tss64 {
 
 /* Interrupts that may arrive on a stack that is not to be trusted get stacks of their own. */
 #define IST_DOUBLE_FAULT  1
-#define IST_NMI           2
+#define IST_NMI		  2
 #define IST_MACHINE_CHECK 3
-#define IST_COUNT         3
+#define IST_COUNT	  3
 
 struct arch_cpu {
 	u64 gdt[5];

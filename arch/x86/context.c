@@ -9,11 +9,11 @@ u64 arch_context_new(u64 top, void (*entry)(void *argument), void *argument)
 	u64 *stack = (u64 *)top;
 
 	*--stack = (u64)context_start;
-	*--stack = 0;             /* rbp */
-	*--stack = 0;             /* rbx */
-	*--stack = (u64)entry;    /* r12 */
+	*--stack = 0;		  /* rbp */
+	*--stack = 0;		  /* rbx */
+	*--stack = (u64)entry;	  /* r12 */
 	*--stack = (u64)argument; /* r13 */
-	*--stack = 0;             /* r14 */
-	*--stack = 0;             /* r15 */
+	*--stack = 0;		  /* r14 */
+	*--stack = 0;		  /* r15 */
 	return (u64)stack;
 }

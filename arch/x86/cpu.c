@@ -49,7 +49,7 @@ const char *arch_cpu_name(void)
 static void gdt_setup(struct arch_cpu *arch)
 {
 	u64 base = (u64)&arch->tss;
-	struct descriptor_pointer pointer = { sizeof(arch->gdt) - 1, (u64)arch->gdt };
+	struct descriptor_pointer pointer = {sizeof(arch->gdt) - 1, (u64)arch->gdt};
 
 	arch->gdt[0] = 0;
 	arch->gdt[1] = 0x00af9b000000ffff;
@@ -65,7 +65,7 @@ static void gdt_setup(struct arch_cpu *arch)
 /* Protections that this CPU has, and no more of the firmware's choices. */
 static void control_registers_setup(void)
 {
-	struct cpuid features = cpuid(1, 0), extended = { 0 };
+	struct cpuid features = cpuid(1, 0), extended = {0};
 	u64 cr4 = CR4_PAE | CR4_PGE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 	if (cpuid(0, 0).eax >= 7)

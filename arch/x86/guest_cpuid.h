@@ -23,13 +23,13 @@ struct guest_cpuid {
 	u32 highest_basic, highest_extended;
 
 	/* What follows from them, for whoever virtualises registers. */
-	u64 cr4_allowed;   /* bits that a guest may set */
+	u64 cr4_allowed; /* bits that a guest may set */
 	u64 efer_allowed;
-	u64 xcr0_allowed;  /* 0: no XSAVE */
-	u32 xsave_bytes;   /* area for all of xcr0_allowed */
+	u64 xcr0_allowed; /* 0: no XSAVE */
+	u32 xsave_bytes;  /* area for all of xcr0_allowed */
 	bool rdtscp, tsc_deadline, x2apic, invpcid, tsc_adjust;
 	u32 physical_bits;
-	u32 bus_divisor;   /* TSC ticks per tick of the undivided APIC timer, as leaf 15h implies */
+	u32 bus_divisor; /* TSC ticks per tick of the undivided APIC timer, as leaf 15h implies */
 };
 
 struct guest_cpuid_options {
@@ -49,7 +49,7 @@ struct guest_cpuid_vcpu {
 	u64 xcr0;
 };
 
-struct cpuid guest_cpuid_query(const struct guest_cpuid *policy, const struct guest_cpuid_vcpu *vcpu,
-			       u32 leaf, u32 subleaf);
+struct cpuid guest_cpuid_query(const struct guest_cpuid *policy,
+			       const struct guest_cpuid_vcpu *vcpu, u32 leaf, u32 subleaf);
 
 extern struct guest_cpuid guest_cpuid_policy; /* this machine's */

@@ -116,39 +116,40 @@ struct descriptor_pointer {
 } packed;
 
 /* MSRs. Names are the manual's (SDM vol. 4). */
-#define IA32_TSC               0x10
-#define IA32_PLATFORM_ID       0x17
-#define IA32_APIC_BASE         0x1b
-#define IA32_FEATURE_CONTROL   0x3a
-#define IA32_TSC_ADJUST        0x3b
-#define IA32_BIOS_SIGN_ID      0x8b
-#define IA32_MTRRCAP           0xfe
-#define IA32_SYSENTER_CS       0x174
-#define IA32_SYSENTER_ESP      0x175
-#define IA32_SYSENTER_EIP      0x176
-#define IA32_MCG_CAP           0x179
-#define IA32_MCG_STATUS        0x17a
-#define IA32_MISC_ENABLE       0x1a0
-#define IA32_DEBUGCTL          0x1d9
-#define IA32_PAT               0x277
-#define IA32_MTRR_PHYSBASE0    0x200
-#define IA32_MTRR_FIX64K       0x250
-#define IA32_MTRR_DEF_TYPE     0x2ff
-#define IA32_VMX_BASIC         0x480
-#define IA32_TSC_DEADLINE      0x6e0
-#define IA32_X2APIC_BASE       0x800
-#define IA32_XSS               0xda0
-#define IA32_EFER              0xc0000080
-#define IA32_STAR              0xc0000081
-#define IA32_LSTAR             0xc0000082
-#define IA32_CSTAR             0xc0000083
-#define IA32_FMASK             0xc0000084
-#define IA32_FS_BASE           0xc0000100
-#define IA32_GS_BASE           0xc0000101
-#define IA32_KERNEL_GS_BASE    0xc0000102
-#define IA32_TSC_AUX           0xc0000103
+#define IA32_TSC	     0x10
+#define IA32_PLATFORM_ID     0x17
+#define IA32_APIC_BASE	     0x1b
+#define IA32_FEATURE_CONTROL 0x3a
+#define IA32_TSC_ADJUST	     0x3b
+#define IA32_BIOS_SIGN_ID    0x8b
+#define IA32_MTRRCAP	     0xfe
+#define IA32_SYSENTER_CS     0x174
+#define IA32_SYSENTER_ESP    0x175
+#define IA32_SYSENTER_EIP    0x176
+#define IA32_MCG_CAP	     0x179
+#define IA32_MCG_STATUS	     0x17a
+#define IA32_MISC_ENABLE     0x1a0
+#define IA32_DEBUGCTL	     0x1d9
+#define IA32_PAT	     0x277
+#define IA32_MTRR_PHYSBASE0  0x200
+#define IA32_MTRR_FIX64K     0x250
+#define IA32_MTRR_DEF_TYPE   0x2ff
+#define IA32_VMX_BASIC	     0x480
+#define IA32_TSC_DEADLINE    0x6e0
+#define IA32_X2APIC_BASE     0x800
+#define IA32_XSS	     0xda0
+#define IA32_EFER	     0xc0000080
+#define IA32_STAR	     0xc0000081
+#define IA32_LSTAR	     0xc0000082
+#define IA32_CSTAR	     0xc0000083
+#define IA32_FMASK	     0xc0000084
+#define IA32_FS_BASE	     0xc0000100
+#define IA32_GS_BASE	     0xc0000101
+#define IA32_KERNEL_GS_BASE  0xc0000102
+#define IA32_TSC_AUX	     0xc0000103
 
-/* PA0=WB PA1=WT PA2=UC- PA3=UC PA4=WB PA5=WP PA6=UC- PA7=WC: what page_table_format_host expects. */
+/* PA0=WB PA1=WT PA2=UC- PA3=UC PA4=WB PA5=WP PA6=UC- PA7=WC: what page_table_format_host expects.
+ */
 #define PAT_VALUE 0x0107050600070406UL
 /* PAT after power-up (SDM vol. 3, table 12-12). */
 #define PAT_RESET 0x0007040600070406UL

@@ -64,7 +64,7 @@ static void table_fill(void)
 
 void interrupt_table_load(void)
 {
-	struct descriptor_pointer pointer = { sizeof(table) - 1, (u64)table };
+	struct descriptor_pointer pointer = {sizeof(table) - 1, (u64)table};
 
 	if (!table[0].type)
 		table_fill();
@@ -115,8 +115,8 @@ void interrupt_handle(struct interrupt_frame *frame)
 	if (interrupt_fixup(frame))
 		return;
 	if (frame->vector == VECTOR_NMI) {
-		/* Another CPU's panic stops us this way. Any other NMI has no cause that we know; it
-		 * may have come in the middle of anything, so it is counted only. */
+		/* Another CPU's panic stops us this way. Any other NMI has no cause that we know;
+		 * it may have come in the middle of anything, so it is counted only. */
 		panic_stop_if_under_way();
 		cpu_this()->nmis++;
 		return;

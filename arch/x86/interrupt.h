@@ -26,11 +26,12 @@ enum interrupt_vector {
 
 void interrupt_table_load(void);
 
-/* Route a vector at or above 32 to `handler`, which runs with interrupts off and may not wait. Set up
- * before the source is enabled; never taken back. */
+/* Route a vector at or above 32 to `handler`, which runs with interrupts off and may not wait. Set
+ * up before the source is enabled; never taken back. */
 void interrupt_handler_set(u8 vector, void (*handler)(void *context), void *context);
 
-/* Run the handler of an external interrupt that the CPU has acknowledged by other means (VM exit). */
+/* Run the handler of an external interrupt that the CPU has acknowledged by other means (VM exit).
+ */
 void interrupt_run(u8 vector);
 
 void interrupt_handle(struct interrupt_frame *frame);

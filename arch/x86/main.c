@@ -12,18 +12,18 @@
 #include "smp.h"
 #include "tsc.h"
 
+#include <bulkhead/acpi.h>
 #include <bulkhead/arch.h>
 #include <bulkhead/boot_files.h>
 #include <bulkhead/config.h>
 #include <bulkhead/console.h>
 #include <bulkhead/error.h>
+#include <bulkhead/framebuffer.h>
 #include <bulkhead/log.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/virt.h>
-#include <bulkhead/acpi.h>
-#include <bulkhead/framebuffer.h>
 
 noreturn void core_main(u64 info);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our own bug: report and stop. What is written here goes straight to the log's sinks, waits for no lock,
- * and survives failing itself: a second panic on the same CPU says so in one line and stops.
+ * Our own bug: report and stop. What is written here goes straight to the log's sinks, waits for no
+ * lock, and survives failing itself: a second panic on the same CPU says so in one line and stops.
  */
 #include "panic.h"
 
@@ -15,7 +15,7 @@
 #include <bulkhead/log.h>
 
 #define BACKTRACE_DEPTH 16
-#define LOG_LINES       10
+#define LOG_LINES	10
 
 extern char core_start[], core_rodata[];
 
@@ -124,7 +124,8 @@ static void say_log(void)
 
 static void say_headline(void)
 {
-	say("\n*** Bulkhead panic on CPU %u (APIC id %u) ***\n", arch_cpu_id(), cpu_this()->apic_id);
+	say("\n*** Bulkhead panic on CPU %u (APIC id %u) ***\n", arch_cpu_id(),
+	    cpu_this()->apic_id);
 }
 
 static noreturn void panic_end(void)
@@ -152,17 +153,28 @@ void panic(const char *format, ...)
 }
 
 static const char *const exception_names[32] = {
-	"divide error",        "debug",
-	"NMI",                 "breakpoint",
-	"overflow",            "bound range",
-	"invalid opcode",      "device not available",
-	"double fault",        "coprocessor overrun",
-	"invalid TSS",         "segment not present",
-	"stack fault",         "general protection",
-	"page fault",          "reserved",
-	"x87 error",           "alignment check",
-	"machine check",       "SIMD error",
-	"virtualization",      "control protection",
+	"divide error",
+	"debug",
+	"NMI",
+	"breakpoint",
+	"overflow",
+	"bound range",
+	"invalid opcode",
+	"device not available",
+	"double fault",
+	"coprocessor overrun",
+	"invalid TSS",
+	"segment not present",
+	"stack fault",
+	"general protection",
+	"page fault",
+	"reserved",
+	"x87 error",
+	"alignment check",
+	"machine check",
+	"SIMD error",
+	"virtualization",
+	"control protection",
 };
 
 void panic_frame(const struct interrupt_frame *frame)

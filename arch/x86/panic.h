@@ -7,5 +7,6 @@
 /* In an NMI: stop for good when another CPU has panicked. */
 void panic_stop_if_under_way(void);
 
-/* The function that contains `address`, by the table that the build appends; "?" when there is none. */
+/* The function that contains `address`, by the table that the build appends; "?" when there is
+ * none. */
 const char *symbol_name(u64 address, u64 *offset);

@@ -82,7 +82,8 @@ static bool start(const struct cpu *cpu, u64 page)
 void smp_start(const struct boot_info *info, u32 limit, int (*prepare)(void), void (*work)(void))
 {
 	const struct boot_cpu *found = memory_boot(info->cpus);
-	u8 *page = memory_map_io(info->trampoline_page, PAGE_SIZE, PAGE_READ | PAGE_WRITE, MEMORY_WB);
+	u8 *page =
+		memory_map_io(info->trampoline_page, PAGE_SIZE, PAGE_READ | PAGE_WRITE, MEMORY_WB);
 	u64 root = memory_trampoline_root(info->trampoline_page);
 	struct trampoline_parameters *parameters;
 
@@ -104,7 +105,7 @@ void smp_start(const struct boot_info *info, u32 limit, int (*prepare)(void), vo
 			log_error("no room for CPU with APIC id %u", found[i].apic_id);
 			continue;
 		}
-		*parameters = (struct trampoline_parameters){ root, cpu->arch->boot_stack, (u64)cpu };
+		*parameters = (struct trampoline_parameters){root, cpu->arch->boot_stack, (u64)cpu};
 		__asm__ volatile("mfence" ::: "memory");
 		if (start(cpu, info->trampoline_page)) {
 			__atomic_add_fetch(&online, 1, __ATOMIC_RELEASE);

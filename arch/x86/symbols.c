@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Function names for backtraces. tools/symbols.py makes the table from the linked core, which is then
- * linked once more with it: addresses as offsets from the image's start, ascending.
+ * Function names for backtraces. tools/symbols.py makes the table from the linked core, which is
+ * then linked once more with it: addresses as offsets from the image's start, ascending.
  */
 #include "panic.h"
 

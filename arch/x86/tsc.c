@@ -7,15 +7,15 @@
 #include <bulkhead/arch.h>
 #include <bulkhead/log.h>
 
-#define PIT_HZ            1193182UL
-#define PIT_CHANNEL_2     0x42
-#define PIT_COMMAND       0x43
-#define PIT_ONE_SHOT_2    0xb0 /* channel 2, low then high byte, mode 0, binary */
-#define PORT_B            0x61
-#define PORT_B_GATE_2     1
-#define PORT_B_SPEAKER    2
-#define PORT_B_OUT_2      0x20
-#define MEASURE_COUNT     11932 /* 10 ms */
+#define PIT_HZ		  1193182UL
+#define PIT_CHANNEL_2	  0x42
+#define PIT_COMMAND	  0x43
+#define PIT_ONE_SHOT_2	  0xb0 /* channel 2, low then high byte, mode 0, binary */
+#define PORT_B		  0x61
+#define PORT_B_GATE_2	  1
+#define PORT_B_SPEAKER	  2
+#define PORT_B_OUT_2	  0x20
+#define MEASURE_COUNT	  11932 /* 10 ms */
 #define MEASURE_POLLS_MAX 10000000
 
 static u64 hz;
@@ -47,7 +47,7 @@ static u64 measure(void)
 static u64 announced(void)
 {
 	u32 highest = cpuid(0, 0).eax;
-	struct cpuid r = { 0 };
+	struct cpuid r = {0};
 
 	if (highest >= 0x15)
 		r = cpuid(0x15, 0);
@@ -66,11 +66,14 @@ void tsc_init(void)
 
 	start = tsc_read();
 	if (!measured && !said)
-		panic("the TSC's rate is not known: no 8254 to measure it, no CPUID leaf 15h or 16h");
+		panic("the TSC's rate is not known: no 8254 to measure it, no CPUID leaf 15h or "
+		      "16h");
 	/* The announced rate is exact, unless an emulator announces another machine's. */
-	if (said && measured && (said > measured + measured / 50 || said < measured - measured / 50)) {
-		log_warn("CPUID says that the TSC runs at %lu kHz, measured are %lu kHz: using that",
-			 said / 1000, measured / 1000);
+	if (said && measured &&
+	    (said > measured + measured / 50 || said < measured - measured / 50)) {
+		log_warn(
+			"CPUID says that the TSC runs at %lu kHz, measured are %lu kHz: using that",
+			said / 1000, measured / 1000);
 		said = 0;
 	}
 	hz = said ? said : measured;

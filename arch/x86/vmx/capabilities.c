@@ -18,53 +18,49 @@ struct feature {
 };
 
 static const struct feature pin_features[] = {
-	{ PIN_EXTERNAL_INTERRUPT, true, "external-interrupt exiting" },
-	{ PIN_NMI, true, "NMI exiting" },
-	{ PIN_VIRTUAL_NMI, true, "virtual NMIs" },
-	{ PIN_PREEMPTION_TIMER, true, "VMX-preemption timer" },
+	{PIN_EXTERNAL_INTERRUPT, true, "external-interrupt exiting"},
+	{PIN_NMI, true, "NMI exiting"},
+	{PIN_VIRTUAL_NMI, true, "virtual NMIs"},
+	{PIN_PREEMPTION_TIMER, true, "VMX-preemption timer"},
 };
 
 static const struct feature cpu_features[] = {
-	{ CPU_TSC_OFFSETTING, true, "TSC offsetting" },
-	{ CPU_HLT, true, "HLT exiting" },
-	{ CPU_MWAIT, true, "MWAIT exiting" },
-	{ CPU_RDPMC, true, "RDPMC exiting" },
-	{ CPU_TPR_SHADOW, true, "TPR shadow" },
-	{ CPU_IO_BITMAPS, true, "I/O bitmaps" },
-	{ CPU_MSR_BITMAPS, true, "MSR bitmaps" },
-	{ CPU_MONITOR, true, "MONITOR exiting" },
-	{ CPU_SECONDARY, true, "secondary controls" },
+	{CPU_TSC_OFFSETTING, true, "TSC offsetting"}, {CPU_HLT, true, "HLT exiting"},
+	{CPU_MWAIT, true, "MWAIT exiting"},	      {CPU_RDPMC, true, "RDPMC exiting"},
+	{CPU_TPR_SHADOW, true, "TPR shadow"},	      {CPU_IO_BITMAPS, true, "I/O bitmaps"},
+	{CPU_MSR_BITMAPS, true, "MSR bitmaps"},	      {CPU_MONITOR, true, "MONITOR exiting"},
+	{CPU_SECONDARY, true, "secondary controls"},
 };
 
 static const struct feature cpu2_features[] = {
-	{ CPU2_EPT, true, "EPT" },
-	{ CPU2_UNRESTRICTED, true, "unrestricted guest" },
-	{ CPU2_VPID, true, "VPID" },
-	{ CPU2_WBINVD, false, "WBINVD exiting" },
-	{ CPU2_RDTSCP, false, "RDTSCP" },
-	{ CPU2_INVPCID, false, "INVPCID" },
-	{ CPU2_ENCLS, false, "ENCLS exiting" },
+	{CPU2_EPT, true, "EPT"},
+	{CPU2_UNRESTRICTED, true, "unrestricted guest"},
+	{CPU2_VPID, true, "VPID"},
+	{CPU2_WBINVD, false, "WBINVD exiting"},
+	{CPU2_RDTSCP, false, "RDTSCP"},
+	{CPU2_INVPCID, false, "INVPCID"},
+	{CPU2_ENCLS, false, "ENCLS exiting"},
 };
 
 static const struct feature exit_features[] = {
-	{ EXIT_SAVE_DEBUG, true, "save debug controls" },
-	{ EXIT_HOST_64, true, "64-bit host" },
-	{ EXIT_ACKNOWLEDGE, true, "acknowledge interrupt on exit" },
-	{ EXIT_SAVE_PAT, true, "save IA32_PAT" },
-	{ EXIT_LOAD_PAT, true, "load IA32_PAT at exit" },
-	{ EXIT_SAVE_EFER, true, "save IA32_EFER" },
-	{ EXIT_LOAD_EFER, true, "load IA32_EFER at exit" },
+	{EXIT_SAVE_DEBUG, true, "save debug controls"},
+	{EXIT_HOST_64, true, "64-bit host"},
+	{EXIT_ACKNOWLEDGE, true, "acknowledge interrupt on exit"},
+	{EXIT_SAVE_PAT, true, "save IA32_PAT"},
+	{EXIT_LOAD_PAT, true, "load IA32_PAT at exit"},
+	{EXIT_SAVE_EFER, true, "save IA32_EFER"},
+	{EXIT_LOAD_EFER, true, "load IA32_EFER at exit"},
 };
 
 static const struct feature entry_features[] = {
-	{ ENTRY_LOAD_DEBUG, true, "load debug controls" },
-	{ ENTRY_LOAD_PAT, true, "load IA32_PAT at entry" },
-	{ ENTRY_LOAD_EFER, true, "load IA32_EFER at entry" },
+	{ENTRY_LOAD_DEBUG, true, "load debug controls"},
+	{ENTRY_LOAD_PAT, true, "load IA32_PAT at entry"},
+	{ENTRY_LOAD_EFER, true, "load IA32_EFER at entry"},
 };
 
 static struct vmx_allowed allowed(u64 msr)
 {
-	return (struct vmx_allowed){ .must = (u32)msr, .may = (u32)(msr >> 32) };
+	return (struct vmx_allowed){.must = (u32)msr, .may = (u32)(msr >> 32)};
 }
 
 void vmx_capabilities_read(struct vmx_capabilities *caps, u64 (*msr)(void *context, u32 msr),
@@ -74,7 +70,7 @@ void vmx_capabilities_read(struct vmx_capabilities *caps, u64 (*msr)(void *conte
 	bool exact = basic & BASIC_TRUE_CONTROLS;
 	bool secondary;
 
-	*caps = (struct vmx_capabilities){ .physical_bits = physical_bits };
+	*caps = (struct vmx_capabilities){.physical_bits = physical_bits};
 	caps->revision = basic & BITS(30, 0);
 	caps->region_bytes = basic >> 32 & 0x1fff;
 	caps->misc = msr(context, IA32_VMX_MISC);
@@ -83,13 +79,12 @@ void vmx_capabilities_read(struct vmx_capabilities *caps, u64 (*msr)(void *conte
 	caps->cr0_fixed1 = msr(context, IA32_VMX_CR0_FIXED1);
 	caps->cr4_fixed0 = msr(context, IA32_VMX_CR4_FIXED0);
 	caps->cr4_fixed1 = msr(context, IA32_VMX_CR4_FIXED1);
-	caps->pin = allowed(
-		msr(context, exact ? IA32_VMX_TRUE_PINBASED_CTLS : IA32_VMX_PINBASED_CTLS));
+	caps->pin =
+		allowed(msr(context, exact ? IA32_VMX_TRUE_PINBASED_CTLS : IA32_VMX_PINBASED_CTLS));
 	caps->cpu = allowed(
 		msr(context, exact ? IA32_VMX_TRUE_PROCBASED_CTLS : IA32_VMX_PROCBASED_CTLS));
 	caps->exit = allowed(msr(context, exact ? IA32_VMX_TRUE_EXIT_CTLS : IA32_VMX_EXIT_CTLS));
-	caps->entry =
-		allowed(msr(context, exact ? IA32_VMX_TRUE_ENTRY_CTLS : IA32_VMX_ENTRY_CTLS));
+	caps->entry = allowed(msr(context, exact ? IA32_VMX_TRUE_ENTRY_CTLS : IA32_VMX_ENTRY_CTLS));
 	secondary = caps->cpu.may & CPU_SECONDARY;
 	if (secondary)
 		caps->cpu2 = allowed(msr(context, IA32_VMX_PROCBASED_CTLS2));
@@ -100,7 +95,7 @@ void vmx_capabilities_read(struct vmx_capabilities *caps, u64 (*msr)(void *conte
 
 static struct vmx_allowed both(struct vmx_allowed a, struct vmx_allowed b)
 {
-	return (struct vmx_allowed){ .must = a.must | b.must, .may = a.may & b.may };
+	return (struct vmx_allowed){.must = a.must | b.must, .may = a.may & b.may};
 }
 
 void vmx_capabilities_merge(struct vmx_capabilities *all, const struct vmx_capabilities *one)
@@ -140,12 +135,12 @@ static int check_ept(const struct vmx_capabilities *caps, char *missing)
 		u64 bit;
 		const char *name;
 	} needed[] = {
-		{ EPT_CAP_WALK_4, "4-level EPT" },
-		{ EPT_CAP_WB, "write-back EPT structures" },
-		{ EPT_CAP_INVEPT, "INVEPT" },
-		{ EPT_CAP_INVVPID, "INVVPID" },
-		{ EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL, "INVEPT of a context" },
-		{ EPT_CAP_INVVPID_SINGLE | EPT_CAP_INVVPID_ALL, "INVVPID of a context" },
+		{EPT_CAP_WALK_4, "4-level EPT"},
+		{EPT_CAP_WB, "write-back EPT structures"},
+		{EPT_CAP_INVEPT, "INVEPT"},
+		{EPT_CAP_INVVPID, "INVVPID"},
+		{EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL, "INVEPT of a context"},
+		{EPT_CAP_INVVPID_SINGLE | EPT_CAP_INVVPID_ALL, "INVVPID of a context"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
@@ -158,8 +153,8 @@ static int check_ept(const struct vmx_capabilities *caps, char *missing)
 }
 
 /*
- * APIC virtualisation is used whole or not at all: registers, interrupt delivery and the access page go
- * together, and the software path is complete without any of them.
+ * APIC virtualisation is used whole or not at all: registers, interrupt delivery and the access
+ * page go together, and the software path is complete without any of them.
  */
 static void choose_apic(const struct vmx_capabilities *caps, u32 hide,
 			struct vmx_controls *controls)
@@ -181,7 +176,7 @@ int vmx_controls_choose(const struct vmx_capabilities *caps, u32 hide,
 {
 	int error;
 
-	*controls = (struct vmx_controls){ 0 };
+	*controls = (struct vmx_controls){0};
 	error = CHOOSE(pin);
 	error = error ? error : CHOOSE(cpu);
 	error = error ? error : CHOOSE(cpu2);

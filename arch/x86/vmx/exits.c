@@ -227,9 +227,9 @@ static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
 }
 
 /*
- * The preemption timer only brings us here: what is due is looked at before the next entry. When it was the
- * watchdog's turn (thread.h), interrupts are taken that a guest with interrupts masked has hidden from
- * us. CPUs that follow the manual have none then.
+ * The preemption timer only brings us here: what is due is looked at before the next entry. When it
+ * was the watchdog's turn (thread.h), interrupts are taken that a guest with interrupts masked has
+ * hidden from us. CPUs that follow the manual have none then.
  */
 static void exit_preemption_timer(struct vcpu *vcpu)
 {

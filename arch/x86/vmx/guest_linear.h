@@ -20,10 +20,10 @@ enum guest_segment {
 	GUEST_SEGMENT_GS,
 };
 
-bool guest_linear_check(struct vcpu *vcpu, unsigned segment, u64 offset, unsigned bytes, bool write)
-	must_check;
-bool guest_linear_read(struct vcpu *vcpu, unsigned segment, u64 offset, void *data, unsigned bytes)
-	must_check;
+bool guest_linear_check(struct vcpu *vcpu, unsigned segment, u64 offset, unsigned bytes,
+			bool write) must_check;
+bool guest_linear_read(struct vcpu *vcpu, unsigned segment, u64 offset, void *data,
+		       unsigned bytes) must_check;
 bool guest_linear_write(struct vcpu *vcpu, unsigned segment, u64 offset, const void *data,
 			unsigned bytes) must_check;
 

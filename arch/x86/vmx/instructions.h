@@ -48,7 +48,7 @@ failed:
 				      : "cc", "memory"                                             \
 				      : failed);                                                   \
 		return 0;                                                                          \
-failed:                                                                                            \
+	failed:                                                                                    \
 		return -EIO;                                                                       \
 	}
 VMX_REGION_INSTRUCTION(vmxon)
@@ -70,7 +70,7 @@ static inline must_check int invept(enum invept_type type, u64 ept_pointer)
 {
 	const struct {
 		u64 ept_pointer, reserved;
-	} descriptor = { ept_pointer, 0 };
+	} descriptor = {ept_pointer, 0};
 
 	__asm__ goto volatile("invept %0, %1\n\tjna %l[failed]"
 			      :
@@ -86,7 +86,7 @@ static inline must_check int invvpid(enum invvpid_type type, u16 vpid)
 {
 	const struct {
 		u64 vpid, address;
-	} descriptor = { vpid, 0 };
+	} descriptor = {vpid, 0};
 
 	__asm__ goto volatile("invvpid %0, %1\n\tjna %l[failed]"
 			      :

@@ -106,7 +106,8 @@ static void tpr_threshold_update(struct vcpu *vcpu)
 	vmwrite(TPR_THRESHOLD, class && class <= tpr ? class : 0);
 }
 
-/* Nothing pending may show while interrupts are held; what comes meanwhile is looked at after that. */
+/* Nothing pending may show while interrupts are held; what comes meanwhile is looked at after that.
+ */
 static bool interrupts_held(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);

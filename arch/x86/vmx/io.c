@@ -8,15 +8,15 @@
 #include <bulkhead/exit.h>
 
 /* Exit qualification for I/O instructions (SDM vol. 3, table 28-5). */
-#define IO_BYTES(q)  (((unsigned)(q)&7) + 1)
-#define IO_IN        BIT(3)
-#define IO_STRING    BIT(4)
-#define IO_REP       BIT(5)
-#define IO_PORT(q)   ((u16)((q) >> 16))
+#define IO_BYTES(q) (((unsigned)(q)&7) + 1)
+#define IO_IN	    BIT(3)
+#define IO_STRING   BIT(4)
+#define IO_REP	    BIT(5)
+#define IO_PORT(q)  ((u16)((q) >> 16))
 
 /* Instruction information for INS and OUTS (SDM vol. 3, table 28-9). */
 #define INFO_ADDRESS_SIZE(i) ((i) >> 7 & 7)
-#define INFO_SEGMENT(i)      ((i) >> 15 & 7)
+#define INFO_SEGMENT(i)	     ((i) >> 15 & 7)
 
 static void read_port(struct vcpu *vcpu, u16 port, unsigned bytes)
 {
@@ -30,7 +30,7 @@ static void read_port(struct vcpu *vcpu, u16 port, unsigned bytes)
 
 static u64 address_mask(unsigned size_code)
 {
-	static const u64 masks[] = { 0xffff, 0xffffffff, ~0UL };
+	static const u64 masks[] = {0xffff, 0xffffffff, ~0UL};
 
 	return masks[MIN(size_code, 2U)];
 }

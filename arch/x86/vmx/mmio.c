@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Instructions that the hypervisor carries out in the guest's place: accesses to device memory
- * (EPT violations outside RAM, APIC accesses that hardware does not answer), and the memory side of string
- * port accesses.
+ * (EPT violations outside RAM, APIC accesses that hardware does not answer), and the memory side of
+ * string port accesses.
  */
 #include "vmx.h"
 
@@ -80,7 +80,8 @@ static int access_physical(struct vcpu *vcpu, u64 gpa, void *data, unsigned byte
 			memcpy(data, at, bytes);
 		return 0;
 	}
-	/* Devices take up to 8 bytes at a time within an aligned word; wider ones are several accesses. */
+	/* Devices take up to 8 bytes at a time within an aligned word; wider ones are several
+	 * accesses. */
 	while (bytes) {
 		unsigned room = 8 - (unsigned)(gpa & 7), count = 8;
 		u64 value = 0;
@@ -108,15 +109,15 @@ struct linear_access {
 };
 
 /*
- * An access by linear address. Both pages are translated before anything is touched, so that a fault on the
- * second leaves the first alone.
+ * An access by linear address. Both pages are translated before anything is touched, so that a
+ * fault on the second leaves the first alone.
  */
 static int access_linear(struct linear_access *access, u64 linear, void *data, unsigned bytes,
 			 bool write, bool touch)
 {
 	unsigned first = (unsigned)MIN((u64)bytes, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
-	u32 rights = (write ? EMULATE_ACCESS_WRITE : 0) |
-		     (guest_cpl() == 3 ? EMULATE_ACCESS_USER : 0);
+	u32 rights =
+		(write ? EMULATE_ACCESS_WRITE : 0) | (guest_cpl() == 3 ? EMULATE_ACCESS_USER : 0);
 	u64 gpa[2];
 	int error = emulate_translate(&access->paging, linear, rights, &gpa[0], &access->fault);
 
@@ -136,7 +137,8 @@ static int memory_read(struct emulate_cpu *cpu, u64 linear, void *data, unsigned
 {
 	struct linear_access *access = cpu->context;
 	/* What is going to be written must be writable before a device is read. */
-	int error = cpu->read_for_write ? access_linear(access, linear, data, bytes, true, false) : 0;
+	int error =
+		cpu->read_for_write ? access_linear(access, linear, data, bytes, true, false) : 0;
 
 	error = error ? error : access_linear(access, linear, data, bytes, false, true);
 	cpu->fault = access->fault;
@@ -155,7 +157,7 @@ static int memory_write(struct emulate_cpu *cpu, u64 linear, const void *data, u
 	return error;
 }
 
-static const struct emulate_memory_ops memory_ops = { memory_read, memory_write };
+static const struct emulate_memory_ops memory_ops = {memory_read, memory_write};
 
 static void segment_fill(struct cpu_segment *segment, unsigned which)
 {
@@ -178,8 +180,8 @@ static enum cpu_mode guest_mode(const struct cpu_segment *cs)
 
 static void cpu_fill(struct vcpu *vcpu, struct emulate_cpu *cpu, struct linear_access *access)
 {
-	struct cpu_segment *segments[] = { &cpu->es, &cpu->cs, &cpu->ss,
-					   &cpu->ds, &cpu->fs, &cpu->gs };
+	struct cpu_segment *segments[] = {&cpu->es, &cpu->cs, &cpu->ss,
+					  &cpu->ds, &cpu->fs, &cpu->gs};
 
 	*cpu = (struct emulate_cpu){
 		.gpr = vcpu->gpr,
@@ -236,7 +238,7 @@ static void unknown_instruction(struct vcpu *vcpu, const u8 *code, unsigned byte
 
 void vmx_emulate(struct vcpu *vcpu)
 {
-	struct linear_access access = { 0 };
+	struct linear_access access = {0};
 	struct emulate_cpu cpu;
 	u8 code[INSTRUCTION_BYTES_MAX];
 	unsigned bytes;
@@ -264,12 +266,12 @@ void vmx_emulate(struct vcpu *vcpu)
 	}
 }
 
-/* Linear address of segment:offset for a string port access, by the segment's base; a segment's limit is not
- * looked at. */
+/* Linear address of segment:offset for a string port access, by the segment's base; a segment's
+ * limit is not looked at. */
 static int guest_linear_access(struct vcpu *vcpu, unsigned segment, u64 offset, void *data,
 			       unsigned bytes, bool write, bool touch)
 {
-	struct linear_access access = { .vcpu = vcpu };
+	struct linear_access access = {.vcpu = vcpu};
 	struct cpu_segment cs;
 	u64 linear;
 	int error;

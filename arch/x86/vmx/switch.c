@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers that neither VM entry nor the hypervisor touches: FPU and vector state, debug registers, SYSCALL
- * MSRs, CR2. They stay in the CPU until another vCPU comes to it.
+ * Registers that neither VM entry nor the hypervisor touches: FPU and vector state, debug
+ * registers, SYSCALL MSRs, CR2. They stay in the CPU until another vCPU comes to it.
  */
 #include "vmx.h"
 

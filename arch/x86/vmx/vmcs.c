@@ -11,9 +11,9 @@
 #include <bulkhead/partition.h>
 
 /*
- * #AC and #DB are taken although guests handle them themselves: a guest whose handler raises them again
- * without end would otherwise keep the CPU in event delivery, where no interrupt and no timer reaches
- * it. #MC concerns the machine.
+ * #AC and #DB are taken although guests handle them themselves: a guest whose handler raises them
+ * again without end would otherwise keep the CPU in event delivery, where no interrupt and no timer
+ * reaches it. #MC concerns the machine.
  */
 #define EXCEPTIONS (BIT(1) | BIT(17) | BIT(18))
 
@@ -28,8 +28,10 @@ struct segment_fields {
 };
 
 #define SEGMENT(NAME, name)                                                                        \
-	{ GUEST_##NAME##_SELECTOR, GUEST_##NAME##_BASE, GUEST_##NAME##_LIMIT, GUEST_##NAME##_RIGHTS, \
-	  offsetof(struct cpu_state, name) }
+	{                                                                                          \
+		GUEST_##NAME##_SELECTOR, GUEST_##NAME##_BASE, GUEST_##NAME##_LIMIT,                \
+			GUEST_##NAME##_RIGHTS, offsetof(struct cpu_state, name)                    \
+	}
 
 static const struct segment_fields segments[] = {
 	SEGMENT(ES, es), SEGMENT(CS, cs), SEGMENT(SS, ss),     SEGMENT(DS, ds),
@@ -130,16 +132,16 @@ static void control_registers_setup(const struct cpu_state *state)
 	vmwrite(GUEST_CR4, (state->cr4 | caps->cr4_fixed0 | CR4_MCE) & caps->cr4_fixed1);
 	vmwrite(GUEST_CR3, state->cr3);
 	vmwrite(GUEST_EFER, state->efer);
-	vmwrite(ENTRY_CONTROLS, vmx_machine.controls.entry |
-					(state->efer & EFER_LMA ? ENTRY_IA32E : 0));
+	vmwrite(ENTRY_CONTROLS,
+		vmx_machine.controls.entry | (state->efer & EFER_LMA ? ENTRY_IA32E : 0));
 }
 
 void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state)
 {
 	static const enum vmcs_field zero[] = {
-		GUEST_DEBUGCTL,	    GUEST_SYSENTER_CS,	    GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP,
-		GUEST_PENDING_DEBUG, GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY,	GUEST_PDPTE0,
-		GUEST_PDPTE1,	    GUEST_PDPTE2,	    GUEST_PDPTE3,
+		GUEST_DEBUGCTL,	     GUEST_SYSENTER_CS,	     GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP,
+		GUEST_PENDING_DEBUG, GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY,	 GUEST_PDPTE0,
+		GUEST_PDPTE1,	     GUEST_PDPTE2,	     GUEST_PDPTE3,
 	};
 
 	controls_setup(vcpu);
@@ -188,9 +190,9 @@ void vmcs_state(struct vcpu *vcpu, struct cpu_state *state)
 }
 
 /*
- * Let hardware virtualise the APIC in the mode that the guest has put it in. "Virtualize APIC accesses" and
- * "virtualize x2APIC mode" exclude each other (SDM vol. 3, 27.2.1.1); in x2APIC mode the MSR bitmap lets
- * through what hardware answers.
+ * Let hardware virtualise the APIC in the mode that the guest has put it in. "Virtualize APIC
+ * accesses" and "virtualize x2APIC mode" exclude each other (SDM vol. 3, 27.2.1.1); in x2APIC mode
+ * the MSR bitmap lets through what hardware answers.
  */
 void vmcs_apic_mode(struct vcpu *vcpu)
 {

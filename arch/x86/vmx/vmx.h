@@ -11,30 +11,32 @@
 
 /* The VMX side of a vCPU. */
 struct vmx_vcpu {
-	void *vmcs;            /* one page */
-	u32 vmcs_cpu;          /* on which CPU it is active; VMX_NO_CPU: on none */
+	void *vmcs;   /* one page */
+	u32 vmcs_cpu; /* on which CPU it is active; VMX_NO_CPU: on none */
 	bool launched;
 	enum virt_result result; /* why vmx_exit wants to leave the loop */
 	u16 vpid;
 	u64 ept_pointer;
-	bool ept_stale;        /* this CPU may have cached EPT entries that changed */
+	bool ept_stale; /* this CPU may have cached EPT entries that changed */
 
-	u32 cpu_controls;      /* what is in the VMCS now */
+	u32 cpu_controls; /* what is in the VMCS now */
 	u32 cpu2_controls;
 	/*
-	 * The hypervisor has had interrupts on since the last exit. There are CPUs (Bochs 2.7) that then
-	 * deliver virtual interrupts, and exit for interrupt windows, at once at the next entry, although the
-	 * guest's interrupts are masked: nothing may be pending there until the guest has them on.
+	 * The hypervisor has had interrupts on since the last exit. There are CPUs (Bochs 2.7) that
+	 * then deliver virtual interrupts, and exit for interrupt windows, at once at the next
+	 * entry, although the guest's interrupts are masked: nothing may be pending there until the
+	 * guest has them on.
 	 */
 	bool hold_interrupts;
-	bool event_set;        /* the next entry injects something already */
-	u32 eoi_exits[8];      /* EOI-exit bitmap as last written */
+	bool event_set;	  /* the next entry injects something already */
+	u32 eoi_exits[8]; /* EOI-exit bitmap as last written */
 
-	/* Registers that stay in the CPU while the vCPU does, and are here while another's are there. */
+	/* Registers that stay in the CPU while the vCPU does, and are here while another's are
+	 * there. */
 	u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
 	u64 dr[4], dr6;
 	u64 xcr0;
-	void *xsave;           /* XSAVE (or FXSAVE) area */
+	void *xsave; /* XSAVE (or FXSAVE) area */
 
 	void *apic_access_page;
 };
@@ -49,7 +51,7 @@ struct vmx_machine {
 	void *io_bitmaps; /* two pages, all ones: every port exits */
 	void *msr_bitmap; /* xAPIC mode */
 	void *msr_bitmap_x2apic;
-	u64 xcr0_max;     /* state components that guests may enable */
+	u64 xcr0_max; /* state components that guests may enable */
 	u64 xsave_bytes;
 };
 extern struct vmx_machine vmx_machine;
@@ -87,7 +89,7 @@ void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code);
 void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on);
 
 /* exits.c */
-void vmx_advance(void);             /* RIP past the instruction that exited */
+void vmx_advance(void);		      /* RIP past the instruction that exited */
 void vmx_instruction_completed(void); /* what else the end of an instruction changes */
 
 /* mmio.c: run the instruction at RIP, which touched memory that is not RAM. */
