@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The loader on real firmware: a start to the console, and every refusal. After a refusal the firmware goes on as
-if nothing had happened: its shell comes up and answers."""
+"""The loader on real firmware: a start to the console, and every refusal. After a refusal the firmware goes on
+as if nothing had happened: its shell comes up and answers."""
 import collections
 import os
 import re
@@ -53,7 +53,8 @@ REFUSALS = {
     "unknown key": refusal(promised("unknown-key.conf"),
                            config=os.path.join(CONFIGS, "unknown-key.conf")),
     "bad size": refusal(promised("bad-size.conf"), config=os.path.join(CONFIGS, "bad-size.conf")),
-    "missing file": refusal([r"cannot open .bulkhead.debian.vmlinuz|\\bulkhead\\debian\\vmlinuz"]),
+    "missing file": refusal([
+        re.escape("\\bulkhead\\debian\\vmlinuz: no such file on the boot volume")]),
 }
 
 
