@@ -36,7 +36,7 @@ void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...
 	va_end(arguments);
 }
 
-#define CLEAR_BYTES (4 * MIB)
+#define CLEAR_BYTES (256 * KIB)
 
 /* Clear RAM in pieces, so that other threads of this CPU get their turns. */
 static void clear(struct partition *partition, u64 gpa, u64 bytes)

@@ -287,6 +287,7 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 		vmx_flush_guest(vcpu);
 		vmx->ept_stale = false;
 	}
+	vmx->hold_interrupts = true;
 	/* From here on a request must come with an interrupt; the ones before it are seen below. */
 	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
 	if (vmx_prepare(vcpu) && vmx_run(vcpu, vmx->launched)) {
