@@ -43,6 +43,20 @@ static void queue_add(struct cpu *cpu, struct thread *thread)
 	cpu->run_count++;
 }
 
+/* Before all others, or right behind the first: who has not had all of its turn yet. */
+static void queue_insert(struct cpu *cpu, struct thread *thread, bool behind_first)
+{
+	struct thread **at =
+		behind_first && cpu->run_first ? &cpu->run_first->next : &cpu->run_first;
+
+	thread->state = THREAD_READY;
+	thread->next = *at;
+	*at = thread;
+	if (!thread->next)
+		cpu->run_last = thread;
+	cpu->run_count++;
+}
+
 static struct thread *queue_take(struct cpu *cpu)
 {
 	struct thread *thread = cpu->run_first;
@@ -59,8 +73,20 @@ static struct thread *queue_take(struct cpu *cpu)
 /* When this CPU must look around again: soon if others wait for it. */
 static void slice_begin(struct cpu *cpu)
 {
-	cpu->slice_end =
-		arch_tsc() + us_to_tsc(cpu->run_count ? THREAD_SLICE_US : THREAD_WATCHDOG_US);
+	u64 turn = us_to_tsc(THREAD_SLICE_US);
+
+	if (cpu->thread->slice_left)
+		turn = cpu->thread->slice_left;
+	cpu->slice_end = arch_tsc() + (cpu->run_count ? turn : us_to_tsc(THREAD_WATCHDOG_US));
+}
+
+/* What the running thread has left of its turn. */
+static void slice_end(struct cpu *cpu)
+{
+	u64 now = arch_tsc();
+	u64 left = cpu->slice_end > now ? cpu->slice_end - now : 0;
+
+	cpu->thread->slice_left = MIN(left, us_to_tsc(THREAD_SLICE_US));
 }
 
 /*
@@ -75,8 +101,8 @@ static void thread_switch(struct cpu *cpu)
 
 	to->state = THREAD_RUNNING;
 	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_SCHEDULE, __ATOMIC_ACQUIRE);
-	slice_begin(cpu);
 	cpu->thread = to;
+	slice_begin(cpu);
 	from->run_ticks += now - from->run_since;
 	to->run_since = now;
 	spin_unlock(&cpu->run_lock);
@@ -94,6 +120,7 @@ void thread_block(void)
 	struct thread *thread = cpu->thread;
 
 	spin_lock(&cpu->run_lock);
+	slice_end(cpu);
 	if (thread->wake_pending) {
 		thread->wake_pending = false;
 		spin_unlock(&cpu->run_lock);
@@ -110,8 +137,11 @@ void thread_yield(void)
 	struct cpu *cpu = cpu_this();
 
 	spin_lock(&cpu->run_lock);
+	slice_end(cpu);
 	if (cpu->run_count) {
-		if (cpu->thread != cpu->idle)
+		if (cpu->thread != cpu->idle && cpu->thread->slice_left)
+			queue_insert(cpu, cpu->thread, true);
+		else if (cpu->thread != cpu->idle)
 			queue_add(cpu, cpu->thread);
 		thread_switch(cpu);
 	} else {
@@ -129,7 +159,10 @@ void thread_wake(struct thread *thread)
 	bool kick = false;
 
 	if (thread->state == THREAD_BLOCKED) {
-		queue_add(cpu, thread);
+		if (thread->slice_left)
+			queue_insert(cpu, thread, false);
+		else
+			queue_add(cpu, thread);
 		/* It need not wait for the end of a slice: whoever runs has just had its turn. */
 		__atomic_or_fetch(&cpu->attention, CPU_ATTENTION_SCHEDULE, __ATOMIC_RELEASE);
 		kick = cpu != cpu_this();

@@ -480,6 +480,8 @@ static u32 topology_bits(const struct guest_cpuid_vcpu *vcpu)
 static void features_complete(const struct guest_cpuid *policy, const struct guest_cpuid_vcpu *vcpu,
 			      struct cpuid *value)
 {
+	if (vcpu->apic_off)
+		value->edx &= ~APIC;
 	value->ebx |= vcpu->apic_id << 24 | MIN(1U << topology_bits(vcpu), 255U) << 16;
 	if (policy->xcr0_allowed && vcpu->cr4 & CR4_OSXSAVE)
 		value->ecx |= OSXSAVE;

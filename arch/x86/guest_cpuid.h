@@ -47,6 +47,7 @@ struct guest_cpuid_vcpu {
 	u32 vcpus;
 	u64 cr4;
 	u64 xcr0;
+	bool apic_off; /* IA32_APIC_BASE.EN is 0 */
 };
 
 struct cpuid guest_cpuid_query(const struct guest_cpuid *policy,

@@ -452,8 +452,14 @@ static void register_apply(struct vlapic *apic, u32 offset, u32 value)
 
 static u32 register_value(const struct vlapic *apic, u32 offset)
 {
-	return offset == VLAPIC_TIMER_CURRENT ? vlapic_timer_current(apic)
-					      : vlapic_register(apic, offset);
+	switch (offset) {
+	case VLAPIC_TIMER_CURRENT:
+		return vlapic_timer_current(apic);
+	case VLAPIC_PPR: /* the TPR may have changed without us, by MOV to CR8 */
+		return ppr_compute(apic);
+	default:
+		return vlapic_register(apic, offset);
+	}
 }
 
 static bool register_exists(u32 offset, unsigned access)

@@ -2,7 +2,8 @@
 /*
  * Threads and their scheduler. A vCPU, the operator's console and each CPU's idle loop are threads.
  * A thread belongs to one CPU's run queue; it gives the CPU up only in the calls below, with
- * interrupts off around the switch. Runnable threads of a CPU take turns of THREAD_SLICE_US.
+ * interrupts off around the switch. Runnable threads of a CPU take turns of THREAD_SLICE_US;
+ * one that others interrupted has the rest of its turn next.
  */
 #pragma once
 
@@ -25,6 +26,7 @@ struct thread {
 	u32 cpu;
 	u32 state;	   /* enum thread_state; under the CPU's run_lock */
 	bool wake_pending; /* likewise: a wake-up came before it blocked */
+	u64 slice_left;	   /* TSC ticks of its turn that it has yet to have; 0: none was begun */
 	struct thread *next;
 	struct vcpu *vcpu; /* NULL for the hypervisor's own */
 	u64 run_ticks;	   /* TSC ticks that it has had the CPU */

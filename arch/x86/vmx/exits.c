@@ -152,6 +152,7 @@ static void exit_cpuid(struct vcpu *vcpu)
 		.vcpus = 1,
 		.cr4 = vmread(GUEST_CR4),
 		.xcr0 = vmx_of(vcpu)->xcr0,
+		.apic_off = !vlapic_enabled(&vcpu->apic),
 	};
 	struct cpuid r = guest_cpuid_query(&guest_cpuid_policy, &state, (u32)vcpu->gpr[GPR_RAX],
 					   (u32)vcpu->gpr[GPR_RCX]);
@@ -226,17 +227,9 @@ static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
 	panic("EPT misconfiguration at guest address 0x%lx", vmread(GUEST_PHYSICAL_ADDRESS));
 }
 
-/*
- * The preemption timer only brings us here: what is due is looked at before the next entry. When it
- * was the watchdog's turn (thread.h), interrupts are taken that a guest with interrupts masked has
- * hidden from us. CPUs that follow the manual have none then.
- */
-static void exit_preemption_timer(struct vcpu *vcpu)
+/* The preemption timer only brings us here: what is due is looked at before the next entry. */
+static void exit_preemption_timer(struct vcpu *vcpu unused)
 {
-	if (tsc_read() < cpu_this()->slice_end || !apic_pending())
-		return;
-	arch_interrupts_poll();
-	vmx_of(vcpu)->hold_interrupts = true;
 }
 
 typedef void (*exit_handler)(struct vcpu *vcpu);
@@ -321,6 +314,18 @@ static void arm_preemption_timer(const struct cpu *cpu, const struct vmx_vcpu *v
 	vmwrite(PREEMPTION_TIMER, MIN(counts, 0xffffffffUL));
 }
 
+/*
+ * At the end of a slice, however the guest came out: interrupts are taken that a guest with
+ * interrupts masked has hidden from us (thread.h). CPUs that follow the manual have none then.
+ */
+static void watchdog(struct vcpu *vcpu)
+{
+	if (tsc_read() < cpu_this()->slice_end || !apic_pending())
+		return;
+	arch_interrupts_poll();
+	vmx_of(vcpu)->hold_interrupts = true;
+}
+
 bool vmx_prepare(struct vcpu *vcpu)
 {
 	struct cpu *cpu = cpu_this();
@@ -328,6 +333,7 @@ bool vmx_prepare(struct vcpu *vcpu)
 
 	if (tsc_read() >= cpu->timer_next || cpu->attention & CPU_ATTENTION_TIMER)
 		timer_run_due();
+	watchdog(vcpu);
 	if (unlikely(vcpu->stop != VCPU_STOP_NONE)) {
 		vmx->result = VIRT_STOPPED;
 		return false;

@@ -205,6 +205,7 @@ static void yielder(void *argument)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		say(*(const char *)argument);
+		fake_tsc += THREAD_SLICE_US * US; /* the whole of its turn */
 		thread_yield();
 	}
 	thread_block();
@@ -218,6 +219,40 @@ static void takes_turns(void **state)
 	thread_wake(make(0, yielder, "c"));
 	run();
 	expect_story("abcabcabc");
+}
+
+static void early_yielder(void *argument)
+{
+	say(*(const char *)argument);
+	fake_tsc += THREAD_SLICE_US * US / 4;
+	thread_yield();
+	say(*(const char *)argument);
+	thread_block();
+}
+
+/* Who is interrupted in its turn has the rest of it right after the one that came first. */
+static void keeps_the_rest_of_its_turn(void **state)
+{
+	(void)state;
+	thread_wake(make(0, early_yielder, "a"));
+	thread_wake(make(0, yielder, "b"));
+	thread_wake(make(0, yielder, "c"));
+	run();
+	expect_story("abacbcbc");
+}
+
+/* Who blocks before its turn is over and is woken goes before those that have had theirs. */
+static void woken_with_turn_left(void **state)
+{
+	struct thread *a = make(0, teller, "a");
+
+	(void)state;
+	thread_wake(a);
+	run();
+	thread_wake(make(0, yielder, "b"));
+	thread_wake(a);
+	run();
+	expect_story("aabbb");
 }
 
 static void woken_in_order(void **state)
@@ -512,7 +547,7 @@ static void partitions_are_left(void **state)
 	thread_wake(b);
 	thread_wake(plain);
 	run();
-	expect_story("caabc");
+	expect_story("cacab"); /* b has not run before: it has no turn begun */
 	assert_in_range(partitions_left, 2, 3);
 }
 
@@ -592,6 +627,8 @@ int main(void)
 		T(runs_when_woken),
 		T(no_stack),
 		T(takes_turns),
+		T(keeps_the_rest_of_its_turn),
+		T(woken_with_turn_left),
 		T(woken_in_order),
 		T(a_wake_up_before_blocking_is_kept),
 		T(a_wake_up_between_block_and_switch),
