@@ -8,11 +8,6 @@
 #include <bulkhead/memory.h>
 #include <bulkhead/timer.h>
 
-static u64 us_to_tsc(u64 us)
-{
-	return mul_div(us, arch_tsc_hz(), 1000000);
-}
-
 int thread_create(struct thread *thread, const char *name, u32 cpu, void (*main)(void *argument),
 		  void *argument)
 {

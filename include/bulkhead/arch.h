@@ -16,6 +16,10 @@ void arch_irq_restore(u64 flags);
 u64 arch_tsc(void);
 u64 arch_tsc_hz(void);
 u64 arch_time_us(void); /* since the core started */
+static inline u64 us_to_tsc(u64 us)
+{
+	return mul_div(us, arch_tsc_hz(), 1000000);
+}
 
 /* This CPU: its number, from 0, in the order in which CPUs were found; 0 is the one that booted. */
 u32 arch_cpu_id(void);

@@ -28,11 +28,6 @@ struct attachment {
 
 static struct partition *attached; /* atomic */
 
-static u64 us_to_tsc(u64 us)
-{
-	return mul_div(us, arch_tsc_hz(), 1000000);
-}
-
 void console_output_ready(struct partition *partition)
 {
 	if (__atomic_load_n(&attached, __ATOMIC_SEQ_CST) == partition)

@@ -56,11 +56,6 @@ static struct {
 	bool stopped; /* the interrupt is off because there was no room */
 } input;
 
-static u64 us_to_tsc(u64 us)
-{
-	return mul_div(us, arch_tsc_hz(), 1000000);
-}
-
 static bool is_threaded(void)
 {
 	return __atomic_load_n(&console.threaded, __ATOMIC_ACQUIRE);

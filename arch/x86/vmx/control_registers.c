@@ -13,7 +13,6 @@
 #include <bulkhead/error.h>
 #include <bulkhead/partition.h>
 
-#define VECTOR_UD 6
 #define VECTOR_GP 13
 
 /* Exit qualification for control-register accesses (SDM vol. 3, table 28-3). */
