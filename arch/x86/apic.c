@@ -23,7 +23,6 @@ enum apic_register {
 	APIC_LDR = 0xd0,
 	APIC_SVR = 0xf0,
 	APIC_ISR = 0x100,
-	APIC_IRR = 0x200,
 	APIC_ESR = 0x280,
 	APIC_LVT_CMCI = 0x2f0,
 	APIC_ICR_LOW = 0x300,
@@ -142,15 +141,6 @@ void apic_init(void)
 u32 apic_id(void)
 {
 	return x2apic() ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
-}
-
-bool apic_pending(void)
-{
-	u32 any = 0;
-
-	for (u32 i = 0; i < 8; i++)
-		any |= apic_read(APIC_IRR + 16 * i);
-	return any;
 }
 
 void apic_eoi(void)

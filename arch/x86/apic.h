@@ -14,8 +14,6 @@ void apic_init_board(const struct boot_info *info);
 void apic_timer_calibrate(void);
 
 u32 apic_id(void);
-/* Does an interrupt wait for this CPU to take it? */
-bool apic_pending(void);
 void apic_eoi(void);
 void apic_timer_set(u64 tsc_deadline); /* ~0: off */
 

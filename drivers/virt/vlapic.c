@@ -146,15 +146,26 @@ static bool bitmap_test(const struct vlapic *apic, u32 bitmap, u8 vector)
 	return vlapic_register(apic, bitmap_register(bitmap, vector)) & vector_bit(vector);
 }
 
-static int bitmap_highest(const struct vlapic *apic, u32 bitmap)
+/* The highest vector below `limit` (0 to 256) in a bitmap, or -1. */
+static int bitmap_highest_below(const struct vlapic *apic, u32 bitmap, u32 limit)
 {
-	for (u32 i = 8; i-- > 0;) {
-		u32 word = __atomic_load_n(register_at(apic, bitmap + i * 16), __ATOMIC_ACQUIRE);
+	u32 mask = vector_bit((u8)limit) - 1; /* of the word that `limit` is in */
 
+	for (u32 i = limit / 32 + 1; i-- > 0; mask = ~0u) {
+		u32 word;
+
+		if (!mask)
+			continue;
+		word = mask & __atomic_load_n(register_at(apic, bitmap + i * 16), __ATOMIC_ACQUIRE);
 		if (word)
 			return (int)(i * 32) + 31 - __builtin_clz(word);
 	}
 	return -1;
+}
+
+static int bitmap_highest(const struct vlapic *apic, u32 bitmap)
+{
+	return bitmap_highest_below(apic, bitmap, 256);
 }
 
 /* SDM 11.8.3.1. When the classes are equal the low bits are the TPR's, as in PPR virtualisation
@@ -229,6 +240,11 @@ void vlapic_accept(struct vlapic *apic, u8 vector, bool level)
 int vlapic_highest_irr(const struct vlapic *apic)
 {
 	return bitmap_highest(apic, VLAPIC_IRR);
+}
+
+int vlapic_next_irr(const struct vlapic *apic, u8 vector)
+{
+	return bitmap_highest_below(apic, VLAPIC_IRR, vector);
 }
 
 int vlapic_highest_isr(const struct vlapic *apic)

@@ -118,6 +118,8 @@ int vlapic_pending(const struct vlapic *apic);
 /* Highest vector in IRR, or in ISR, whatever the priority; -1 for none. */
 int vlapic_highest_irr(const struct vlapic *apic);
 int vlapic_highest_isr(const struct vlapic *apic);
+/* The highest vector in IRR below `vector`, or -1. */
+int vlapic_next_irr(const struct vlapic *apic, u8 vector);
 /* The CPU takes `vector`: from IRR to ISR. */
 void vlapic_take(struct vlapic *apic, u8 vector);
 /* EOI, however the guest signalled it. */

@@ -160,6 +160,28 @@ static void nest_inner(struct frame *frame)
 	interrupts_off();
 }
 
+/* TPR falls below the class of what waits while a higher class is in service: PPR still holds it
+ * back. */
+static void tpr_within(struct frame *frame)
+{
+	taken_note(frame);
+	apic_write(APIC_TPR, 0x60);
+	apic_send_self(0x41);
+	apic_write(APIC_TPR, 0x30);
+	taken_note(frame);
+	apic_eoi();
+}
+
+static void tpr_within_try(void)
+{
+	handler_set(0x51, tpr_within);
+	apic_send_self(0x51);
+	take_interrupts();
+	check(TAKEN(0x51, 0x51, 0x41), "%s: TPR lowered in a handler lets the next wait for EOI",
+	      mode_name());
+	apic_write(APIC_TPR, 0);
+}
+
 void priority_try(void)
 {
 	static const u8 vectors[] = {0x31, 0x41, 0x45, 0x46, 0x61, 0x62, 0xf1};
@@ -185,6 +207,7 @@ void priority_try(void)
 	handler_set(0x61, note_and_end);
 	tpr_try(tpr_register, "register");
 	tpr_try(tpr_cr8, "CR8");
+	tpr_within_try();
 }
 
 static u32 errors_read(void)

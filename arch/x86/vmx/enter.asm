@@ -68,8 +68,10 @@ vmx_run:
 	mov	eax, 1
 	jmp	vmx_return
 
-; HOST_RIP. RSP points to the saved struct vcpu pointer.
+; HOST_RIP. RSP points to the saved struct vcpu pointer. Interrupts are off after an exit (SDM vol. 3,
+; 28.5.3), but Bochs 2.7 goes on taking them, and those of the next guest, until it is told again.
 vmx_exit_entry:
+	cli
 	push	rdi
 	mov	rdi, [rsp + 8]
 	mov	[rdi + RAX_], rax

@@ -22,8 +22,6 @@
 #define VECTOR_GP 13
 #define VECTOR_AC 17
 
-#define HOLD_US 100 /* how soon to look again whether the guest has interrupts on */
-
 #define ENTRY_FAILED BIT(31) /* of the exit reason */
 
 /* What a guest gets for a hypercall that does not exist. */
@@ -302,44 +300,30 @@ static void requeue_interrupted_event(struct vcpu *vcpu)
 }
 
 /* The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the deadline. */
-static void arm_preemption_timer(const struct cpu *cpu, const struct vmx_vcpu *vmx)
+static void arm_preemption_timer(const struct cpu *cpu)
 {
 	u64 deadline = MIN(cpu->timer_next, cpu->slice_end), now = tsc_read();
 	u64 counts;
 
-	if (unlikely(vmx->hold_interrupts))
-		deadline = MIN(deadline, now + mul_div(HOLD_US, arch_tsc_hz(), 1000000));
 	counts = deadline > now ? (deadline - now) >> vmx_machine.caps.preemption_shift : 0;
 
 	vmwrite(PREEMPTION_TIMER, MIN(counts, 0xffffffffUL));
-}
-
-/*
- * At the end of a slice, however the guest came out: interrupts are taken that a guest with
- * interrupts masked has hidden from us (thread.h). CPUs that follow the manual have none then.
- */
-static void watchdog(struct vcpu *vcpu)
-{
-	if (tsc_read() < cpu_this()->slice_end || !apic_pending())
-		return;
-	arch_interrupts_poll();
-	vmx_of(vcpu)->hold_interrupts = true;
 }
 
 bool vmx_prepare(struct vcpu *vcpu)
 {
 	struct cpu *cpu = cpu_this();
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	u64 now = tsc_read();
 
-	if (tsc_read() >= cpu->timer_next || cpu->attention & CPU_ATTENTION_TIMER)
+	if (now >= cpu->timer_next || cpu->attention & CPU_ATTENTION_TIMER)
 		timer_run_due();
-	watchdog(vcpu);
 	if (unlikely(vcpu->stop != VCPU_STOP_NONE)) {
 		vmx->result = VIRT_STOPPED;
 		return false;
 	}
 	if (unlikely(cpu->attention || vcpu->requests & VCPU_REQUEST_STOP ||
-		     tsc_read() >= cpu->slice_end)) {
+		     now >= cpu->slice_end)) {
 		vmx->result = VIRT_ATTENTION;
 		return false;
 	}
@@ -350,9 +334,9 @@ bool vmx_prepare(struct vcpu *vcpu)
 		}
 		vcpu->halted = false;
 	}
-	if (vcpu->requests || vmx->hold_interrupts)
+	if (vcpu->requests)
 		vmx_interrupt_deliver(vcpu);
-	arm_preemption_timer(cpu, vmx);
+	arm_preemption_timer(cpu);
 	return true;
 }
 

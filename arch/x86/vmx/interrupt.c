@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Delivering interrupts to the guest. With virtual-interrupt delivery the CPU takes them from the
- * virtual-APIC page by itself once it is told the highest one; without it each is injected when the
- * guest can take it. Interrupts of the 8259 pair are injected in both cases, as they have no bit in
- * the APIC.
+ * Delivering interrupts to the guest. With virtual-interrupt delivery the CPU takes one from the
+ * virtual-APIC page by itself if the guest can take it now; without it, or if several wait, one is
+ * injected as soon as the guest can take it. Interrupts of the 8259 pair are always injected, as
+ * they have no bit in the APIC.
  */
 #include "vmx.h"
 
@@ -63,7 +63,7 @@ static void deliver_nmi(struct vcpu *vcpu)
 	vmx_inject(vcpu, EVENT_NMI | 2, 0);
 }
 
-/* Take one interrupt from the 8259 or (without virtual-interrupt delivery) the APIC. */
+/* Take one interrupt from the 8259 or the APIC. */
 static void inject_next(struct vcpu *vcpu, bool pic)
 {
 	u8 vector;
@@ -106,45 +106,48 @@ static void tpr_threshold_update(struct vcpu *vcpu)
 	vmwrite(TPR_THRESHOLD, class && class <= tpr ? class : 0);
 }
 
-/* Nothing pending may show while interrupts are held; what comes meanwhile is looked at after that.
+/*
+ * Does the APIC have one that the CPU will not deliver by itself? With virtual-interrupt delivery
+ * it would deliver all, but for Bochs 2.7: when an external interrupt finds a virtual one waiting
+ * it delivers that one, masked or not, and Linux hangs at a lock that it holds already. So while
+ * the guest masks interrupts, or if one will wait for another's handler, an exit is asked for when
+ * interrupts are on again. That request keeps the CPU from delivering (SDM vol. 3, 30.2.1).
  */
-static bool interrupts_held(struct vcpu *vcpu)
+static bool apic_waits(const struct vcpu *vcpu, bool masked)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	int first = vlapic_highest_irr(&vcpu->apic);
 
-	if (likely(!vmx->hold_interrupts))
+	if (first < 0)
 		return false;
-	vmx->hold_interrupts = !(vmread(GUEST_RFLAGS) & RFLAGS_IF);
-	if (vmx->hold_interrupts) {
-		if (vmx_machine.controls.apic_registers)
-			vmwrite(GUEST_INTERRUPT_STATUS, vmread(GUEST_INTERRUPT_STATUS) & ~0xffUL);
-		vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
+	if (vmx_machine.controls.apic_registers) {
+		if (masked)
+			return true;
+		if (vlapic_next_irr(&vcpu->apic, (u8)first) < 0)
+			return false;
 	}
-	return vmx->hold_interrupts;
+	return vlapic_pending(&vcpu->apic) >= 0;
 }
 
 void vmx_interrupt_deliver(struct vcpu *vcpu)
 {
-	bool hardware = vmx_machine.controls.apic_registers;
-	bool pic, apic;
+	bool pic, apic, masked;
 
-	if (interrupts_held(vcpu))
-		return;
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
 	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)
 		deliver_nmi(vcpu);
-	if (hardware)
-		virtual_interrupts_update(vcpu);
+	masked = vmx_of(vcpu)->event_set || !can_take_interrupt();
 	pic = exit_pic_pending(vcpu);
-	apic = !hardware && vlapic_pending(&vcpu->apic) >= 0;
-	if ((pic || apic) && !vmx_of(vcpu)->event_set && can_take_interrupt()) {
+	apic = apic_waits(vcpu, masked);
+	if ((pic || apic) && !masked) {
 		inject_next(vcpu, pic);
 		pic = exit_pic_pending(vcpu);
-		apic = !hardware && vlapic_pending(&vcpu->apic) >= 0;
+		apic = apic_waits(vcpu, true);
 	}
 	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, pic || apic);
-	if (!hardware)
+	if (vmx_machine.controls.apic_registers)
+		virtual_interrupts_update(vcpu);
+	else
 		tpr_threshold_update(vcpu);
 }
 

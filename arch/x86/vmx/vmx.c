@@ -258,7 +258,6 @@ static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 	vcpu->cr2 = state->cr2;
 	vcpu->halted = false;
 	vmx->event_set = false;
-	vmx->hold_interrupts = false;
 	vmx->ept_stale =
 		true; /* a reset leaves nothing in the TLB, the previous run's least of all */
 	memset(vmx->apic_access_page, 0, PAGE_SIZE);
@@ -282,12 +281,13 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 
 	load(vcpu);
 	vmx_registers_load(vcpu);
+	/* A guest with interrupts masked may have hidden some from us: see THREAD_WATCHDOG_US. */
+	arch_interrupts_poll();
 	if (vmx->ept_stale) {
 		vmx_flush_ept(vcpu);
 		vmx_flush_guest(vcpu);
 		vmx->ept_stale = false;
 	}
-	vmx->hold_interrupts = true;
 	/* From here on a request must come with an interrupt; the ones before it are seen below. */
 	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
 	if (vmx_prepare(vcpu) && vmx_run(vcpu, vmx->launched)) {

@@ -21,13 +21,6 @@ struct vmx_vcpu {
 
 	u32 cpu_controls; /* what is in the VMCS now */
 	u32 cpu2_controls;
-	/*
-	 * Since the last exit of this vCPU the CPU has had interrupts on: in the hypervisor, or in
-	 * another guest. There are CPUs (Bochs 2.7) that then deliver virtual interrupts, and exit
-	 * for interrupt windows, at once at the next entry, although the guest's interrupts are
-	 * masked: nothing may be pending there until the guest has them on.
-	 */
-	bool hold_interrupts;
 	bool event_set;	  /* the next entry injects something already */
 	u32 eoi_exits[8]; /* EOI-exit bitmap as last written */
 

@@ -233,6 +233,10 @@ static void priority(void **state)
 	vlapic_accept(&w.apic, 0x35, false);
 	assert_int_equal(w.changes, 2);
 	assert_int_equal(vlapic_pending(&w.apic), 0x35);
+	assert_int_equal(vlapic_next_irr(&w.apic, 0x35), 0x31);
+	assert_int_equal(vlapic_next_irr(&w.apic, 0x31), -1);
+	assert_int_equal(vlapic_next_irr(&w.apic, 0xff), 0x35);
+	assert_int_equal(vlapic_next_irr(&w.apic, 0x40), 0x35);
 	vlapic_take(&w.apic, 0x35);
 	assert_true(isr(0x35) && !irr(0x35));
 	assert_int_equal(rd(VLAPIC_PPR), 0x30);
