@@ -42,6 +42,14 @@ def console_seconds(host):
     return worst
 
 
+def check_keys(host, name):
+    """A guest that takes no keys, with interrupts off or not, keeps nobody attached to it."""
+    host.attach(name)
+    host.send("x" * 100)
+    host.detach()
+    assert host.list()[name].state == "running"
+
+
 def check_ticker(host, name):
     """It must reach the tick that is due some time after the log's last line, and never have been late."""
     log = host.log()
@@ -62,6 +70,8 @@ def check_one(host, name, outcome):
     assert host.command(f"start {name}") == [f"{name}: starting"]
     took = console_seconds(host)
     assert took < CONSOLE_SECONDS, f"the console took {took} s beside {name}"
+    if outcome == "running":
+        check_keys(host, name)
     check_ticker(host, name)
     if outcome in ("crashed", "stopped"):
         host.until(name, outcome, 400)
