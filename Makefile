@@ -32,6 +32,7 @@ include vmm/load/load.mk
 include core.mk
 include tools/tools.mk
 include tools/check.mk
+include tools/bhctl.mk
 include tests/unit/unit.mk
 include tests/fuzz/fuzz.mk
 include tests/stub/stub.mk
@@ -45,7 +46,7 @@ include tools/quality.mk
 
 .PHONY: help build core efi test clean
 
-build: core efi check image ## all of the next four
+build: core efi check bhctl image ## all of the next five
 
 core: $(B)/core.bin ## the hypervisor proper: build/core.bin
 
@@ -60,12 +61,12 @@ clean: ## remove everything that was built
 	rm -rf $(B)
 
 # Variables, as `make help` shows them:
-## CONF=FILE: the configuration for `image` and `run` (examples/first.conf)
+## CONF=FILE: the configuration for `image` and `run` (examples/three.conf)
 ## FUZZ_SECONDS=N: how long `fuzz` fuzzes each target (60)
 ## SYSTEM_ARGS=...: more arguments for pytest in `system`, e.g. SYSTEM_ARGS="-k console -x"
 
 # `make help`: targets by group; those that no group names come last.
-HELP_GROUPS := "Build: build core efi check image guests payloads" \
+HELP_GROUPS := "Build: build core efi check bhctl image guests payloads" \
                "Run: run" \
                "Test: test unit fuzz-short fuzz system bench" \
                "Quality: format format-check lint" \

@@ -11,6 +11,7 @@
 #define CONFIG_PATH	 "\\bulkhead\\bulkhead.conf"
 #define CONFIG_MAX_BYTES MIB
 #define PARTITION_ROOM	 256
+#define GROUP_ROOM	 256
 #define ERROR_ROOM	 64
 #define ERROR_TEXT_BYTES 1024
 
@@ -22,10 +23,12 @@ static int config_begin(struct loader *loader)
 		pages_buffer(sizeof(*loader->info) + sizeof(CONFIG_PATH), BOOT_MEMORY_BULKHEAD);
 	config->partitions =
 		pages_buffer(PARTITION_ROOM * sizeof(*config->partitions), BOOT_MEMORY_LOADER);
+	config->groups = pages_buffer(GROUP_ROOM * sizeof(*config->groups), BOOT_MEMORY_LOADER);
 	config->errors = pages_buffer(ERROR_ROOM * sizeof(*config->errors), BOOT_MEMORY_LOADER);
-	if (!loader->info || !config->partitions || !config->errors)
+	if (!loader->info || !config->partitions || !config->groups || !config->errors)
 		return -ENOMEM;
 	config->partition_room = PARTITION_ROOM;
+	config->group_room = GROUP_ROOM;
 	config->error_room = ERROR_ROOM;
 	loader->info->config_name =
 		(uintptr_t)memcpy(loader->info + 1, CONFIG_PATH, sizeof(CONFIG_PATH));

@@ -96,6 +96,7 @@ int handoff_prepare(struct loader *loader)
 	info->bytes = sizeof(*info);
 	/* No longer needed, and the core need not hear of them. */
 	pages_release((uintptr_t)loader->config.partitions);
+	pages_release((uintptr_t)loader->config.groups);
 	pages_release((uintptr_t)loader->config.errors);
 	return handoff_page_tables(loader);
 }

@@ -10,6 +10,7 @@
 #include "vmm/config_value.h"
 
 #define PARTITION_ROOM 256
+#define GROUP_ROOM     256
 #define ERROR_ROOM     1000
 
 enum { EXIT_GOOD, EXIT_ERRORS, EXIT_MISUSE };
@@ -105,6 +106,64 @@ static void host_print(const struct config_host *host)
 	printf(", log level %s\n", levels[host->log_level]);
 }
 
+/* How a group or a partition shares CPUs. */
+static void share_print(u32 weight, u32 cap)
+{
+	if (weight)
+		printf("weight %u", weight);
+	if (cap)
+		printf("%sat most %u%% of a CPU", weight ? ", " : "", cap);
+}
+
+static void group_print(const struct config_group *group)
+{
+	printf("\ngroup %s: ", group->name);
+	share_print(group->weight, group->cap);
+	putchar('\n');
+}
+
+static void claim_print(const struct scheduler_claim *claim)
+{
+	char budget[CONFIG_SIZE_BYTES], period[CONFIG_SIZE_BYTES];
+
+	if (claim->kind == SCHEDULER_DEDICATED) {
+		printf("  a CPU of its own");
+		return;
+	}
+	printf("  ");
+	if (claim->kind == SCHEDULER_RESERVED) {
+		config_time_text(claim->budget_us, budget);
+		config_time_text(claim->period_us, period);
+		printf("%s of a CPU in every %s%s", budget, period,
+		       claim->weight || claim->cap ? ", " : "");
+	}
+	share_print(claim->weight, claim->cap);
+}
+
+/* What the value of a key is, unless it is the default. */
+static void key_print(const struct config_partition *partition, enum config_key_id id,
+		      const char *words)
+{
+	const struct config_source source = {.partition = partition};
+	char value[CPU_MAX * 5] = "";
+	struct config_out out = {value, sizeof(value), 0};
+
+	config_keys[id].write(&source, &out);
+	if (out.length)
+		printf("%s%s", words, value);
+}
+
+static void policy_print(const struct config_partition *partition)
+{
+	claim_print(&partition->claim);
+	key_print(partition, CONFIG_KEY_GROUP, ", in group ");
+	key_print(partition, CONFIG_KEY_AFFINITY, ", on CPUs ");
+	key_print(partition, CONFIG_KEY_AFTER, "; starts after ");
+	printf("\n  on power-off %s, on reset %s, on a crash %s\n",
+	       config_action_name(partition->on_poweroff), config_action_name(partition->on_reset),
+	       config_action_name(partition->on_crash));
+}
+
 static void partition_print(const struct config_partition *partition)
 {
 	char size[CONFIG_SIZE_BYTES], cmdline[CONFIG_CMDLINE_BYTES];
@@ -124,6 +183,7 @@ static void partition_print(const struct config_partition *partition)
 		slice_show(slice_of(partition->cmdline), cmdline, sizeof(cmdline));
 		printf("  cmdline %s\n", cmdline);
 	}
+	policy_print(partition);
 }
 
 static int summary_print(const struct config *config, const struct options *options)
@@ -134,6 +194,8 @@ static int summary_print(const struct config *config, const struct options *opti
 
 	printf("%s: no errors\n\n", options->file);
 	host_print(&config->host);
+	for (u32 i = 0; i < config->group_count; i++)
+		group_print(&config->groups[i]);
 	for (u32 i = 0; i < config->partition_count; i++) {
 		const struct config_partition *partition = &config->partitions[i];
 
@@ -153,9 +215,12 @@ static int summary_print(const struct config *config, const struct options *opti
 int main(int count, char **words)
 {
 	static struct config_partition partitions[PARTITION_ROOM];
+	static struct config_group groups[GROUP_ROOM];
 	static struct config_error errors[ERROR_ROOM];
 	struct config config = {.partitions = partitions,
 				.partition_room = PARTITION_ROOM,
+				.groups = groups,
+				.group_room = GROUP_ROOM,
 				.errors = errors,
 				.error_room = ERROR_ROOM};
 	struct options options = {0};

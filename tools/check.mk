@@ -1,7 +1,7 @@
 # bulkhead-check, the host program that checks a configuration file.
-CHECK_SOURCES := tools/bulkhead-check.c vmm/config.c vmm/config_value.c vmm/format.c
+CHECK_SOURCES := tools/bulkhead-check.c $(CONFIG_SOURCES) vmm/format.c
 
-$(B)/bulkhead-check: $(CHECK_SOURCES) $(wildcard include/bulkhead/*.h) vmm/config_value.h
+$(B)/bulkhead-check: $(CHECK_SOURCES) $(wildcard include/bulkhead/*.h vmm/config_*.h)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	@$(CC) $(COMMON) -O2 -o $@ $(CHECK_SOURCES)

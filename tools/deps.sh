@@ -8,7 +8,7 @@
 # and fails. Does nothing, quickly, when all is there.
 set -eu
 
-build="make gcc libc6-dev binutils nasm gnu-efi acpica-tools"
+build="make gcc libc6-dev binutils nasm gnu-efi acpica-tools libcjson-dev libedit-dev"
 machines="bochs bochs-term bochsbios vgabios ovmf qemu-system-x86 python3 python3-pexpect"
 images="mtools gdisk busybox-static cpio"
 tests="libcmocka-dev python3-pytest clang libclang-rt-dev llvm clang-format clang-tidy cppcheck"

@@ -1,6 +1,6 @@
 # The disk image and the machine to run it on. CONF=FILE takes another configuration than the example; it
 # finds the same guest files.
-CONF ?= examples/first.conf
+CONF ?= examples/three.conf
 
 GUESTS       := $(B)/guests
 DEBIAN_FILES := $(GUESTS)/debian.vmlinuz $(GUESTS)/debian.initrd.gz
@@ -13,11 +13,12 @@ $(GUESTS)/debian.initrd.gz: tools/guest-debian.sh tools/guests/debian-init
 $(GUESTS)/debian.vmlinuz: | $(GUESTS)/debian.initrd.gz
 	@test -s $@ || tools/guest-debian.sh $(GUESTS)
 
-$(B)/esp/EFI/BOOT/BOOTX64.EFI: $(B)/bulkhead.efi $(CONF) $(DEBIAN_FILES) tools/mkesp.sh $(B)/esp.conf
+$(B)/esp/EFI/BOOT/BOOTX64.EFI: $(B)/bulkhead.efi $(CONF) $(DEBIAN_FILES) $(GUESTS)/rt.bin tools/mkesp.sh $(B)/esp.conf
 	@echo "  ESP   $(B)/esp"
 	@tools/mkesp.sh $(B)/esp $(B)/bulkhead.efi $(CONF) \
 		'\bulkhead\debian\vmlinuz=$(GUESTS)/debian.vmlinuz' \
-		'\bulkhead\debian\initrd.gz=$(GUESTS)/debian.initrd.gz'
+		'\bulkhead\debian\initrd.gz=$(GUESTS)/debian.initrd.gz' \
+		'\bulkhead\rt.bin=$(GUESTS)/rt.bin'
 	@touch $@
 
 # Changes when CONF names another file.

@@ -3,48 +3,15 @@
 #include <bulkhead/config.h>
 #include <bulkhead/error.h>
 #include <bulkhead/format.h>
-#include <bulkhead/guest_memory.h>
 #include <bulkhead/log.h>
 #include <bulkhead/string.h>
 
-#include "config_value.h"
+#include "config_parser.h"
 
-enum parser_section {
-	SECTION_NONE,	/* before the first one */
-	SECTION_FAULTY, /* nobody knows what it was meant to be: its keys are not looked at */
-	SECTION_HOST,
-	SECTION_PARTITION,
-};
+static const char sections[] = "[host], [partition NAME] or [group NAME]";
 
-struct parser_found {
-	u32 line; /* 0: not in this section */
-	bool good;
-	struct slice value;
-};
-
-struct parser {
-	struct config *config;
-	u32 line;
-
-	enum parser_section section;
-	u32 section_line;
-	char title[CONFIG_NAME_BYTES + 16];
-	struct parser_found found[CONFIG_KEYS];
-
-	u32 host_line; /* of the first [host], 0 for none */
-	bool partition_seen;
-	struct config_target target;
-	struct config_partition spare; /* for a partition that is not kept but still checked */
-};
-
-struct fault {
-	u32 line;
-	struct slice key, value;
-	const char *allowed;
-};
-
-static void printf_like(4, 5) error_add(struct config *config, const char *section,
-					const struct fault *fault, const char *reason, ...)
+void config_error_add(struct config *config, const char *section, const struct fault *fault,
+		      const char *reason, ...)
 {
 	struct config_error *error;
 	va_list arguments;
@@ -68,7 +35,7 @@ static void line_fault(struct parser *parser, struct slice line, const char *rea
 {
 	struct fault fault = {parser->line, SLICE_NONE, line, allowed};
 
-	error_add(parser->config, parser->title, &fault, "%s", reason);
+	config_error_add(parser->config, parser->title, &fault, "%s", reason);
 }
 
 /* By line, in the order found within a line. They come nearly sorted: only what is noticed at the
@@ -91,20 +58,32 @@ static void errors_sort(struct config *config)
 
 /* Keys. */
 
-static void key_fault(struct parser *parser, const struct config_key *key, const char *reason,
+static struct config_source source_of(const struct config_target *target)
+{
+	return (struct config_source){target->host, target->partition, target->group};
+}
+
+void config_key_fault(struct parser *parser, const struct config_key *key, const char *reason,
 		      const char *allowed)
 {
 	const struct parser_found *found = &parser->found[key - config_keys];
 	struct fault fault = {found->line, slice_of(key->name), found->value, allowed};
+	struct config_source source = source_of(&parser->target);
+	char value[sizeof(((struct config_error *)0)->value) + 1] = "";
+	struct config_out out = {value, sizeof(value), 0};
 
 	if (!found->line)
 		fault.line = parser->section_line;
-	error_add(parser->config, parser->title, &fault, "%s", reason);
+	else if (!found->value.start)
+		key->write(&source, &out);
+	if (!fault.value.start)
+		fault.value = slice_of(value);
+	config_error_add(parser->config, parser->title, &fault, "%s", reason);
 }
 
 static bool key_is_here(const struct parser *parser, const struct config_key *key)
 {
-	return key->of_host == (parser->section == SECTION_HOST);
+	return key->section == parser->section;
 }
 
 static const struct config_key *key_find(const struct parser *parser, struct slice name)
@@ -129,19 +108,18 @@ static const struct config_key *key_nearest(const struct parser *parser, struct 
 static void key_unknown(struct parser *parser, struct slice name, struct slice value)
 {
 	const struct config_key *nearest = key_nearest(parser, name);
-	char allowed[160] = "";
+	char allowed[sizeof(((struct config_error *)0)->allowed)] = "";
 	struct fault fault = {parser->line, name, value, allowed};
 
 	for (u32 i = 0; i < CONFIG_KEYS; i++) {
 		if (key_is_here(parser, &config_keys[i]))
-			format_append(allowed, sizeof(allowed), "%s%s", allowed[0] ? ", " : "",
-				      config_keys[i].name);
+			config_list_add(allowed, sizeof(allowed), config_keys[i].name);
 	}
 	if (nearest)
-		error_add(parser->config, parser->title, &fault,
-			  "unknown key (did you mean \"%s\"?)", nearest->name);
+		config_error_add(parser->config, parser->title, &fault,
+				 "unknown key (did you mean \"%s\"?)", nearest->name);
 	else
-		error_add(parser->config, parser->title, &fault, "unknown key");
+		config_error_add(parser->config, parser->title, &fault, "unknown key");
 }
 
 /* Take the quotes off a value that is in quotes, and a comment off one that is not. */
@@ -173,12 +151,13 @@ static void key_set(struct parser *parser, const struct config_key *key)
 	struct parser_found *found = &parser->found[key - config_keys];
 	const char *wrong = value_unwrap(key, &found->value);
 
+	parser->target.line = parser->line;
 	if (!wrong && !found->value.bytes && !key->verbatim)
 		wrong = "no value given";
 	if (!wrong)
 		wrong = key->read(found->value, &parser->target);
 	if (wrong)
-		key_fault(parser, key, wrong, key->allowed);
+		config_key_fault(parser, key, wrong, key->allowed);
 	found->good = !wrong;
 }
 
@@ -187,8 +166,8 @@ static void key_again(struct parser *parser, const struct config_key *key, struc
 	struct fault fault = {parser->line, slice_of(key->name), value,
 			      "each key once in a section"};
 
-	error_add(parser->config, parser->title, &fault, "already set in line %u",
-		  parser->found[key - config_keys].line);
+	config_error_add(parser->config, parser->title, &fault, "already set in line %u",
+			 parser->found[key - config_keys].line);
 }
 
 /* `readable` is false when the line is known to be faulty already: then it only counts as there. */
@@ -219,126 +198,114 @@ static void key_parse(struct parser *parser, struct slice line, bool readable)
 
 /* Sections. */
 
-static void load_check(struct parser *parser)
-{
-	const struct config_partition *partition = parser->target.partition;
-	const struct config_key *key = &config_keys[CONFIG_KEY_LOAD];
-	bool real = parser->found[CONFIG_KEY_ENTRY].good && partition->entry == CONFIG_ENTRY_REAL;
-
-	if (!parser->found[CONFIG_KEY_LOAD].good)
-		return;
-	if (parser->found[CONFIG_KEY_MEMORY].good &&
-	    partition->load_address >= partition->memory_bytes)
-		key_fault(parser, key, "not inside the partition's memory",
-			  "an address below the value of memory");
-	else if (real && (partition->load_address >= GUEST_HOLE_BASE ||
-			  !is_aligned(partition->load_address, 16)))
-		key_fault(parser, key, "out of reach for real mode",
-			  "with entry = real: a multiple of 16 below 640K");
-}
-
-static void partition_check(struct parser *parser)
-{
-	enum config_boot boot = parser->target.partition->boot;
-	char reason[48];
-
-	for (u32 i = 0; i < CONFIG_KEYS; i++) {
-		const struct config_key *key = &config_keys[i];
-		bool there = parser->found[i].line != 0;
-
-		if (key->of_host)
-			continue;
-		if (!there && key->needed_by & BIT(boot))
-			key_fault(parser, key, "required key is missing", key->allowed);
-		if (there && !(key->goes_with & BIT(boot))) {
-			format_text(reason, sizeof(reason), "does not go with boot = %s",
-				    config_boot_names[boot]);
-			key_fault(parser, key, reason,
-				  boot == CONFIG_BOOT_RAW ? "only with boot = linux"
-							  : "only with boot = raw");
-		}
-	}
-	if (boot == CONFIG_BOOT_RAW)
-		load_check(parser);
-}
-
 static void section_close(struct parser *parser)
 {
-	if (parser->section == SECTION_PARTITION)
-		partition_check(parser);
+	if (parser->section == CONFIG_SECTION_PARTITION)
+		config_partition_check(parser);
 }
 
-static bool name_is_good(struct slice name)
+/* Where the section before with the same name begins, 0 for none. */
+static u32 name_taken(const struct parser *parser, struct slice name)
 {
-	if (!name.bytes || name.bytes >= CONFIG_NAME_BYTES)
-		return false;
-	for (size_t i = 0; i < name.bytes; i++) {
-		char byte = name.start[i];
-		bool joins = byte == '-' || byte == '_';
+	const struct config *config = parser->config;
 
-		if (!(byte >= 'a' && byte <= 'z') && !(byte >= '0' && byte <= '9') &&
-		    !(joins && i > 0))
-			return false;
+	if (parser->section == CONFIG_SECTION_PARTITION) {
+		for (u32 i = 0; i < config->partition_count; i++) {
+			if (slice_is(name, config->partitions[i].name))
+				return config->partitions[i].line;
+		}
+		return 0;
 	}
-	return true;
-}
-
-static const struct config_partition *partition_find(const struct config *config, struct slice name)
-{
-	for (u32 i = 0; i < config->partition_count; i++) {
-		if (slice_is(name, config->partitions[i].name))
-			return &config->partitions[i];
+	for (u32 i = 0; i < config->group_count; i++) {
+		if (slice_is(name, config->groups[i].name))
+			return config->groups[i].line;
 	}
-	return NULL;
+	return 0;
 }
 
-/* Whether the section just begun is a partition to keep. */
-static bool partition_admit(struct parser *parser, struct slice name)
+/* Whether the section just begun, a partition or a group, is one to keep. There are `count` of them
+ * and room for `room`. */
+static bool name_admit(struct parser *parser, struct slice name, u32 count, u32 room)
 {
-	static const char named[] =
-		"1 to 31 of a-z, 0-9, '-' and '_', beginning with a letter or digit";
-	const struct config_partition *first = partition_find(parser->config, name);
+	bool of_group = parser->section == CONFIG_SECTION_GROUP;
+	u32 first = name_taken(parser, name);
 	struct config *config = parser->config;
 	struct fault fault = {.line = parser->line};
+	char most[32];
 
 	if (!name.bytes) {
-		fault.allowed = "[partition NAME]";
-		error_add(config, parser->title, &fault, "a partition needs a name");
-	} else if (!name_is_good(name)) {
-		fault.allowed = named;
-		error_add(config, parser->title, &fault, "not a name");
+		fault.allowed = of_group ? "[group NAME]" : "[partition NAME]";
+		config_error_add(config, parser->title, &fault, "a %s needs a name",
+				 of_group ? "group" : "partition");
+	} else if (!config_name_is_good(name)) {
+		fault.allowed = "1 to 31 of a-z, 0-9, '-' and '_', beginning with a letter or "
+				"digit, but not \"none\"";
+		config_error_add(config, parser->title, &fault, "not a name");
 	} else if (first) {
 		fault.allowed = "each name once";
-		error_add(config, parser->title, &fault, "name already taken in line %u",
-			  first->line);
-	} else if (config->partition_count == config->partition_room) {
-		char most[32];
-
-		format_text(most, sizeof(most), "at most %u", config->partition_room);
+		config_error_add(config, parser->title, &fault, "name already taken in line %u",
+				 first);
+	} else if (count == room) {
+		format_text(most, sizeof(most), "at most %u", room);
 		fault.allowed = most;
-		error_add(config, parser->title, &fault, "too many partitions");
+		config_error_add(config, parser->title, &fault, "too many %s",
+				 of_group ? "groups" : "partitions");
 	} else {
 		return true;
 	}
 	return false;
 }
 
+/* Forget what the section before of the same kind had. */
+static void found_clear(struct parser *parser)
+{
+	for (u32 i = 0; i < CONFIG_KEYS; i++) {
+		if (config_keys[i].section == parser->section)
+			parser->found[i] = (struct parser_found){0};
+	}
+}
+
 static void partition_open(struct parser *parser, struct slice name)
 {
-	bool kept = partition_admit(parser, name);
-	struct config_partition *partition =
-		kept ? &parser->config->partitions[parser->config->partition_count++]
-		     : &parser->spare;
+	struct config *config = parser->config;
+	struct config_partition *partition = &parser->spare;
 
+	parser->section = CONFIG_SECTION_PARTITION;
+	parser->partition_seen = true;
+	if (name_admit(parser, name, config->partition_count, config->partition_room))
+		partition = &config->partitions[config->partition_count++];
+	else
+		parser->partitions_lost = true;
+	found_clear(parser);
 	memset(partition, 0, sizeof(*partition));
-	memset(parser->found + CONFIG_KEY_VCPUS, 0,
-	       (CONFIG_KEYS - CONFIG_KEY_VCPUS) * sizeof(parser->found[0]));
 	slice_show(name, partition->name, sizeof(partition->name));
 	partition->line = parser->line;
 	partition->vcpus = 1;
 	partition->autostart = true;
+	partition->claim.weight = SCHEDULER_WEIGHT_DEFAULT;
+	cpu_mask_fill(&partition->affinity);
+	partition->on_poweroff = CONFIG_ACTION_STOP;
+	partition->on_reset = CONFIG_ACTION_RESTART;
+	partition->on_crash = CONFIG_ACTION_PRESERVE;
 	parser->target.partition = partition;
-	parser->section = SECTION_PARTITION;
+}
+
+static void group_open(struct parser *parser, struct slice name)
+{
+	struct config *config = parser->config;
+	struct config_group *group = &parser->spare_group;
+
+	parser->section = CONFIG_SECTION_GROUP;
+	if (name_admit(parser, name, config->group_count, config->group_room))
+		group = &config->groups[config->group_count++];
+	else
+		parser->groups_lost = true;
+	found_clear(parser);
+	memset(group, 0, sizeof(*group));
+	slice_show(name, group->name, sizeof(group->name));
+	group->line = parser->line;
+	group->weight = SCHEDULER_WEIGHT_DEFAULT;
+	parser->target.group = group;
 }
 
 static void host_open(struct parser *parser, struct slice name)
@@ -347,30 +314,40 @@ static void host_open(struct parser *parser, struct slice name)
 
 	if (name.bytes) {
 		fault.allowed = "[host]";
-		error_add(parser->config, parser->title, &fault, "the host has no name");
+		config_error_add(parser->config, parser->title, &fault, "the host has no name");
 	} else if (parser->host_line) {
 		fault.allowed = "[host] once";
-		error_add(parser->config, parser->title, &fault, "already begun in line %u",
-			  parser->host_line);
+		config_error_add(parser->config, parser->title, &fault, "already begun in line %u",
+				 parser->host_line);
 	}
 	if (!parser->host_line)
 		parser->host_line = parser->line;
-	parser->section = SECTION_HOST;
+	parser->section = CONFIG_SECTION_HOST;
+}
+
+/* A section that may have been meant as a partition shall not be said to be missing. */
+static void section_lose(struct parser *parser)
+{
+	parser->section = CONFIG_SECTION_FAULTY;
+	parser->partition_seen = true;
+	parser->partitions_lost = true;
+	parser->groups_lost = true;
 }
 
 static void section_unknown(struct parser *parser, struct slice kind)
 {
-	struct fault fault = {.line = parser->line, .allowed = "[host] or [partition NAME]"};
+	struct fault fault = {.line = parser->line, .allowed = sections};
 	const char *nearest = slice_resembles(kind, "host")	   ? "[host]"
 			      : slice_resembles(kind, "partition") ? "[partition NAME]"
+			      : slice_resembles(kind, "group")	   ? "[group NAME]"
 								   : NULL;
 
-	parser->section = SECTION_FAULTY;
+	section_lose(parser);
 	if (nearest)
-		error_add(parser->config, parser->title, &fault,
-			  "unknown section (did you mean %s?)", nearest);
+		config_error_add(parser->config, parser->title, &fault,
+				 "unknown section (did you mean %s?)", nearest);
 	else
-		error_add(parser->config, parser->title, &fault, "unknown section");
+		config_error_add(parser->config, parser->title, &fault, "unknown section");
 }
 
 /* What stands between the brackets. */
@@ -382,7 +359,7 @@ static struct slice section_title(struct parser *parser, struct slice line)
 
 	parser->title[0] = '\0';
 	if (end == title.bytes) {
-		line_fault(parser, line, "']' is missing", "[host] or [partition NAME]");
+		line_fault(parser, line, "']' is missing", sections);
 		return slice_trim(slice_uncomment(title));
 	}
 	if (slice_uncomment(slice_trim(rest)).bytes)
@@ -398,22 +375,19 @@ static void section_open(struct parser *parser, struct slice line, bool readable
 	parser->section_line = parser->line;
 	if (!readable) {
 		parser->title[0] = '\0';
-		parser->section = SECTION_FAULTY;
-		parser->partition_seen = true;
+		section_lose(parser);
 		return;
 	}
 	title = section_title(parser, line);
 	slice_show(title, parser->title, sizeof(parser->title));
 	kind = slice_head(title, MIN(slice_find(title, ' '), slice_find(title, '\t')));
 	name = slice_trim(slice_from(title, kind.bytes));
-	if (slice_is(kind, "host")) {
+	if (slice_is(kind, "host"))
 		host_open(parser, name);
-		return;
-	}
-	/* A section that may have been meant as a partition shall not be said to be missing. */
-	parser->partition_seen = true;
-	if (slice_is(kind, "partition"))
+	else if (slice_is(kind, "partition"))
 		partition_open(parser, name);
+	else if (slice_is(kind, "group"))
+		group_open(parser, name);
 	else
 		section_unknown(parser, kind);
 }
@@ -430,8 +404,8 @@ static bool line_check(struct parser *parser, struct slice line)
 		unsigned char byte = (unsigned char)line.start[i];
 
 		if ((byte < ' ' && byte != '\t') || byte == 0x7f) {
-			error_add(parser->config, parser->title, &fault,
-				  "control character 0x%02x in column %zu", byte, i + 1);
+			config_error_add(parser->config, parser->title, &fault,
+					 "control character 0x%02x in column %zu", byte, i + 1);
 			return false;
 		}
 	}
@@ -447,10 +421,10 @@ static void line_parse(struct parser *parser, struct slice line)
 		return;
 	if (line.start[0] == '[')
 		section_open(parser, line, readable);
-	else if (parser->section == SECTION_NONE && readable)
+	else if (parser->section == CONFIG_SECTION_NONE && readable)
 		line_fault(parser, line, "text before the first section",
-			   "a section first: [host] or [partition NAME]");
-	else if (parser->section >= SECTION_HOST)
+			   "a section first: [host], [partition NAME] or [group NAME]");
+	else if (parser->section >= CONFIG_SECTION_HOST)
 		key_parse(parser, line, readable);
 }
 
@@ -476,6 +450,7 @@ static void parser_start(struct parser *parser, struct config *config)
 	parser->config = config;
 	parser->target.host = &config->host;
 	config->partition_count = 0;
+	config->group_count = 0;
 	config->error_count = 0;
 	config->host = (struct config_host){
 		.console = CONFIG_CONSOLE_COM1,
@@ -491,8 +466,9 @@ static void parser_finish(struct parser *parser)
 			      .allowed = "at least one section [partition NAME]"};
 
 	section_close(parser);
-	if (!parser->partition_seen)
-		error_add(parser->config, "", &fault, "the file has no partition");
+	if (!parser->partition_seen && !parser->config->partial)
+		config_error_add(parser->config, "", &fault, "the file has no partition");
+	config_sections_check(parser);
 	errors_sort(parser->config);
 }
 
@@ -505,7 +481,7 @@ int config_parse(struct config *config, const char *text, size_t bytes)
 	if (text_begins(rest, "\xff\xfe") || text_begins(rest, "\xfe\xff")) {
 		struct fault fault = {.line = 1, .allowed = "plain text, saved as UTF-8"};
 
-		error_add(config, "", &fault, "the file is UTF-16 text");
+		config_error_add(config, "", &fault, "the file is UTF-16 text");
 		return -EINVAL;
 	}
 	if (text_begins(rest, "\xef\xbb\xbf"))
@@ -518,6 +494,61 @@ int config_parse(struct config *config, const char *text, size_t bytes)
 	return config->error_count ? -EINVAL : 0;
 }
 
+/* The keys of the partition as if config_partition_text had been read. */
+static void found_fill(struct parser *parser)
+{
+	struct config_source source = source_of(&parser->target);
+
+	for (u32 i = 0; i < CONFIG_KEYS; i++) {
+		char byte;
+		struct config_out out = {&byte, sizeof(byte), 0};
+
+		if (config_keys[i].section != CONFIG_SECTION_PARTITION)
+			continue;
+		config_keys[i].write(&source, &out);
+		if (out.length)
+			parser->found[i] = (struct parser_found){.line = 1, .good = true};
+	}
+}
+
+static void key_replace(struct parser *parser, struct slice name, struct slice value)
+{
+	const struct config_key *key = key_find(parser, name);
+
+	if (!line_check(parser, value))
+		return;
+	if (!key) {
+		key_unknown(parser, name, value);
+		return;
+	}
+	parser->found[key - config_keys] = (struct parser_found){.line = 1, .value = value};
+	key_set(parser, key);
+}
+
+int config_partition_set(struct config_partition *partition, const char *key, const char *value,
+			 struct config_error *error)
+{
+	struct config config = {.partial = true, .errors = error, .error_room = 1};
+	struct parser parser;
+
+	memset(&parser, 0, sizeof(parser));
+	parser.config = &config;
+	parser.section = CONFIG_SECTION_PARTITION;
+	parser.spare = *partition;
+	parser.target.partition = &parser.spare;
+	format_text(parser.title, sizeof(parser.title), "partition %s", partition->name);
+	found_fill(&parser);
+	key_replace(&parser, slice_trim(slice_of(key)), slice_trim(slice_of(value)));
+	if (!config.error_count)
+		config_partition_check(&parser);
+	if (config.error_count) {
+		error->line = 0;
+		return -EINVAL;
+	}
+	*partition = parser.spare;
+	return 0;
+}
+
 size_t config_error_text(const struct config_error *error, const char *file, char *buffer,
 			 size_t bytes)
 {
@@ -525,7 +556,10 @@ size_t config_error_text(const struct config_error *error, const char *file, cha
 
 	if (!bytes)
 		return 0;
-	format_text(buffer, bytes, "%s:%u: ", file, error->line);
+	if (error->line)
+		format_text(buffer, bytes, "%s:%u: ", file, error->line);
+	else
+		format_text(buffer, bytes, "%s: ", file);
 	if (error->section[0])
 		format_append(buffer, bytes, "[%s]%s", error->section,
 			      error->key[0] || error->value[0] ? " " : ": ");
@@ -539,40 +573,4 @@ size_t config_error_text(const struct config_error *error, const char *file, cha
 	if (length && buffer[length - 1] != '\n')
 		buffer[length - 1] = '\n';
 	return length;
-}
-
-static void memory_fault(struct config *config, const struct config_partition *partition, u64 left,
-			 u64 available)
-{
-	char title[sizeof(((struct config_error *)0)->section)], size[CONFIG_SIZE_BYTES];
-	char most[CONFIG_SIZE_BYTES], all[CONFIG_SIZE_BYTES], allowed[160];
-	struct fault fault = {partition->line, slice_of("memory"), SLICE_NONE, allowed};
-
-	format_text(title, sizeof(title), "partition %s", partition->name);
-	config_size_text(partition->memory_bytes, size);
-	fault.value = slice_of(size);
-	config_size_text(left, most);
-	if (left >= CONFIG_MEMORY_MIN)
-		format_text(allowed, sizeof(allowed), "at most %s here", most);
-	else
-		format_text(allowed, sizeof(allowed), "less memory for the partitions before it");
-	config_size_text(available, all);
-	error_add(config, title, &fault, "does not fit: %s of the machine's %s are left", most,
-		  all);
-}
-
-int config_check_memory(struct config *config, u64 available_bytes)
-{
-	u64 available = align_down(available_bytes, CONFIG_MEMORY_STEP), left = available;
-	u32 errors = config->error_count;
-
-	for (u32 i = 0; i < config->partition_count; i++) {
-		const struct config_partition *partition = &config->partitions[i];
-
-		if (partition->memory_bytes > left)
-			memory_fault(config, partition, left, available);
-		else
-			left -= partition->memory_bytes;
-	}
-	return config->error_count > errors ? -EINVAL : 0;
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The values of the configuration file: slices of its text, the table of keys, and how each is
- * read. */
+/* The values of the configuration file: slices of its text, and the numbers and words in them. */
 #include <bulkhead/format.h>
-#include <bulkhead/load.h>
-#include <bulkhead/log.h>
 #include <bulkhead/string.h>
 
 #include "config_value.h"
@@ -63,7 +60,16 @@ struct slice slice_uncomment(struct slice slice)
 	return slice;
 }
 
-static bool byte_is_shown(char byte)
+struct slice slice_split(struct slice *rest, char byte)
+{
+	size_t end = slice_find(*rest, byte);
+	struct slice part = slice_head(*rest, end);
+
+	*rest = slice_from(*rest, end + 1);
+	return part;
+}
+
+bool byte_is_shown(char byte)
 {
 	return byte >= ' ' && byte <= '~';
 }
@@ -152,7 +158,9 @@ static int byte_digit(char byte)
 	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : INT_MAX;
 }
 
-static const char too_large[] = "too large";
+const char config_too_small[] = "too small";
+const char config_too_large[] = "too large";
+const char config_not_word[] = "not one of the allowed words";
 
 /* Read digits at the beginning of `*value` and leave there what follows them. */
 static const char *number_take(struct slice *value, u64 base, u64 *number)
@@ -167,13 +175,13 @@ static const char *number_take(struct slice *value, u64 base, u64 *number)
 			break;
 		if (__builtin_mul_overflow(*number, base, number) ||
 		    __builtin_add_overflow(*number, digit, number))
-			return too_large;
+			return config_too_large;
 	}
 	*value = slice_from(*value, i);
 	return i ? NULL : "not a number";
 }
 
-static const char *count_read(struct slice value, u64 *number)
+const char *config_count_read(struct slice value, u64 *number)
 {
 	const char *wrong = number_take(&value, 10, number);
 
@@ -187,7 +195,7 @@ const char *config_size_read(struct slice value, u64 *bytes)
 	static const char not_size[] = "not a size";
 	const char *wrong = number_take(&value, 10, bytes);
 
-	if (wrong == too_large)
+	if (wrong == config_too_large)
 		return wrong;
 	if (wrong || value.bytes > 1)
 		return not_size;
@@ -196,7 +204,8 @@ const char *config_size_read(struct slice value, u64 *bytes)
 	for (u32 i = 0; size_units[i]; i++) {
 		if (byte_lower(value.start[0]) != byte_lower(size_units[i]))
 			continue;
-		return __builtin_mul_overflow(*bytes, KIB << (10 * i), bytes) ? too_large : NULL;
+		return __builtin_mul_overflow(*bytes, KIB << (10 * i), bytes) ? config_too_large
+									      : NULL;
 	}
 	return not_size;
 }
@@ -213,215 +222,7 @@ void config_size_text(u64 bytes, char buffer[CONFIG_SIZE_BYTES])
 		    size_units + (unit ? unit - 1 : 0));
 }
 
-/* The index of the word that `value` is, or `count`. */
-static u32 word_find(struct slice value, const char *const words[], u32 count)
-{
-	u32 i = 0;
-
-	while (i < count && !slice_is(value, words[i]))
-		i++;
-	return i;
-}
-
-static const char not_word[] = "not one of the allowed words";
-
-const char *const config_console_names[] = {"com1", "com2", "com3", "com4", "none"};
-const char *const config_boot_names[] = {"", "linux", "raw"};
-const char *const config_entry_names[] = {"long", "protected", "real"};
-
-static const char *console_read(struct slice value, const struct config_target *target)
-{
-	static const u32 rates[] = {9600, 19200, 38400, 57600, 115200};
-	size_t comma = slice_find(value, ',');
-	struct slice port = slice_trim(slice_head(value, comma));
-	struct slice rate = slice_trim(slice_from(value, comma + 1));
-	u32 console = word_find(port, config_console_names, ARRAY_SIZE(config_console_names));
-	u64 baud;
-
-	if (console > CONFIG_CONSOLE_NONE)
-		return "unknown port";
-	if (comma < value.bytes) {
-		if (console == CONFIG_CONSOLE_NONE)
-			return "no console has no baud rate";
-		if (count_read(rate, &baud))
-			return "the baud rate is not a number";
-		for (u32 i = 0; i < ARRAY_SIZE(rates); i++) {
-			if (rates[i] == baud) {
-				target->host->console = console;
-				target->host->console_baud = rates[i];
-				return NULL;
-			}
-		}
-		return "unknown baud rate";
-	}
-	target->host->console = console;
-	return NULL;
-}
-
-static const char *cpus_read(struct slice value, const struct config_target *target)
-{
-	u64 count = 0;
-	const char *wrong = slice_is(value, "all") ? NULL : count_read(value, &count);
-
-	if (wrong)
-		return wrong;
-	if (count == 0 && !slice_is(value, "all"))
-		return "too small";
-	if (count > 4096)
-		return too_large;
-	target->host->cpus = (u32)count;
-	return NULL;
-}
-
-static const char *loglevel_read(struct slice value, const struct config_target *target)
-{
-	static const char *const levels[] = {[LOG_ERROR] = "error",
-					     [LOG_WARN] = "warn",
-					     [LOG_INFO] = "info",
-					     [LOG_DEBUG] = "debug"};
-	u32 level = word_find(value, levels, ARRAY_SIZE(levels));
-
-	if (level == ARRAY_SIZE(levels))
-		return not_word;
-	target->host->log_level = level;
-	return NULL;
-}
-
-static const char *vcpus_read(struct slice value, const struct config_target *target)
-{
-	u64 count;
-	const char *wrong = count_read(value, &count);
-
-	if (wrong)
-		return wrong;
-	if (count == 0)
-		return "too small";
-	if (count > 1)
-		return "more than one virtual CPU is not supported yet";
-	target->partition->vcpus = (u32)count;
-	return NULL;
-}
-
-static const char *memory_read(struct slice value, const struct config_target *target)
-{
-	u64 bytes;
-	const char *wrong = config_size_read(value, &bytes);
-
-	if (wrong)
-		return wrong;
-	if (bytes < CONFIG_MEMORY_MIN)
-		return "too small";
-	if (bytes > CONFIG_MEMORY_MAX)
-		return too_large;
-	if (!is_aligned(bytes, CONFIG_MEMORY_STEP))
-		return "not a multiple of 2M";
-	target->partition->memory_bytes = bytes;
-	return NULL;
-}
-
-static const char *boot_read(struct slice value, const struct config_target *target)
-{
-	u32 boot = word_find(value, config_boot_names, ARRAY_SIZE(config_boot_names));
-
-	if (boot == CONFIG_BOOT_NONE || boot == ARRAY_SIZE(config_boot_names))
-		return not_word;
-	target->partition->boot = boot;
-	return NULL;
-}
-
-/* Characters that FAT long names exclude besides the separators (FAT specification 1.03, "Long
- * Directory Entries"). */
-static bool byte_is_of_path(char byte)
-{
-	static const char excluded[] = "\"*:<>?|";
-
-	return byte_is_shown(byte) && slice_find(slice_of(excluded), byte) == sizeof(excluded) - 1;
-}
-
-static const char *path_name_check(struct slice name)
-{
-	if (!name.bytes)
-		return "a name in the path is empty";
-	if (slice_is(name, ".") || slice_is(name, ".."))
-		return "'.' and '..' are not names";
-	return NULL;
-}
-
-static const char *path_check(struct slice path)
-{
-	const char *wrong = NULL;
-
-	if (path.bytes >= CONFIG_PATH_BYTES)
-		return "too long";
-	if (slice_find(path, '/') < path.bytes)
-		return "'/' in a path";
-	if (path.start[0] != '\\')
-		return "does not begin with '\\'";
-	for (size_t i = 0; i < path.bytes; i++) {
-		if (!byte_is_of_path(path.start[i]))
-			return "a character that paths cannot have";
-	}
-	while (!wrong && path.bytes) {
-		path = slice_from(path, 1);
-		size_t end = slice_find(path, '\\');
-
-		wrong = path_name_check(slice_head(path, end));
-		path = slice_from(path, end);
-	}
-	return wrong;
-}
-
-static const char *path_read(struct slice path, char room[CONFIG_PATH_BYTES])
-{
-	const char *wrong = path_check(path);
-
-	if (wrong)
-		return wrong;
-	memcpy(room, path.start, path.bytes);
-	room[path.bytes] = '\0';
-	return NULL;
-}
-
-static const char *kernel_read(struct slice value, const struct config_target *target)
-{
-	return path_read(value, target->partition->kernel);
-}
-
-static const char *initrd_read(struct slice value, const struct config_target *target)
-{
-	return path_read(value, target->partition->initrd);
-}
-
-static const char *cmdline_read(struct slice value, const struct config_target *target)
-{
-	char *room = target->partition->cmdline;
-
-	if (value.bytes >= CONFIG_CMDLINE_BYTES)
-		return "too long";
-	memcpy(room, value.start, value.bytes);
-	room[value.bytes] = '\0';
-	return NULL;
-}
-
-static const char *autostart_read(struct slice value, const struct config_target *target)
-{
-	if (!slice_is(value, "yes") && !slice_is(value, "no"))
-		return not_word;
-	target->partition->autostart = slice_is(value, "yes");
-	return NULL;
-}
-
-static const char *entry_read(struct slice value, const struct config_target *target)
-{
-	u32 entry = word_find(value, config_entry_names, ARRAY_SIZE(config_entry_names));
-
-	if (entry == ARRAY_SIZE(config_entry_names))
-		return not_word;
-	target->partition->entry = entry;
-	return NULL;
-}
-
-static const char *address_read(struct slice value, u64 *address)
+const char *config_address_read(struct slice value, u64 *address)
 {
 	const char *wrong;
 
@@ -433,120 +234,98 @@ static const char *address_read(struct slice value, u64 *address)
 	} else {
 		wrong = config_size_read(value, address);
 	}
-	return !wrong || wrong == too_large ? wrong : "not an address";
+	return !wrong || wrong == config_too_large ? wrong : "not an address";
 }
 
-static const char *load_read(struct slice value, const struct config_target *target)
+static const struct {
+	const char *name;
+	u64 us;
+} time_units[] = {{"s", 1000000}, {"ms", 1000}, {"us", 1}};
+
+const char *config_time_read(struct slice value, u64 *us)
 {
-	u64 address;
-	const char *wrong = address_read(value, &address);
+	const char *wrong = number_take(&value, 10, us);
 
-	if (wrong)
+	if (wrong == config_too_large)
 		return wrong;
-	if (address >= GUEST_LOW_MAX)
-		return too_large;
-	if (address >= GUEST_HOLE_BASE && address < GUEST_ACPI_END)
-		return "not memory that is free for an image";
-	target->partition->load_address = address;
-	return NULL;
+	for (u32 i = 0; !wrong && i < ARRAY_SIZE(time_units); i++) {
+		if (slice_is(value, time_units[i].name))
+			return __builtin_mul_overflow(*us, time_units[i].us, us) ? config_too_large
+										 : NULL;
+	}
+	return "not a time with its unit";
 }
 
-#define ANY_BOOT (BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_LINUX) | BIT(CONFIG_BOOT_RAW))
+void config_time_text(u64 us, char buffer[CONFIG_SIZE_BYTES])
+{
+	u32 unit = 0;
 
-const struct config_key config_keys[CONFIG_KEYS] = {
-	[CONFIG_KEY_CONSOLE] =
-		{
-			.name = "console",
-			.of_host = true,
-			.read = console_read,
-			.allowed = "com1, com2, com3 or com4, then if need be a comma and 9600, "
-				   "19200, 38400, 57600 or 115200; or none",
-		},
-	[CONFIG_KEY_CPUS] =
-		{
-			.name = "cpus",
-			.of_host = true,
-			.read = cpus_read,
-			.allowed = "all, or a number from 1 to 4096",
-		},
-	[CONFIG_KEY_LOGLEVEL] =
-		{
-			.name = "loglevel",
-			.of_host = true,
-			.read = loglevel_read,
-			.allowed = "error, warn, info or debug",
-		},
-	[CONFIG_KEY_VCPUS] =
-		{
-			.name = "vcpus",
-			.read = vcpus_read,
-			.goes_with = ANY_BOOT,
-			.allowed = "1",
-		},
-	[CONFIG_KEY_MEMORY] =
-		{
-			.name = "memory",
-			.read = memory_read,
-			.needed_by = ANY_BOOT,
-			.goes_with = ANY_BOOT,
-			.allowed = "a number with K, M, G or T such as 512M, at least 16M, at most "
-				   "1T, in steps of 2M",
-		},
-	[CONFIG_KEY_BOOT] =
-		{
-			.name = "boot",
-			.read = boot_read,
-			.needed_by = ANY_BOOT,
-			.goes_with = ANY_BOOT,
-			.allowed = "linux or raw",
-		},
-	[CONFIG_KEY_KERNEL] =
-		{
-			.name = "kernel",
-			.read = kernel_read,
-			.needed_by = ANY_BOOT,
-			.goes_with = ANY_BOOT,
-			.allowed = "a file of the boot volume such as \\bulkhead\\web\\vmlinuz, "
-				   "at most 127 characters",
-		},
-	[CONFIG_KEY_INITRD] =
-		{
-			.name = "initrd",
-			.read = initrd_read,
-			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_LINUX),
-			.allowed = "a file of the boot volume such as \\bulkhead\\web\\initrd.gz, "
-				   "at most 127 characters",
-		},
-	[CONFIG_KEY_CMDLINE] =
-		{
-			.name = "cmdline",
-			.read = cmdline_read,
-			.verbatim = true,
-			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_LINUX),
-			.allowed = "any text of at most 1023 bytes",
-		},
-	[CONFIG_KEY_AUTOSTART] =
-		{
-			.name = "autostart",
-			.read = autostart_read,
-			.goes_with = ANY_BOOT,
-			.allowed = "yes or no",
-		},
-	[CONFIG_KEY_ENTRY] =
-		{
-			.name = "entry",
-			.read = entry_read,
-			.needed_by = BIT(CONFIG_BOOT_RAW),
-			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_RAW),
-			.allowed = "long, protected or real",
-		},
-	[CONFIG_KEY_LOAD] =
-		{
-			.name = "load",
-			.read = load_read,
-			.needed_by = BIT(CONFIG_BOOT_RAW),
-			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_RAW),
-			.allowed = "an address such as 1M or 0x100000, below 3G, not from 0xa0000 "
-				   "to 0xfffff",
-		},
-};
+	while (us % time_units[unit].us)
+		unit++;
+	format_text(buffer, CONFIG_SIZE_BYTES, "%lu%s", us / time_units[unit].us,
+		    time_units[unit].name);
+}
+
+const char *config_percent_read(struct slice value, u64 *percent)
+{
+	const char *wrong = number_take(&value, 10, percent);
+
+	if (wrong == config_too_large)
+		return wrong;
+	return wrong || !slice_is(value, "%") ? "not a percentage" : NULL;
+}
+
+const char *config_word_read(struct slice value, const char *const words[], u32 count, u32 *index)
+{
+	for (u32 i = 0; i < count; i++) {
+		if (slice_is(value, words[i])) {
+			*index = i;
+			return NULL;
+		}
+	}
+	return config_not_word;
+}
+
+const char *config_yes_read(struct slice value, bool *yes)
+{
+	static const char *const words[] = {"no", "yes"};
+	u32 word;
+	const char *wrong = config_word_read(value, words, ARRAY_SIZE(words), &word);
+
+	if (!wrong)
+		*yes = word == 1;
+	return wrong;
+}
+
+bool config_name_is_good(struct slice name)
+{
+	/* "none" is what stands where no name is meant. */
+	if (!name.bytes || name.bytes >= CONFIG_NAME_BYTES || slice_is(name, "none"))
+		return false;
+	for (size_t i = 0; i < name.bytes; i++) {
+		char byte = name.start[i];
+		bool joins = byte == '-' || byte == '_';
+
+		if (!(byte >= 'a' && byte <= 'z') && !(byte >= '0' && byte <= '9') &&
+		    !(joins && i > 0))
+			return false;
+	}
+	return true;
+}
+
+void config_out_add(struct config_out *out, const char *format, ...)
+{
+	size_t at = MIN(out->length, out->bytes);
+	va_list arguments;
+
+	va_start(arguments, format);
+	out->length += format_list(out->buffer + at, out->bytes - at, format, arguments);
+	va_end(arguments);
+}
+
+void config_out_cut(struct config_out *out, size_t length)
+{
+	out->length = length;
+	if (length < out->bytes)
+		out->buffer[length] = '\0';
+}

@@ -351,31 +351,93 @@ int page_table_unmap(struct page_table *table, u64 address, u64 bytes, bool *cha
 	return change_run(&change, bytes, changed);
 }
 
-int page_table_lookup(const struct page_table *table, u64 address, struct page_table_walk *walk)
+unsigned page_table_trace(const struct page_table *table, u64 address,
+			  struct page_table_step steps[4])
 {
 	const struct page_table_format *format = table->format;
-	const u64 *entries = table->root;
+	u64 *entries = table->root;
+	unsigned count = 0;
 
 	if (!address_is_valid(table, address))
-		return -ENOENT;
-	for (unsigned level = TOP_LEVEL; level >= 1; level--) {
-		u64 entry = entry_read(&entries[level_index(address, level)]);
+		return 0;
+	for (unsigned level = TOP_LEVEL;; level--) {
+		unsigned index = level_index(address, level);
+		struct page_table_step *step = &steps[count++];
+		u64 entry = entry_read(&entries[index]);
 
-		if (!format->present(entry))
-			return -ENOENT;
-		if (format->is_leaf(entry, level)) {
-			*walk = (struct page_table_walk){
-				.physical = entry_physical(table, entry, level) |
-					    (address & (level_span(level) - 1)),
-				.entry = entry,
-				.level = level,
-				.access = format->access(entry),
-			};
-			return 0;
-		}
+		*step = (struct page_table_step){
+			.at = table->memory->to_physical(table->memory, entries) +
+			      index * sizeof(u64),
+			.entry = entry,
+			.level = level,
+			.present = format->present(entry),
+			.leaf = format->present(entry) && format->is_leaf(entry, level),
+		};
+		if (!step->present || step->leaf)
+			return count;
 		entries = entry_table(table, entry);
 	}
-	return -ENOENT;
+}
+
+/* Of the first leaf at or above `address` below `entries`. Addresses are without their sign. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, 4 levels */
+static bool leaf_find(const struct page_table *table, const u64 *entries, unsigned level, u64 base,
+		      u64 address, struct page_table_leaf *leaf)
+{
+	const struct page_table_format *format = table->format;
+
+	for (unsigned i = address > base ? level_index(address, level) : 0; i < ENTRIES; i++) {
+		u64 at = base + i * level_span(level), entry = entry_read(&entries[i]);
+
+		if (!format->present(entry))
+			continue;
+		if (!format->is_leaf(entry, level)) {
+			if (leaf_find(table, entry_table(table, entry), level - 1, at, address,
+				      leaf))
+				return true;
+			continue;
+		}
+		*leaf = (struct page_table_leaf){
+			.address = at,
+			.physical = entry_physical(table, entry, level),
+			.bytes = level_span(level),
+			.access = format->access(entry),
+			.type = format->type(entry, level),
+		};
+		return true;
+	}
+	return false;
+}
+
+int page_table_next(const struct page_table *table, struct page_table_leaf *leaf)
+{
+	u64 mask = BIT(ADDRESS_BITS) - 1;
+	u64 address = (leaf->address & mask) + leaf->bytes;
+
+	if (address > mask || (!leaf->bytes && !address_is_valid(table, leaf->address)) ||
+	    !leaf_find(table, table->root, TOP_LEVEL, 0, address, leaf))
+		return -ENOENT;
+	if (table->format->canonical && leaf->address >> (ADDRESS_BITS - 1))
+		leaf->address |= ~mask;
+	return 0;
+}
+
+int page_table_lookup(const struct page_table *table, u64 address, struct page_table_walk *walk)
+{
+	struct page_table_step steps[TOP_LEVEL], *last;
+	unsigned count = page_table_trace(table, address, steps);
+
+	if (!count || !steps[count - 1].leaf)
+		return -ENOENT;
+	last = &steps[count - 1];
+	*walk = (struct page_table_walk){
+		.physical = entry_physical(table, last->entry, last->level) |
+			    (address & (level_span(last->level) - 1)),
+		.entry = last->entry,
+		.level = last->level,
+		.access = table->format->access(last->entry),
+	};
+	return 0;
 }
 
 u64 page_table_count(const struct page_table *table)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Partitions: making them from the configuration, starting and stopping them. */
+/* Partitions: making and destroying them, and what the operator may do to them. */
 #include <bulkhead/partition.h>
 
+#include <bulkhead/account.h>
 #include <bulkhead/arch.h>
 #include <bulkhead/error.h>
 #include <bulkhead/format.h>
@@ -9,9 +10,17 @@
 #include <bulkhead/string.h>
 
 #include "partition_memory.h"
+#include "placement.h"
 #include "vcpu_thread.h"
 
+/* How long a change that a vCPU has to make itself is waited for. */
+#define SETTLE_US     2000000
+#define SETTLE_GAP_US 500
+
+/* Written by the console's thread only, under the lock; that thread reads it without. */
 static struct partition *first;
+static struct spinlock list_lock;
+static u32 last_number;
 
 struct partition *partition_first(void)
 {
@@ -29,134 +38,447 @@ struct partition *partition_find(const char *name)
 const char *partition_state_name(enum partition_state state)
 {
 	static const char *const names[] = {
-		[PARTITION_STOPPED] = "stopped", [PARTITION_STARTING] = "starting",
-		[PARTITION_RUNNING] = "running", [PARTITION_STOPPING] = "stopping",
+		[PARTITION_STOPPED] = "stopped",   [PARTITION_WAITING] = "waiting",
+		[PARTITION_STARTING] = "starting", [PARTITION_RUNNING] = "running",
+		[PARTITION_PAUSING] = "pausing",   [PARTITION_PAUSED] = "paused",
+		[PARTITION_RESUMING] = "resuming", [PARTITION_STOPPING] = "stopping",
 		[PARTITION_CRASHED] = "crashed",
 	};
 
 	return names[state];
 }
 
-/* Partitions take CPUs in turn, from the last one on: the operator's console is on the first. */
-static u32 choose_cpu(u32 number)
+static enum partition_state state_of(struct partition *partition)
 {
-	u32 cpus = arch_cpu_count();
-
-	return cpus - 1 - (number - 1) % cpus;
+	return __atomic_load_n(&partition->state, __ATOMIC_ACQUIRE);
 }
 
-static int build(struct partition *partition, char *reason)
+bool partition_inspectable(struct partition *partition)
 {
-	unsigned console_order = memory_order(PARTITION_CONSOLE_BYTES);
-	u8 *console = memory_alloc(console_order);
-	int error = -ENOMEM;
+	enum partition_state state = state_of(partition);
 
-	if (console) {
-		byte_ring_init(&partition->console, console, PARTITION_CONSOLE_BYTES);
-		error = partition_memory_create(partition, reason);
-		if (!error)
-			error = vcpu_create(partition, choose_cpu(partition->number));
-		if (!error)
-			return 0;
-		partition_memory_destroy(partition);
-		memory_free(console, console_order);
+	return state == PARTITION_PAUSED || state == PARTITION_CRASHED ||
+	       (state == PARTITION_STOPPED && partition->kept);
+}
+
+/* --- making and destroying --- */
+
+static void start_timer_fire(struct timer *timer)
+{
+	thread_wake(&container_of(timer, struct partition, start_timer)->vcpu->thread);
+}
+
+static void unmake(struct partition *partition)
+{
+	if (partition->vcpu)
+		vcpu_destroy(partition);
+	partition_memory_destroy(partition);
+	memory_free(partition->console.data, memory_order(PARTITION_CONSOLE_BYTES));
+	memory_free(partition->config, memory_order(sizeof(*partition->config)));
+	memory_free(partition, memory_order(sizeof(*partition)));
+}
+
+/* The smallest tag that no partition has. */
+static u16 tag_choose(void)
+{
+	u16 tag = 1;
+
+	for (struct partition *p = first; p;) {
+		bool taken = p->tag == tag;
+
+		tag = (u16)(tag + taken);
+		p = taken ? first : p->next;
 	}
+	return tag;
+}
+
+static int build(struct partition *partition, const struct placement *placement, char *reason)
+{
+	struct group *group = group_find(partition->config->group);
+	u8 *console = memory_alloc(memory_order(PARTITION_CONSOLE_BYTES));
+	int error;
+
+	if (!console)
+		return -ENOMEM;
+	byte_ring_init(&partition->console, console, PARTITION_CONSOLE_BYTES);
+	error = partition_memory_create(partition, reason);
+	if (error)
+		return error;
+	return vcpu_create(partition, placement->cpu, &placement->affinity,
+			   group ? &group->scheduler : NULL);
+}
+
+static struct partition *allocate(const struct config_partition *config)
+{
+	struct partition *partition = memory_alloc(memory_order(sizeof(*partition)));
+
+	if (!partition)
+		return NULL;
+	partition->config = memory_alloc(memory_order(sizeof(*config)));
+	if (!partition->config) {
+		memory_free(partition, memory_order(sizeof(*partition)));
+		return NULL;
+	}
+	*partition->config = *config;
+	partition->number = ++last_number;
+	partition->tag = tag_choose();
+	partition->state = PARTITION_STOPPED;
+	partition->created_us = arch_time_us();
+	timer_init(&partition->start_timer, arch_cpu_id(), start_timer_fire);
+	return partition;
+}
+
+static int check(const struct config_partition *config, char *reason)
+{
+	if (partition_find(config->name)) {
+		format_text(reason, LOAD_REASON_BYTES, "there is one of that name");
+		return -EEXIST;
+	}
+	if (config->group[0] && !group_find(config->group)) {
+		format_text(reason, LOAD_REASON_BYTES, "there is no group %s", config->group);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static void list_add(struct partition *partition)
+{
+	struct partition **at = &first;
+
+	while (*at)
+		at = &(*at)->next;
+	spin_lock(&list_lock);
+	*at = partition;
+	spin_unlock(&list_lock);
+}
+
+static void list_remove(struct partition *partition)
+{
+	struct partition **at = &first;
+
+	while (*at != partition)
+		at = &(*at)->next;
+	spin_lock(&list_lock);
+	*at = partition->next;
+	spin_unlock(&list_lock);
+}
+
+int partition_create(const struct config_partition *config, struct partition **made, char *reason)
+{
+	struct partition *partition;
+	struct placement placement;
+	int error = check(config, reason);
+
+	error = error ? error : placement_find(config, NULL, &placement, reason);
+	if (error)
+		return error;
+	*reason = '\0'; /* why it does not go on some other CPU is no matter now */
+	partition = allocate(config);
+	error = partition ? build(partition, &placement, reason) : -ENOMEM;
+	if (error && partition)
+		unmake(partition);
 	if (error == -ENOMEM && !*reason)
 		format_text(reason, LOAD_REASON_BYTES,
 			    "not enough memory for its tables and devices");
-	return error;
-}
-
-static struct partition *create(const struct config_partition *config, u32 number)
-{
-	char reason[LOAD_REASON_BYTES] = "";
-	struct partition *partition = memory_alloc(memory_order(sizeof(struct partition)));
-
-	if (!partition) {
-		log_error("%s: no memory for it", config->name);
-		return NULL;
-	}
-	partition->config = config;
-	partition->number = number;
-	partition->state = PARTITION_STOPPED;
-	if (!build(partition, reason))
-		return partition;
-	log_error("%s: cannot be made: %s", config->name, reason);
-	memory_free(partition, memory_order(sizeof(struct partition)));
-	return NULL;
+	if (error)
+		return error;
+	list_add(partition);
+	placement_apply(partition);
+	*made = partition;
+	return 0;
 }
 
 void partition_create_all(const struct config *config)
 {
-	struct partition **last = &first;
+	char reason[LOAD_REASON_BYTES];
+	struct partition *made;
 
+	for (u32 i = 0; i < config->group_count; i++) {
+		reason[0] = '\0';
+		if (group_create(&config->groups[i], reason))
+			log_error("group %s: cannot be made: %s", config->groups[i].name, reason);
+	}
 	for (u32 i = 0; i < config->partition_count; i++) {
-		struct partition *partition = create(&config->partitions[i], i + 1);
-
-		if (!partition)
-			continue;
-		*last = partition;
-		last = &partition->next;
+		reason[0] = '\0';
+		if (partition_create(&config->partitions[i], &made, reason))
+			log_error("%s: cannot be made: %s", config->partitions[i].name, reason);
 	}
 }
 
-void partition_autostart(void)
-{
-	char reason[LOAD_REASON_BYTES];
+/* --- what the operator does --- */
 
-	for (struct partition *p = first; p; p = p->next)
-		if (p->config->autostart && partition_start(p, reason))
-			log_error("%s: %s", p->config->name, reason);
+static int refuse(struct partition *partition, char *reason)
+{
+	format_text(reason, LOAD_REASON_BYTES, "it is %s", partition_state_name(partition->state));
+	spin_unlock(&partition->lock);
+	return -EBUSY;
+}
+
+/* With its lock, which is released: the vCPU's thread sees to the rest. */
+static void go_to(struct partition *partition, enum partition_state state)
+{
+	__atomic_store_n(&partition->state, state, __ATOMIC_RELEASE);
+	spin_unlock(&partition->lock);
+	vcpu_request(partition->vcpu, VCPU_REQUEST_STOP);
+}
+
+/* Until the vCPU has left the state `passing`, or long enough. In a thread. */
+static void settle(struct partition *partition, enum partition_state passing)
+{
+	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
+
+	while (state_of(partition) == passing && arch_tsc() < end)
+		thread_sleep_until(arch_tsc() + us_to_tsc(SETTLE_GAP_US));
 }
 
 int partition_start(struct partition *partition, char *reason)
 {
 	spin_lock(&partition->lock);
-	if (partition->state != PARTITION_STOPPED && partition->state != PARTITION_CRASHED) {
-		format_text(reason, LOAD_REASON_BYTES, "it is %s",
-			    partition_state_name(partition->state));
-		spin_unlock(&partition->lock);
-		return -EBUSY;
+	switch (partition->state) {
+	case PARTITION_STOPPED:
+	case PARTITION_CRASHED:
+	case PARTITION_WAITING:
+		break;
+	default:
+		return refuse(partition, reason);
 	}
-	partition->state = PARTITION_STARTING;
 	partition->reason[0] = '\0';
-	spin_unlock(&partition->lock);
-	thread_wake(&partition->vcpu->thread);
+	partition->quick_ends = 0;
+	go_to(partition, PARTITION_STARTING);
+	return 0;
+}
+
+int partition_pause(struct partition *partition, char *reason)
+{
+	spin_lock(&partition->lock);
+	if (partition->state != PARTITION_RUNNING)
+		return refuse(partition, reason);
+	go_to(partition, PARTITION_PAUSING);
+	settle(partition, PARTITION_PAUSING);
+	return 0;
+}
+
+int partition_resume(struct partition *partition, char *reason)
+{
+	spin_lock(&partition->lock);
+	if (partition->state != PARTITION_PAUSED)
+		return refuse(partition, reason);
+	go_to(partition, PARTITION_RESUMING);
+	settle(partition, PARTITION_RESUMING);
+	return 0;
+}
+
+int partition_reset(struct partition *partition, char *reason)
+{
+	spin_lock(&partition->lock);
+	switch (partition->state) {
+	case PARTITION_RUNNING:
+	case PARTITION_PAUSED:
+	case PARTITION_WAITING:
+		break;
+	default:
+		return refuse(partition, reason);
+	}
+	partition->quick_ends = 0;
+	go_to(partition, PARTITION_STARTING);
 	return 0;
 }
 
 int partition_stop(struct partition *partition, char *reason)
 {
-	int error = 0;
-
 	spin_lock(&partition->lock);
-	switch (partition->state) {
-	case PARTITION_STARTING:
-	case PARTITION_RUNNING:
-		partition->state = PARTITION_STOPPING;
-		break;
-	case PARTITION_CRASHED:
-		partition->state = PARTITION_STOPPED;
-		break;
-	default:
-		format_text(reason, LOAD_REASON_BYTES, "it is %s",
-			    partition_state_name(partition->state));
-		error = -EBUSY;
-	}
-	spin_unlock(&partition->lock);
-	if (!error)
-		vcpu_request(partition->vcpu, VCPU_REQUEST_STOP);
-	return error;
+	if (partition->state == PARTITION_STOPPED || partition->state == PARTITION_STOPPING)
+		return refuse(partition, reason);
+	partition->kept = false;
+	go_to(partition, PARTITION_STOPPING);
+	settle(partition, PARTITION_STOPPING);
+	return 0;
 }
 
-void partition_ended(struct partition *partition, enum partition_state state, const char *reason)
+/* For a vCPU's thread to come to rest, once more; false: it has been long enough. */
+static bool rest_wait(u64 end, char *reason)
+{
+	if (arch_tsc() >= end) {
+		format_text(reason, LOAD_REASON_BYTES, "its vCPU does not come to rest");
+		return false;
+	}
+	thread_sleep_until(arch_tsc() + us_to_tsc(SETTLE_GAP_US));
+	return true;
+}
+
+int partition_destroy(struct partition *partition, char *reason)
+{
+	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
+
+	spin_lock(&partition->lock);
+	if (partition->state != PARTITION_STOPPED && partition->state != PARTITION_CRASHED)
+		return refuse(partition, reason);
+	spin_unlock(&partition->lock);
+	/* Its thread may still be on its way to rest. */
+	while (!thread_retire(&partition->vcpu->thread))
+		if (!rest_wait(end, reason))
+			return -EBUSY;
+	timer_set(&partition->start_timer, TIMER_OFF);
+	account_close(partition);
+	placement_withdraw(partition);
+	list_remove(partition);
+	unmake(partition);
+	return 0;
+}
+
+/* The first thing that may not change while a partition exists and would; NULL: nothing. */
+static const char *fixed_difference(const struct config_partition *a,
+				    const struct config_partition *b)
+{
+	const struct {
+		const char *key;
+		bool differs;
+	} keys[] = {
+		{"its name", strcmp(a->name, b->name) != 0},
+		{"vcpus", a->vcpus != b->vcpus},
+		{"memory", a->memory_bytes != b->memory_bytes},
+		{"boot", a->boot != b->boot},
+		{"kernel or image", strcmp(a->kernel, b->kernel) != 0},
+		{"initrd", strcmp(a->initrd, b->initrd) != 0},
+		{"cmdline", strcmp(a->cmdline, b->cmdline) != 0},
+		{"autostart", a->autostart != b->autostart},
+		{"entry", a->entry != b->entry},
+		{"load", a->load_address != b->load_address},
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (keys[i].differs)
+			return keys[i].key;
+	}
+	return NULL;
+}
+
+static int change_check(struct partition *partition, const struct config_partition *config,
+			char *reason)
+{
+	const char *fixed = fixed_difference(partition->config, config);
+
+	if (fixed) {
+		format_text(reason, LOAD_REASON_BYTES,
+			    "%s cannot change while the partition exists", fixed);
+		return -EINVAL;
+	}
+	if (strcmp(partition->config->group, config->group) == 0)
+		return 0;
+	if (config->group[0] && !group_find(config->group)) {
+		format_text(reason, LOAD_REASON_BYTES, "there is no group %s", config->group);
+		return -ENOENT;
+	}
+	if (state_of(partition) != PARTITION_STOPPED && state_of(partition) != PARTITION_CRASHED) {
+		format_text(reason, LOAD_REASON_BYTES,
+			    "its group can change only while it is stopped, it is %s",
+			    partition_state_name(state_of(partition)));
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int group_move(struct partition *partition, const char *name, char *reason)
+{
+	struct group *group = group_find(name);
+	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
+
+	while (!thread_group_set(&partition->vcpu->thread, group ? &group->scheduler : NULL))
+		if (!rest_wait(end, reason))
+			return -EBUSY;
+	return 0;
+}
+
+int partition_change(struct partition *partition, const struct config_partition *config,
+		     char *reason)
+{
+	struct thread *thread = &partition->vcpu->thread;
+	struct placement placement;
+	int error = change_check(partition, config, reason);
+
+	error = error ? error : placement_find(config, partition, &placement, reason);
+	if (error)
+		return error;
+	if (strcmp(partition->config->group, config->group) != 0) {
+		error = group_move(partition, config->group, reason);
+		if (error)
+			return error;
+	}
+	spin_lock(&list_lock); /* partition_after_runs reads it */
+	*partition->config = *config;
+	spin_unlock(&list_lock);
+	thread_affinity_set(thread, &placement.affinity);
+	thread_claim_set(thread, &config->claim);
+	placement_apply(partition);
+	if (state_of(partition) == PARTITION_WAITING)
+		thread_wake(thread); /* maybe for others than these */
+	return 0;
+}
+
+/* --- starting by themselves --- */
+
+void partition_autostart(void)
+{
+	for (struct partition *p = first; p; p = p->next) {
+		if (!p->config->autostart)
+			continue;
+		spin_lock(&p->lock);
+		format_text(p->reason, sizeof(p->reason), "waits for what it is to start after");
+		p->start_at = 0;
+		go_to(p, PARTITION_WAITING);
+	}
+}
+
+bool partition_after_runs(struct partition *partition)
+{
+	const struct config_partition *config = partition->config;
+	bool all = true;
+
+	spin_lock(&list_lock);
+	for (u32 i = 0; i < config->after_count; i++) {
+		struct partition *other = partition_find(config->after[i]);
+
+		all = all && other && state_of(other) == PARTITION_RUNNING;
+	}
+	spin_unlock(&list_lock);
+	return all;
+}
+
+void partition_runs(struct partition *partition)
+{
+	spin_lock(&list_lock);
+	for (struct partition *p = first; p; p = p->next)
+		if (p != partition && state_of(p) == PARTITION_WAITING)
+			thread_wake(&p->vcpu->thread);
+	spin_unlock(&list_lock);
+}
+
+/* --- for its vCPU --- */
+
+void partition_state_change(struct partition *partition, enum partition_state from,
+			    enum partition_state to)
 {
 	spin_lock(&partition->lock);
-	partition->state = state;
-	format_text(partition->reason, sizeof(partition->reason), "%s", reason);
+	if (partition->state == from)
+		__atomic_store_n(&partition->state, to, __ATOMIC_RELEASE);
 	spin_unlock(&partition->lock);
-	if (state == PARTITION_CRASHED)
+}
+
+bool partition_ended(struct partition *partition, enum partition_state from,
+		     enum partition_state to, const char *reason)
+{
+	bool done;
+
+	spin_lock(&partition->lock);
+	done = partition->state == from;
+	if (done) {
+		__atomic_store_n(&partition->state, to, __ATOMIC_RELEASE);
+		format_text(partition->reason, sizeof(partition->reason), "%s", reason);
+	}
+	spin_unlock(&partition->lock);
+	if (done && to == PARTITION_CRASHED)
 		log_error("%s: crashed: %s", partition->config->name, reason);
-	else
+	else if (done)
 		log_info("%s: %s", partition->config->name, reason);
+	return done;
 }

@@ -1,111 +1,274 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads: per-CPU round-robin queues, blocking and waking. */
+/*
+ * Threads: what the scheduler decides is done here, with per-CPU queues, blocking, waking, and
+ * moving between CPUs.
+ *
+ * A thread that is to move leaves in three steps: its CPU takes it off the queue and marks it as
+ * moving, under its run_lock, while somebody else runs or is about to; once nobody is on its stack,
+ * that CPU lets go of what it holds for the thread; then the thread belongs to the other CPU and is
+ * woken there. Wake-ups in between are remembered.
+ */
 #include <bulkhead/thread.h>
 
 #include <bulkhead/arch.h>
 #include <bulkhead/cpu.h>
 #include <bulkhead/error.h>
 #include <bulkhead/memory.h>
+#include <bulkhead/meter.h>
 #include <bulkhead/timer.h>
+#include <bulkhead/trace.h>
 
-int thread_create(struct thread *thread, const char *name, u32 cpu, void (*main)(void *argument),
-		  void *argument)
+typedef struct scheduler_decision decide(struct scheduler_queue *queue, u64 now);
+
+static u32 idle_cpus; /* how many idle; atomic */
+
+static struct thread *thread_of(const struct scheduler_entity *entity)
+{
+	return container_of(entity, struct thread, entity);
+}
+
+static void switch_finish(void);
+
+static void thread_start(void *argument)
+{
+	struct thread *thread = argument;
+
+	switch_finish();
+	thread->main(thread->argument);
+	panic("thread %s returned", thread->name);
+}
+
+int thread_create(struct thread *thread, const struct scheduler_claim *claim,
+		  struct scheduler_group *group, void (*main)(void *argument), void *argument)
 {
 	u64 top = memory_stack_alloc();
 
 	if (!top)
 		return -ENOMEM;
-	*thread = (struct thread){
-		.stack_pointer = arch_context_new(top, main, argument),
-		.stack_top = top,
-		.name = name,
-		.cpu = cpu,
-		.state = THREAD_BLOCKED,
-	};
+	thread->stack_top = top;
+	thread->stack_pointer = arch_context_new(top, thread_start, thread);
+	thread->main = main;
+	thread->argument = argument;
+	scheduler_entity_init(&thread->entity, claim, group, arch_tsc());
 	return 0;
 }
 
-/* Both with run_lock held. */
-static void queue_add(struct cpu *cpu, struct thread *thread)
+/* The lock of the CPU that the thread belongs to, which may change until it is held. */
+static struct cpu *thread_lock(const struct thread *thread, u64 *flags)
 {
-	thread->state = THREAD_READY;
-	thread->next = NULL;
-	if (cpu->run_last)
-		cpu->run_last->next = thread;
-	else
-		cpu->run_first = thread;
-	cpu->run_last = thread;
-	cpu->run_count++;
+	for (;;) {
+		struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
+
+		*flags = spin_lock_irq(&cpu->run_lock);
+		if (cpus[thread->cpu] == cpu)
+			return cpu;
+		spin_unlock_irq(&cpu->run_lock, *flags);
+	}
 }
 
-/* Before all others, or right behind the first: who has not had all of its turn yet. */
-static void queue_insert(struct cpu *cpu, struct thread *thread, bool behind_first)
+static void attention_call(struct cpu *cpu, u32 what)
 {
-	struct thread **at =
-		behind_first && cpu->run_first ? &cpu->run_first->next : &cpu->run_first;
-
-	thread->state = THREAD_READY;
-	thread->next = *at;
-	*at = thread;
-	if (!thread->next)
-		cpu->run_last = thread;
-	cpu->run_count++;
+	__atomic_or_fetch(&cpu->attention, what, __ATOMIC_RELEASE);
+	if (cpu != cpu_this())
+		arch_cpu_kick(cpu->id);
 }
 
-static struct thread *queue_take(struct cpu *cpu)
+bool thread_retire(struct thread *thread)
 {
-	struct thread *thread = cpu->run_first;
+	u64 flags;
+	struct cpu *cpu = thread_lock(thread, &flags);
+	bool idle = thread->entity.state == SCHEDULER_BLOCKED && !thread->moving &&
+		    !__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE);
 
-	if (!thread)
-		return cpu->idle;
-	cpu->run_first = thread->next;
-	if (!cpu->run_first)
-		cpu->run_last = NULL;
-	cpu->run_count--;
-	return thread;
+	if (idle)
+		thread->retired = true;
+	spin_unlock_irq(&cpu->run_lock, flags);
+	return idle;
 }
 
-/* When this CPU must look around again: soon if others wait for it. */
-static void slice_begin(struct cpu *cpu)
+void thread_destroy(struct thread *thread)
 {
-	u64 turn = us_to_tsc(THREAD_SLICE_US);
-
-	if (cpu->thread->slice_left)
-		turn = cpu->thread->slice_left;
-	cpu->slice_end = arch_tsc() + (cpu->run_count ? turn : us_to_tsc(THREAD_WATCHDOG_US));
+	if (thread->stack_top)
+		memory_stack_free(thread->stack_top);
+	thread->stack_top = 0;
 }
 
-/* What the running thread has left of its turn. */
-static void slice_end(struct cpu *cpu)
+/* --- moving --- */
+
+static bool may_run(const struct thread *thread, u32 id)
 {
+	const struct thread *dedicated = __atomic_load_n(&cpus[id]->dedicated, __ATOMIC_RELAXED);
+
+	return cpu_mask_has(&thread->affinity, id) && (!dedicated || dedicated == thread);
+}
+
+static bool is_idling(u32 id)
+{
+	return __atomic_load_n(&cpus[id]->idling, __ATOMIC_RELAXED);
+}
+
+/* Where a thread should go: to an idle CPU if there is one, else where the fewest wait. */
+static u32 destination(const struct thread *thread)
+{
+	u32 best = thread->cpu, least = ~0U;
+
+	for (u32 id = 0; id < arch_cpu_count(); id++) {
+		u32 waiting = is_idling(id) ? 0 : cpus[id]->queue.count + 1;
+
+		if (may_run(thread, id) && waiting < least) {
+			best = id;
+			least = waiting;
+		}
+	}
+	return best;
+}
+
+/* It is marked as moving, and nobody is on its stack. */
+static void thread_move(struct thread *thread, u32 to)
+{
+	struct cpu *cpu = cpu_this();
+	u64 flags;
+
+	if (thread->leave)
+		thread->leave(thread, to);
+	flags = spin_lock_irq(&cpu->run_lock);
+	__atomic_store_n(&thread->cpu, to, __ATOMIC_RELAXED);
+	thread->moving = false;
+	thread->migrations++;
+	spin_unlock_irq(&cpu->run_lock, flags);
+	trace(TRACE_MIGRATE, thread->number, to);
+	thread_wake(thread);
+}
+
+static bool has_idle_place(const struct scheduler_entity *entity, void *context)
+{
+	const struct thread *thread = thread_of(entity);
+	u32 *to = context;
+
+	if (entity->claim.kind != SCHEDULER_SHARED)
+		return false; /* where the others are was admitted */
+	for (*to = 0; *to < arch_cpu_count(); (*to)++) {
+		if (is_idling(*to) && may_run(thread, *to))
+			return true;
+	}
+	return false;
+}
+
+/* Somebody waits here while another CPU idles. */
+static void balance(struct cpu *cpu)
+{
+	u64 flags = spin_lock_irq(&cpu->run_lock);
+	struct scheduler_entity *entity;
+	u32 to = 0;
+
+	entity = scheduler_spare(&cpu->queue, has_idle_place, &to);
+	if (entity) {
+		scheduler_remove(&cpu->queue, entity, arch_tsc());
+		thread_of(entity)->moving = true;
+	}
+	spin_unlock_irq(&cpu->run_lock, flags);
+	if (entity)
+		thread_move(thread_of(entity), to);
+}
+
+/* --- switching --- */
+
+/* Right after a switch, on the stack of who has the CPU now. */
+static void switch_finish(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (cpu->previous)
+		__atomic_store_n(&cpu->previous->on_cpu, false, __ATOMIC_RELEASE);
+	while (unlikely(cpu->outgoing)) {
+		struct thread *thread = cpu->outgoing;
+
+		cpu->outgoing = thread->outgoing;
+		thread_move(thread, destination(thread));
+	}
+	if (cpu->queue.count && __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED))
+		balance(cpu);
+}
+
+/* Who may not run here any more leaves instead of being next. */
+static struct scheduler_decision decide_here(struct cpu *cpu, decide *how, u64 now)
+{
+	struct scheduler_decision decision = how(&cpu->queue, now);
+
+	while (decision.next && unlikely(!may_run(thread_of(decision.next), cpu->id))) {
+		struct thread *thread = thread_of(decision.next);
+
+		decision = scheduler_block(&cpu->queue, now);
+		thread->moving = true;
+		thread->outgoing = cpu->outgoing;
+		cpu->outgoing = thread;
+	}
+	return decision;
+}
+
+static void idling_set(struct cpu *cpu, bool idling, u64 now)
+{
+	if (cpu->idling == idling)
+		return;
+	__atomic_store_n(&cpu->idling, idling, __ATOMIC_RELAXED);
+	if (idling) {
+		__atomic_fetch_add(&idle_cpus, 1, __ATOMIC_SEQ_CST);
+		cpu->idle_since = now;
+	} else {
+		__atomic_fetch_sub(&idle_cpus, 1, __ATOMIC_SEQ_CST);
+		cpu->idle_ticks += now - cpu->idle_since;
+	}
+}
+
+u64 cpu_idle_ticks(u32 id)
+{
+	struct cpu *cpu = cpus[id];
+	u64 flags = spin_lock_irq(&cpu->run_lock);
+	u64 now = arch_tsc(), ticks = cpu->idle_ticks;
+
+	if (cpu->idling && now > cpu->idle_since)
+		ticks += now - cpu->idle_since;
+	spin_unlock_irq(&cpu->run_lock, flags);
+	return ticks;
+}
+
+/* With run_lock held and interrupts off; returns without it, maybe on another CPU. */
+static void switch_by(struct cpu *cpu, decide *how)
+{
+	struct thread *from = cpu->thread, *to;
+	struct scheduler_decision decision;
 	u64 now = arch_tsc();
-	u64 left = cpu->slice_end > now ? cpu->slice_end - now : 0;
 
-	cpu->thread->slice_left = MIN(left, us_to_tsc(THREAD_SLICE_US));
-}
-
-/*
- * Give the CPU to the next thread. Called with run_lock held and interrupts off; the thread that
- * comes back out of arch_context_switch is on the same CPU, as threads do not move while they
- * exist.
- */
-static void thread_switch(struct cpu *cpu)
-{
-	struct thread *from = cpu->thread, *to = queue_take(cpu);
-	u64 now = arch_tsc();
-
-	to->state = THREAD_RUNNING;
 	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_SCHEDULE, __ATOMIC_ACQUIRE);
+	decision = decide_here(cpu, how, now);
+	to = decision.next ? thread_of(decision.next) : cpu->idle;
+	cpu->slice_end = decision.until;
+	idling_set(cpu, !decision.next, now);
 	cpu->thread = to;
-	slice_begin(cpu);
-	from->run_ticks += now - from->run_since;
-	to->run_since = now;
+	if (to != from) {
+		to->switches++;
+		__atomic_store_n(&to->on_cpu, true, __ATOMIC_RELAXED);
+		cpu->previous = from;
+		trace(TRACE_SWITCH, to->number, from->entity.state);
+	}
 	spin_unlock(&cpu->run_lock);
-	/* Nobody runs with sight of another's partition. */
-	if (from->vcpu && to != from)
-		address_space_enter(NULL);
-	if (to != from)
+	if (to != from) {
+		/* Nobody runs with sight of another's partition. */
+		if (from->vcpu)
+			address_space_enter(NULL);
 		arch_context_switch(&from->stack_pointer, to->stack_pointer);
+	}
+	switch_finish();
+}
+
+static void switch_now(decide *how)
+{
+	u64 flags = arch_irq_save();
+	struct cpu *cpu = cpu_this();
+
+	spin_lock(&cpu->run_lock);
+	switch_by(cpu, how);
+	arch_irq_restore(flags);
 }
 
 void thread_block(void)
@@ -115,58 +278,86 @@ void thread_block(void)
 	struct thread *thread = cpu->thread;
 
 	spin_lock(&cpu->run_lock);
-	slice_end(cpu);
 	if (thread->wake_pending) {
 		thread->wake_pending = false;
 		spin_unlock(&cpu->run_lock);
 	} else {
-		thread->state = THREAD_BLOCKED;
-		thread_switch(cpu);
+		switch_by(cpu, scheduler_block);
 	}
 	arch_irq_restore(flags);
+}
+
+void thread_reschedule(void)
+{
+	switch_now(scheduler_pick);
 }
 
 void thread_yield(void)
 {
-	u64 flags = arch_irq_save();
-	struct cpu *cpu = cpu_this();
-
-	spin_lock(&cpu->run_lock);
-	slice_end(cpu);
-	if (cpu->run_count) {
-		if (cpu->thread != cpu->idle && cpu->thread->slice_left)
-			queue_insert(cpu, cpu->thread, true);
-		else if (cpu->thread != cpu->idle)
-			queue_add(cpu, cpu->thread);
-		thread_switch(cpu);
-	} else {
-		__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_SCHEDULE, __ATOMIC_ACQUIRE);
-		slice_begin(cpu);
-		spin_unlock(&cpu->run_lock);
-	}
-	arch_irq_restore(flags);
+	switch_now(scheduler_yield);
 }
 
 void thread_wake(struct thread *thread)
 {
-	struct cpu *cpu = cpus[thread->cpu];
-	u64 flags = spin_lock_irq(&cpu->run_lock);
-	bool kick = false;
+	bool call = false;
+	u64 flags;
+	struct cpu *cpu = thread_lock(thread, &flags);
 
-	if (thread->state == THREAD_BLOCKED) {
-		if (thread->slice_left)
-			queue_insert(cpu, thread, false);
-		else
-			queue_add(cpu, thread);
-		/* It need not wait for the end of a slice: whoever runs has just had its turn. */
-		__atomic_or_fetch(&cpu->attention, CPU_ATTENTION_SCHEDULE, __ATOMIC_RELEASE);
-		kick = cpu != cpu_this();
-	} else {
+	if (thread->entity.state != SCHEDULER_BLOCKED || thread->moving) {
 		thread->wake_pending = true;
+	} else if (!thread->retired) {
+		call = scheduler_wake(&cpu->queue, &thread->entity, arch_tsc());
+		/* An idle CPU may take one of those that wait here. */
+		call = call || __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED);
+		thread->wakeups++;
+		trace(TRACE_WAKE, thread->number, cpu->id);
 	}
 	spin_unlock_irq(&cpu->run_lock, flags);
-	if (kick)
-		arch_cpu_kick(cpu->id);
+	if (call)
+		attention_call(cpu, CPU_ATTENTION_SCHEDULE);
+}
+
+/* --- what others ask for --- */
+
+void thread_claim_set(struct thread *thread, const struct scheduler_claim *claim)
+{
+	u64 flags;
+	struct cpu *cpu = thread_lock(thread, &flags);
+
+	scheduler_claim_set(&cpu->queue, &thread->entity, claim, arch_tsc());
+	spin_unlock_irq(&cpu->run_lock, flags);
+	attention_call(cpu, CPU_ATTENTION_SCHEDULE);
+}
+
+void thread_affinity_set(struct thread *thread, const struct cpu_mask *affinity)
+{
+	u64 flags;
+	struct cpu *cpu = thread_lock(thread, &flags);
+
+	thread->affinity = *affinity;
+	spin_unlock_irq(&cpu->run_lock, flags);
+	attention_call(cpu, CPU_ATTENTION_SCHEDULE);
+}
+
+bool thread_group_set(struct thread *thread, struct scheduler_group *group)
+{
+	u64 flags;
+	struct cpu *cpu = thread_lock(thread, &flags);
+	bool blocked = thread->entity.state == SCHEDULER_BLOCKED && !thread->moving;
+
+	if (blocked)
+		scheduler_entity_join(&thread->entity, group);
+	spin_unlock_irq(&cpu->run_lock, flags);
+	return blocked;
+}
+
+void thread_times(struct thread *thread, u64 times[SCHEDULER_STATES])
+{
+	u64 flags;
+	struct cpu *cpu = thread_lock(thread, &flags);
+
+	scheduler_times(&thread->entity, arch_tsc(), times);
+	spin_unlock_irq(&cpu->run_lock, flags);
 }
 
 struct sleeper {
@@ -190,22 +381,41 @@ void thread_sleep_until(u64 tsc)
 	timer_set(&sleeper.timer, TIMER_OFF);
 }
 
+/* --- idling --- */
+
+void thread_cpu_init(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	idling_set(cpu, false, arch_tsc());
+	scheduler_queue_init(&cpu->queue, arch_tsc_hz() / 1000000);
+	cpu->slice_end = SCHEDULER_NEVER;
+}
+
+/* Where some wait, one of them may come here. */
+static void ask_for_work(const struct cpu *cpu)
+{
+	for (u32 id = 0; id < arch_cpu_count(); id++) {
+		if (id != cpu->id && __atomic_load_n(&cpus[id]->queue.count, __ATOMIC_RELAXED))
+			attention_call(cpus[id], CPU_ATTENTION_SCHEDULE);
+	}
+}
+
 void thread_idle_loop(void)
 {
 	struct cpu *cpu = cpu_this();
 
 	for (;;) {
+		u64 switches = cpu->idle->switches;
+
 		(void)arch_irq_save();
 		timer_run_due();
-		if (__atomic_load_n(&cpu->run_first, __ATOMIC_ACQUIRE)) {
-			thread_yield();
+		thread_reschedule();
+		if (cpu->idle->switches != switches)
+			ask_for_work(cpu);
+		if (cpu->attention)
 			continue;
-		}
-		__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_SCHEDULE, __ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&cpu->run_first, __ATOMIC_ACQUIRE))
-			continue;
-		arch_timer_arm(cpu->timer_next);
-		if (!cpu->attention)
-			arch_idle();
+		arch_timer_arm(MIN(cpu->timer_next, cpu->slice_end));
+		arch_idle();
 	}
 }

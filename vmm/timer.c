@@ -34,10 +34,23 @@ static void timer_next_update(struct cpu *cpu)
 	cpu->timer_next = cpu->timers ? cpu->timers->deadline : TIMER_OFF;
 }
 
+/* The lock of the CPU whose timer it is, which may change until it is held. */
+static struct cpu *timer_lock(const struct timer *timer, u64 *flags)
+{
+	for (;;) {
+		struct cpu *cpu = cpus[__atomic_load_n(&timer->cpu, __ATOMIC_RELAXED)];
+
+		*flags = spin_lock_irq(&cpu->timer_lock);
+		if (cpus[timer->cpu] == cpu)
+			return cpu;
+		spin_unlock_irq(&cpu->timer_lock, *flags);
+	}
+}
+
 void timer_set(struct timer *timer, u64 deadline)
 {
-	struct cpu *cpu = cpus[timer->cpu];
-	u64 flags = spin_lock_irq(&cpu->timer_lock);
+	u64 flags;
+	struct cpu *cpu = timer_lock(timer, &flags);
 	u64 before = cpu->timer_next;
 
 	if (timer->deadline != TIMER_OFF)
@@ -51,6 +64,21 @@ void timer_set(struct timer *timer, u64 deadline)
 		__atomic_or_fetch(&cpu->attention, CPU_ATTENTION_TIMER, __ATOMIC_RELEASE);
 		arch_cpu_kick(cpu->id);
 	}
+}
+
+void timer_move(struct timer *timer, u32 cpu)
+{
+	struct cpu *from = cpu_this();
+	u64 flags = spin_lock_irq(&from->timer_lock), deadline = timer->deadline;
+
+	if (deadline != TIMER_OFF)
+		timer_remove(from, timer);
+	timer->deadline = TIMER_OFF;
+	timer_next_update(from);
+	__atomic_store_n(&timer->cpu, cpu, __ATOMIC_RELAXED);
+	spin_unlock_irq(&from->timer_lock, flags);
+	if (deadline != TIMER_OFF)
+		timer_set(timer, deadline);
 }
 
 void timer_run_due(void)

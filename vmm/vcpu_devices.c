@@ -20,7 +20,7 @@ struct apic_host {
 	struct device_host host;
 	struct timer timer;
 	struct vcpu *vcpu;
-	struct device_timer *armed;
+	struct device_timer *armed; /* the last that was armed; NULL: none since the reset */
 };
 
 static struct apic_host *apic_host_of(struct device_host *host)
@@ -287,6 +287,37 @@ void vcpu_devices_stop(struct partition *partition)
 {
 	timer_set(&partition->device_timer, TIMER_OFF);
 	timer_set(&apic_host_of(partition->vcpu->apic.host)->timer, TIMER_OFF);
+}
+
+void vcpu_devices_pause(struct partition *partition)
+{
+	partition->paused_at = arch_tsc();
+	vcpu_devices_stop(partition);
+}
+
+void vcpu_devices_resume(struct partition *partition)
+{
+	struct vcpu *vcpu = partition->vcpu;
+	struct device_host *host = vcpu->apic.host;
+	struct device_timer *armed = apic_host_of(host)->armed;
+	u64 pause = arch_tsc() - partition->paused_at;
+
+	spin_lock(&partition->device_lock);
+	partition->clock_offset -= pause;
+	vcpu->tsc_offset -= pause;
+	board_next_timer(partition, pc_next_timer(partition->pc));
+	spin_unlock(&partition->device_lock);
+	if (armed)
+		apic_timer_set(host, armed, armed->deadline);
+}
+
+void vcpu_devices_move(struct partition *partition, u32 cpu)
+{
+	/* The operator's console may type at a device whose timer it sets: not while that moves. */
+	spin_lock(&partition->device_lock);
+	timer_move(&partition->device_timer, cpu);
+	spin_unlock(&partition->device_lock);
+	timer_move(&apic_host_of(partition->vcpu->apic.host)->timer, cpu);
 }
 
 void vcpu_devices_reset(struct partition *partition)

@@ -12,6 +12,8 @@
 
 #define HIGHEST_BASIC	 0x15U /* nothing above it is offered */
 #define FIRST_HYPERVISOR 0x40000000U
+#define KVM_FEATURES	 0x40000001U
+#define OWN_HYPERVISOR	 0x40000100U
 #define LAST_HYPERVISOR	 0x4fffffffU
 #define FIRST_EXTENDED	 0x80000000U
 #define HIGHEST_EXTENDED 0x80000008U
@@ -121,6 +123,14 @@
 /* Leaf 80000007h, EDX. */
 #define INVARIANT_TSC F(8)
 
+/*
+ * Leaf 40000001h, EAX (Linux: Documentation/virt/kvm/x86/cpuid.rst). No other bit: there are no
+ * hypercalls, and guests have better clocks than KVM's. Systems that look for a KVM find this one
+ * and use its record of stolen time; Linux also dares to use the x2APIC without interrupt remapping
+ * only where it sees a hypervisor that it knows.
+ */
+#define KVM_STEAL_TIME F(5)
+
 /* State components (SDM vol. 1, 13.1). */
 #define XCR0_LEGACY  BITS(1, 0) /* x87, SSE */
 #define XCR0_AVX     BIT(2)
@@ -178,8 +188,12 @@ static const struct rule rules[] = {
 	},
 	{
 		.leaf = FIRST_HYPERVISOR,
-		.force = {FIRST_HYPERVISOR, 0x6b6c7542, 0x64616568,
-			  0x20202020}, /* "Bulkhead    " */
+		.force = {KVM_FEATURES, 0x4b4d564b, 0x564b4d56, 0x4d}, /* "KVMKVMKVM" */
+	},
+	{.leaf = KVM_FEATURES, .force = {.eax = KVM_STEAL_TIME}},
+	{
+		.leaf = OWN_HYPERVISOR,
+		.force = {OWN_HYPERVISOR, 0x6b6c7542, 0x64616568, 0x20202020}, /* "Bulkhead    " */
 	},
 	{.leaf = FIRST_EXTENDED, .force = {.eax = HIGHEST_EXTENDED}},
 	{

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The MSRs of a guest that are values and nothing else. Numbers and bits: SDM vol. 4. */
+/*
+ * The MSRs of a guest that are values and nothing else. Numbers and bits: SDM vol. 4; those of KVM:
+ * Documentation/virt/kvm/x86/msr.rst of Linux.
+ */
 #include <bulkhead/guest_msr.h>
 
 #include "guest_cpuid.h"
@@ -28,6 +31,9 @@
 #define MISC_ENABLE_FIXED (MISC_PERFMON | MISC_BTS_ABSENT | MISC_PEBS_ABSENT)
 
 #define MCG_STATUS_DEFINED BITS(2, 0) /* RIPV, EIPV, MCIP; no local machine checks */
+
+#define KVM_SYSTEM_TIME 0x12
+#define KVM_STEAL_TIME	0x4b564d03
 
 struct guest_msr {
 	u32 msr;
@@ -85,9 +91,18 @@ static int mcg_status_write(struct guest_msrs *msrs, u64 value)
 	return 0;
 }
 
+/* There is no such clock, so it is off and stays off. But Linux 5.13 to 6.7 switches it off when it
+ * goes down, without a look at whether there is one, and complains at length of a fault. */
+static int system_time_write(struct guest_msrs *msrs, u64 value)
+{
+	(void)msrs;
+	return value ? -EINVAL : 0;
+}
+
 #define STORED(field) .stored = true, .offset = offsetof(struct guest_msrs, field)
 
 static const struct guest_msr table[] = {
+	{KVM_SYSTEM_TIME, .constant = 0, .write = system_time_write},
 	{IA32_PLATFORM_ID, .constant = 0},
 	{IA32_FEATURE_CONTROL, .constant = FEATURE_CONTROL_LOCKED},
 	{IA32_TSC_ADJUST, STORED(tsc_adjust), .write = tsc_adjust_write},
@@ -97,6 +112,7 @@ static const struct guest_msr table[] = {
 	{IA32_MCG_STATUS, STORED(mcg_status), .write = mcg_status_write},
 	{IA32_MISC_ENABLE, STORED(misc_enable), .write = misc_enable_write},
 	{IA32_MTRR_DEF_TYPE, STORED(mtrr_def_type), .write = mtrr_def_type_write},
+	{KVM_STEAL_TIME, STORED(steal.control)}, /* guest_msr_write writes it */
 };
 
 static const struct guest_msr *msr_find(u32 msr)
@@ -116,6 +132,7 @@ void guest_msrs_reset(struct guest_msrs *msrs)
 	*msrs = (struct guest_msrs){
 		.mtrr_def_type = MTRR_ON | MTRR_TYPE_WB,
 		.misc_enable = MISC_ENABLE_RESET,
+		.steal.counted = msrs->steal.counted,
 	};
 }
 
@@ -130,9 +147,11 @@ int guest_msr_read(const struct guest_msrs *msrs, u32 msr, u64 *value)
 	return 0;
 }
 
-int guest_msr_write(struct guest_msrs *msrs, u32 msr, u64 value)
+int guest_msr_write(struct guest_msrs *msrs, const struct guest_memory *memory, u32 msr, u64 value)
 {
 	const struct guest_msr *found = msr_find(msr);
 
+	if (msr == KVM_STEAL_TIME)
+		return steal_time_write(&msrs->steal, memory, value);
 	return found && found->write ? found->write(msrs, value) : -EINVAL;
 }

@@ -10,6 +10,8 @@
 #include <bulkhead/arch.h>
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/log.h>
+#include <bulkhead/thread.h>
+#include <bulkhead/trace.h>
 
 extern const u64 interrupt_entries[256];
 extern const char msr_read_safe_access[], msr_read_safe_fault[];
@@ -81,6 +83,7 @@ void interrupt_run(u8 vector)
 {
 	void (*handler)(void *) = __atomic_load_n(&handlers[vector].handler, __ATOMIC_ACQUIRE);
 
+	trace(TRACE_INTERRUPT, cpu_this()->thread->number, vector);
 	if (vector == VECTOR_SPURIOUS)
 		return; /* has no bit in ISR, so takes no EOI (SDM vol. 3, 11.9) */
 	if (handler)

@@ -31,7 +31,7 @@ const struct virt_backend *virt = &virt_vmx;
 
 static struct config config;
 
-/* Room for as many partitions as the text has '[' in it: never too little. */
+/* Room for as many partitions and groups as the text has '[' in it: never too little. */
 static void read_configuration(void)
 {
 	const char *text = memory_boot(boot_info->config);
@@ -43,10 +43,12 @@ static void read_configuration(void)
 		sections += text[i] == '[';
 	config.partition_room = sections;
 	config.partitions = memory_alloc(memory_order(sections * sizeof(*config.partitions)));
+	config.group_room = sections;
+	config.groups = memory_alloc(memory_order(sections * sizeof(*config.groups)));
 	config.errors = &error;
 	config.error_room = 1;
-	if (!config.partitions)
-		panic("no memory for %u partitions' configuration", sections);
+	if (!config.partitions || !config.groups)
+		panic("no memory for the configuration's %u sections", sections);
 	if (!config_parse(&config, text, boot_info->config_bytes))
 		return;
 	config_error_text(&error, memory_boot(boot_info->config_name), message, sizeof(message));
@@ -80,7 +82,6 @@ static noreturn void become_idle(struct thread *thread)
 
 	thread->name = "idle";
 	thread->cpu = cpu->id;
-	thread->state = THREAD_RUNNING;
 	cpu->idle = thread;
 	cpu->thread = thread;
 	thread_idle_loop();
@@ -94,6 +95,7 @@ static int ap_prepare(void)
 	if (!idle)
 		return -ENOMEM;
 	cpu_this()->thread = idle;
+	thread_cpu_init();
 	return virt->cpu_enable();
 }
 
@@ -127,6 +129,7 @@ static void late_start(void *argument unused)
 	apic_init_board(boot_info);
 	tsc_init();
 	apic_timer_calibrate();
+	thread_cpu_init();
 	interrupt_handler_set(VECTOR_TIMER, look_around, NULL);
 	interrupt_handler_set(VECTOR_KICK, look_around, NULL);
 	if (virt->probe() || virt->cpu_enable())
@@ -141,7 +144,7 @@ static void late_start(void *argument unused)
 
 void core_main(u64 info_physical)
 {
-	static struct thread first;
+	static struct thread first = {.name = "start"};
 	const struct boot_info *info = (const void *)info_physical;
 	u64 unused_stack;
 
@@ -153,7 +156,8 @@ void core_main(u64 info_physical)
 	boot_info = memory_boot(info_physical);
 	cpu_finish_boot(0);
 	cpu_this()->thread = &first;
-	if (thread_create(&first, "start", 0, late_start, NULL))
+	if (thread_create(&first, &(struct scheduler_claim){.weight = SCHEDULER_WEIGHT_DEFAULT}, NULL,
+			  late_start, NULL))
 		panic("no memory for the first stack");
 	arch_context_switch(&unused_stack, first.stack_pointer);
 	__builtin_unreachable();

@@ -156,9 +156,14 @@ static u64 host_now(struct device_host *host)
 	return pc->ops->now(pc->context);
 }
 
+u64 pc_next_timer(const struct pc *pc)
+{
+	return pc->timers ? pc->timers->deadline : DEVICE_TIMER_OFF;
+}
+
 static void next_timer(struct pc *pc)
 {
-	pc->ops->next_timer(pc->context, pc->timers ? pc->timers->deadline : DEVICE_TIMER_OFF);
+	pc->ops->next_timer(pc->context, pc_next_timer(pc));
 }
 
 static void timer_unlink(struct pc *pc, struct device_timer *timer)

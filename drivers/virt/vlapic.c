@@ -201,6 +201,7 @@ static void vector_request(struct vlapic *apic, u8 vector, bool level)
 	bool news = bitmap_change(apic, VLAPIC_TMR, vector, level);
 
 	news |= bitmap_change(apic, VLAPIC_IRR, vector, true);
+	apic->accepted++;
 	if (news)
 		apic->ops->changed(apic);
 }

@@ -8,9 +8,11 @@
  */
 #pragma once
 
+#include <bulkhead/cpu_mask.h>
+#include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
-#define CONFIG_NAME_BYTES    32 /* partition names: [a-z0-9][a-z0-9_-]*, with NUL */
+#define CONFIG_NAME_BYTES    32 /* partitions, groups: [a-z0-9][a-z0-9_-]*, not "none"; with NUL */
 #define CONFIG_PATH_BYTES    128
 #define CONFIG_CMDLINE_BYTES 1024
 
@@ -35,6 +37,15 @@ struct config_host {
 	u32 log_level; /* loglevel = error|warn|info|debug (enum log_level), default info */
 };
 
+/* What becomes of a partition whose guest powers off, resets, or cannot go on. */
+enum config_action {
+	CONFIG_ACTION_STOP,
+	CONFIG_ACTION_RESTART,	/* with a growing delay when it happens again soon */
+	CONFIG_ACTION_PRESERVE, /* stays as it is, for inspection, until the operator says more */
+};
+
+#define CONFIG_AFTER_MAX 8
+
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
 	u32 line; /* where its section begins */
@@ -47,32 +58,66 @@ struct config_partition {
 	bool autostart;		 /* default yes */
 	enum config_entry entry; /* boot = raw */
 	u64 load_address;	 /* boot = raw */
+
+	/*
+	 * weight = 1 to 10000 (default 100; with a reservation 0, which is no time beyond it)
+	 * cap = 50% (of one CPU; default none), reservation = 2ms / 10ms, dedicated = yes
+	 * (default no; goes with none of them), affinity = 0-2, 5 (default: every CPU),
+	 * group = NAME of a [group NAME] anywhere in the file (default none)
+	 */
+	struct scheduler_claim claim;
+	struct cpu_mask affinity;
+	char group[CONFIG_NAME_BYTES];
+	u32 group_line; /* where the key stands; 0: nowhere */
+	/* after = NAME, NAME: start by itself only when those run. Cycles are errors. */
+	char after[CONFIG_AFTER_MAX][CONFIG_NAME_BYTES];
+	u32 after_count;
+	u32 after_line;
+	/* Place in the order of starting, from 1: behind all that `after` names. Each of a file has
+	 * its own. */
+	u32 start_rank;
+	/* on_poweroff (default stop), on_reset (default restart), on_crash (default preserve) */
+	enum config_action on_poweroff, on_reset, on_crash;
+};
+
+/* [group NAME]: partitions that share one weight and one cap. */
+struct config_group {
+	char name[CONFIG_NAME_BYTES];
+	u32 line;
+	u32 weight; /* 1 to 10000, default 100 */
+	u32 cap;    /* per cent of one CPU, default none: 0 */
 };
 
 struct config_error {
-	u32 line; /* from 1 */
+	u32 line; /* from 1; 0: not in a file */
 	char section[CONFIG_NAME_BYTES +
 		     16];  /* as written: "host", "partition web"; "" outside any */
 	char key[40];	   /* "" when the line as a whole is at fault */
 	char value[64];	   /* as found, cut with "..." when longer */
 	char reason[96];   /* what is wrong: "unknown key" */
-	char allowed[160]; /* what would do: "a size such as 512M, at least 16M" */
+	char allowed[240]; /* what would do: "a size such as 512M, at least 16M" */
 };
 
 /*
- * Where the parser puts what it found. Everything is the caller's; partitions and errors arrays are
- * given with their room. When there is no room for an error it is counted all the same.
+ * Where the parser puts what it found. Everything is the caller's; partitions, groups and errors
+ * arrays are given with their room. When there is no room for an error it is counted all the same.
  */
 struct config {
+	/* Given by the caller: the text is not a whole file, but sections to be added to what there
+	 * is. `group` and `after` may then name what is not in it, and no section has to be there.
+	 */
+	bool partial;
 	struct config_host host;
 	struct config_partition *partitions;
 	u32 partition_room, partition_count;
+	struct config_group *groups;
+	u32 group_room, group_count;
 	struct config_error *errors;
 	u32 error_room, error_count;
 };
 
 /*
- * Parse `text`. `config` has its arrays and rooms set by the caller, everything else is
+ * Parse `text`. `config` has `partial`, its arrays and rooms set by the caller, everything else is
  * overwritten. Returns 0, or -EINVAL when there is at least one error; the rest is then filled in
  * as far as it goes.
  */
@@ -88,3 +133,21 @@ size_t config_error_text(const struct config_error *error, const char *file, cha
  * `available_bytes` of RAM. Adds an error for each that does not, saying how much there is.
  */
 int config_check_memory(struct config *config, u64 available_bytes) must_check;
+
+/*
+ * For the operator: one "key = value" more for a partition that exists, as if its line stood in the
+ * section that config_partition_text prints, in place of one with the same key. What names other
+ * partitions or a group is not looked up. 0, or -EINVAL with `error` set (line 0) and `partition`
+ * as it was.
+ */
+int config_partition_set(struct config_partition *partition, const char *key, const char *value,
+			 struct config_error *error) must_check;
+
+/* Sections in the file's own syntax, keys with default values left out. Returns the length of the
+ * whole text, which is cut at `bytes` as by format_text. Parsing the text gives the same again, but
+ * for lines and start_rank. */
+size_t config_host_text(const struct config_host *host, char *buffer, size_t bytes);
+size_t config_group_text(const struct config_group *group, char *buffer, size_t bytes);
+size_t config_partition_text(const struct config_partition *partition, char *buffer, size_t bytes);
+
+const char *config_action_name(enum config_action action);

@@ -6,7 +6,14 @@
  */
 #pragma once
 
+#include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
+
+/* The CPU that the console's thread and the serial line's interrupt stay on, and what the thread
+ * has of it: time to answer at once, whatever guests do, and no more than a fair share beyond that.
+ */
+#define CONSOLE_CPU 0
+extern const struct scheduler_claim console_claim;
 
 struct config;
 struct config_host;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <bulkhead/scheduler.h>
 #include <bulkhead/spinlock.h>
 #include <bulkhead/types.h>
 
@@ -30,15 +31,21 @@ struct cpu {
 	volatile u32 attention;
 
 	u64 timer_next;		 /* TSC of the first timer of this CPU's queue, ~0: none */
-	u64 slice_end;		 /* TSC until which the running thread may run */
+	u64 slice_end;		 /* TSC at which the scheduler must be asked again; ~0: never */
 	struct vcpu *fpu_owner;	 /* whose FPU, debug and SYSCALL registers are in the CPU */
 	struct vcpu *virt_owner; /* whose virtualisation state is loaded */
 	u64 nmis;		 /* that had no cause we know */
 
 	/* Run queue; any CPU, under run_lock with interrupts off. */
 	struct spinlock run_lock;
-	struct thread *run_first, *run_last;
-	u32 run_count;
+	struct scheduler_queue queue;
+	struct thread *outgoing;    /* those that leave for another CPU */
+	struct thread *previous;    /* who had the CPU before the running thread */
+	bool idling;		    /* nobody runs; atomic, others read */
+	u64 idle_ticks, idle_since; /* TSC ticks of idling before, and when this one began */
+	/* The only thread that may run here; NULL: any. Atomic; the operator's console writes it.
+	 */
+	struct thread *dedicated;
 
 	/* Timer queue; any CPU, under timer_lock with interrupts off. */
 	struct spinlock timer_lock;
@@ -56,6 +63,7 @@ static inline struct cpu *cpu_this(void)
 {
 	struct cpu *cpu;
 
-	__asm__("movq %%gs:0, %0" : "=r"(cpu));
+	/* Volatile, as a thread may be on another CPU when it looks again. */
+	__asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
 	return cpu;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <bulkhead/cpu_state.h>
+#include <bulkhead/guest_walk.h>
 
 #define INSTRUCTION_BYTES_MAX 15
 
@@ -75,16 +76,6 @@ enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code,
 #define EMULATE_ACCESS_USER  2u
 #define EMULATE_ACCESS_FETCH 4u
 
-struct emulate_paging {
-	u64 cr0, cr3, cr4, efer;
-	u64 rflags;		/* AC counts for SMAP */
-	u64 pdpte[4];		/* PAE mode: the registers that the CPU loaded with CR3 */
-	unsigned physical_bits; /* reserved bits begin here */
-	/* Read guest-physical memory (page-table entries). false: it is not RAM. */
-	bool (*read)(void *context, u64 gpa, void *data, unsigned bytes);
-	void *context;
-};
-
 /* 0 and *gpa, or -EFAULT and *fault. Does not set accessed and dirty bits. */
-int emulate_translate(const struct emulate_paging *paging, u64 linear, u32 access, u64 *gpa,
+int emulate_translate(const struct guest_paging *paging, u64 linear, u32 access, u64 *gpa,
 		      struct emulate_fault *fault) must_check;

@@ -10,7 +10,7 @@
 
 #include <bulkhead/types.h>
 
-#define LINE_BYTES   256 /* with NUL */
+#define LINE_BYTES   1024 /* with NUL */
 #define LINE_HISTORY 16
 
 enum line_result {

@@ -115,5 +115,29 @@ struct page_table_walk {
 int page_table_lookup(const struct page_table *table, u64 address,
 		      struct page_table_walk *walk) must_check;
 
+/* The entries that a CPU reads for `address`, from the top: how many. The last one is a leaf or not
+ * present. 0: the address is outside of the address space. */
+struct page_table_step {
+	u64 at;	   /* physical address of the entry */
+	u64 entry; /* raw */
+	unsigned level;
+	bool present, leaf;
+};
+unsigned page_table_trace(const struct page_table *table, u64 address,
+			  struct page_table_step steps[4]) must_check;
+
+struct page_table_leaf {
+	u64 address, physical, bytes;
+	u32 access;
+	enum memory_type type;
+};
+
+/*
+ * The leaf behind *leaf, in order of address, or when leaf->bytes is 0 the first one that ends
+ * above leaf->address; shared subtrees too. -ENOENT when there is none. The tree may not lose
+ * tables meanwhile.
+ */
+int page_table_next(const struct page_table *table, struct page_table_leaf *leaf) must_check;
+
 /* Number of tables in the tree, shared subtrees not counted: for meters and leak tests. */
 u64 page_table_count(const struct page_table *table);

@@ -13,10 +13,14 @@
 struct pc;
 
 enum partition_state {
-	PARTITION_STOPPED, /* nothing runs; RAM is scrubbed at the next start */
-	PARTITION_STARTING,
+	PARTITION_STOPPED,  /* nothing runs; RAM is scrubbed at the next start */
+	PARTITION_WAITING,  /* for other partitions, or for its next try after a crash */
+	PARTITION_STARTING, /* its RAM is cleared and loaded */
 	PARTITION_RUNNING,
-	PARTITION_STOPPING, /* asked to stop; its vCPU has not left guest mode yet */
+	PARTITION_PAUSING,  /* asked to pause; its vCPU has not left guest mode yet */
+	PARTITION_PAUSED,   /* its vCPU stands still, and so does its time */
+	PARTITION_RESUMING, /* asked to go on */
+	PARTITION_STOPPING, /* asked to stop; likewise */
 	PARTITION_CRASHED,  /* stopped by itself in a way that cannot go on; state kept */
 };
 
@@ -30,20 +34,26 @@ struct ram_block {
 };
 
 /*
- * Created at boot from the configuration, linked in a list that only grows. `lock` guards state and
- * the list of RAM blocks; `device_lock` every virtual device, see include/bulkhead/device.h. Order:
- * lock, then device_lock.
+ * Created from the configuration or by the operator, linked in a list that only the console's
+ * thread changes. `lock` guards state and what belongs to it; `device_lock` every virtual device,
+ * see include/bulkhead/device.h. Order: lock, then device_lock.
  */
 struct partition {
 	struct partition *next;
-	const struct config_partition *config;
-	u32 number; /* from 1: never used twice */
+	struct config_partition *config; /* its own */
+	u32 number;			 /* from 1: never used twice */
+	u16 tag; /* from 1: no other partition that exists has it; tells translations apart */
 
 	struct spinlock lock;
 	enum partition_state state;
 	u64 starts;	  /* how often it was started or restarted */
 	u64 started_us;	  /* when it last was */
 	char reason[160]; /* why it is not running, for the operator */
+	bool kept;	  /* the guest ended by itself, and its state stays for inspection */
+	u32 quick_ends;	  /* ends soon after a start, in a row */
+	u64 start_at;	  /* waiting: TSC of its next start; 0: for other partitions */
+	struct timer start_timer;
+	u64 created_us;
 
 	struct guest_memory memory;
 	struct address_space space;
@@ -58,6 +68,7 @@ struct partition {
 	struct pc *pc;
 	struct timer device_timer; /* the board's next moment */
 	u64 clock_offset;	   /* guest tick = host TSC + clock_offset */
+	u64 paused_at;		   /* host TSC */
 	volatile u32 events; /* bits of 1 << enum device_event that its vCPU has yet to act on */
 
 	/* What the guest has printed; under console_lock, as the operator's console reads it. */
@@ -65,21 +76,68 @@ struct partition {
 	struct byte_ring console;
 };
 
-/* Make every partition of the configuration; report and leave out what cannot be made. */
+/* Partitions that share a weight and a cap. Made at boot from the configuration or by the operator;
+ * never destroyed. */
+struct group {
+	struct group *next;
+	struct config_group config;
+	struct scheduler_group scheduler;
+};
+
+/*
+ * All that follows is for one thread at a time: the start of the machine, then the operator's
+ * console. Each returns 0 or a negative errno with the reason in `reason` (LOAD_REASON_BYTES), and
+ * has then changed nothing.
+ */
+
+/* Make everything of the configuration; report and leave out what cannot be made. */
 void partition_create_all(const struct config *config);
 void partition_autostart(void);
 
 struct partition *partition_first(void);
 struct partition *partition_find(const char *name);
 
-/* Each returns 0 or a negative errno with the reason in `reason` (LOAD_REASON_BYTES). */
+/* `config` is copied. It has passed the checks of the parser; memory, files, CPUs, admission and
+ * its group are checked here. */
+int partition_create(const struct config_partition *config, struct partition **made,
+		     char *reason) must_check;
 int partition_start(struct partition *partition, char *reason) must_check;
+int partition_pause(struct partition *partition, char *reason) must_check;
+int partition_resume(struct partition *partition, char *reason) must_check;
+/* As its reset button does: RAM is cleared and loaded again. Of one that runs, waits or is paused.
+ */
+int partition_reset(struct partition *partition, char *reason) must_check;
 int partition_stop(struct partition *partition, char *reason) must_check;
+/* Of one that is stopped or crashed. The partition is gone when this returns 0. */
+int partition_destroy(struct partition *partition, char *reason) must_check;
+
+/* While it runs or not: a new configuration of which only the claim, affinity, group (only of one
+ * that does not run), after and the actions may differ. */
+int partition_change(struct partition *partition, const struct config_partition *config,
+		     char *reason) must_check;
+
+struct group *group_first(void);
+struct group *group_find(const char *name);
+int group_create(const struct config_group *config, char *reason) must_check;
+int group_change(struct group *group, u32 weight, u32 cap, char *reason) must_check;
+
+/* Whether it is safe to look at the guest's registers: paused, crashed, or ended with its state
+ * kept. */
+bool partition_inspectable(struct partition *partition);
 
 /* Put a partition that is PARTITION_STARTING into its first state; in its vCPU's thread. */
 int partition_load(struct partition *partition, char *reason) must_check;
-/* Its vCPU left the state RUNNING or STARTING for good: note why, tell the operator. */
-void partition_ended(struct partition *partition, enum partition_state state, const char *reason);
+/* In its vCPU's thread: it runs now, so others that wait for it may start. */
+void partition_runs(struct partition *partition);
+/* Whether all that it is to start after run. */
+bool partition_after_runs(struct partition *partition);
+/* Unless somebody wanted something else meanwhile. */
+void partition_state_change(struct partition *partition, enum partition_state from,
+			    enum partition_state to);
+/* Its vCPU leaves the state `from` for good: note why, tell the operator. Nothing, and false, if
+ * somebody wanted something else meanwhile. */
+bool partition_ended(struct partition *partition, enum partition_state from,
+		     enum partition_state to, const char *reason);
 
 const char *partition_state_name(enum partition_state state);
 

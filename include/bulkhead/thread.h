@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads and their scheduler. A vCPU, the operator's console and each CPU's idle loop are threads.
- * A thread belongs to one CPU's run queue; it gives the CPU up only in the calls below, with
- * interrupts off around the switch. Runnable threads of a CPU take turns of THREAD_SLICE_US;
- * one that others interrupted has the rest of its turn next.
+ * Threads. A vCPU, the operator's console and each CPU's idle loop are threads; who runs is decided
+ * by include/bulkhead/scheduler.h. A thread is on one CPU's run queue; it gives the CPU up only in
+ * the calls below, with interrupts off around the switch, and may go on on another CPU after them:
+ * only the CPU that a thread belongs to moves it away, when nobody runs on its stack.
  */
 #pragma once
 
+#include <bulkhead/cpu_mask.h>
+#include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
-/* How long a thread runs when others wait, and how often a guest is left for a look around when
- * none does: a guest that was entered with interrupts masked may hide host interrupts (see the
- * hacking guide), so the operator's keystroke waits at most this long. */
-#define THREAD_SLICE_US	   5000
+/* How often a guest with interrupts masked is left for a look around: it may hide host interrupts
+ * from us on emulators (see the hacking guide), so the operator's keystroke waits at most this
+ * long. */
 #define THREAD_WATCHDOG_US 50000
-
-enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED };
 
 struct vcpu;
 
@@ -23,24 +22,56 @@ struct thread {
 	u64 stack_pointer; /* while not running */
 	u64 stack_top;
 	const char *name;
-	u32 cpu;
-	u32 state;	   /* enum thread_state; under the CPU's run_lock */
-	bool wake_pending; /* likewise: a wake-up came before it blocked */
-	u64 slice_left;	   /* TSC ticks of its turn that it has yet to have; 0: none was begun */
-	struct thread *next;
+	u32 number; /* in traces: 0 is idle */
+	void (*main)(void *argument);
+	void *argument;
+	/* Called on the CPU that the thread leaves, before it can run on CPU `to`. NULL: nothing.
+	 */
+	void (*leave)(struct thread *thread, u32 to);
 	struct vcpu *vcpu; /* NULL for the hypervisor's own */
-	u64 run_ticks;	   /* TSC ticks that it has had the CPU */
-	u64 run_since;
+
+	/* Whose run queue it is on, or was last. Written by that CPU, under its run_lock; read by
+	 * all. */
+	u32 cpu;
+	/* Under that CPU's run_lock: */
+	struct scheduler_entity entity;
+	struct cpu_mask affinity; /* where it may run, see also cpu->dedicated */
+	bool wake_pending;	  /* a wake-up came before it blocked */
+	bool moving;		  /* between two CPUs */
+	bool retired;		  /* never to run again */
+	struct thread *outgoing;  /* the next that leaves its CPU */
+
+	bool on_cpu; /* a CPU is on its stack, or has not quite left it; atomic */
+	u64 wakeups, switches, migrations;
 };
 
-/* Make a thread on CPU `cpu` that is blocked until thread_wake. -ENOMEM. */
-int thread_create(struct thread *thread, const char *name, u32 cpu, void (*main)(void *argument),
+/* Make a thread that is blocked until thread_wake. name, cpu, affinity, and what else is to differ
+ * from 0 is set already. -ENOMEM. */
+int thread_create(struct thread *thread, const struct scheduler_claim *claim,
+		  struct scheduler_group *group, void (*main)(void *argument),
 		  void *argument) must_check;
+/* A blocked thread that shall never run again: false while it is not blocked yet. Then destroy it.
+ */
+bool thread_retire(struct thread *thread) must_check;
+void thread_destroy(struct thread *thread);
 
 void thread_wake(struct thread *thread); /* any CPU, any context */
 void thread_block(void);		 /* until woken; returns at once when already woken */
-void thread_yield(void);
-void thread_sleep_until(u64 tsc); /* or until woken */
+void thread_reschedule(void);		 /* whoever should run now, runs */
+void thread_yield(void);		 /* others first: this one only waits for them */
+/* Or until woken. For threads that may run on one CPU only. */
+void thread_sleep_until(u64 tsc);
 
+/* Change these while it exists; any CPU. */
+void thread_claim_set(struct thread *thread, const struct scheduler_claim *claim);
+void thread_affinity_set(struct thread *thread, const struct cpu_mask *affinity);
+/* NULL: none. False while it is not blocked: nothing was changed. */
+bool thread_group_set(struct thread *thread, struct scheduler_group *group) must_check;
+
+/* Ticks that it has spent in each state. */
+void thread_times(struct thread *thread, u64 times[SCHEDULER_STATES]);
+
+/* This CPU, before any thread is woken on it. */
+void thread_cpu_init(void);
 /* This CPU's first thread is its idle loop: never returns. */
 noreturn void thread_idle_loop(void);

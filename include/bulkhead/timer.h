@@ -12,7 +12,7 @@
 
 struct timer {
 	u64 deadline; /* TSC; TIMER_OFF when not armed. Under its CPU's timer_lock. */
-	u32 cpu;      /* whose queue it goes to; changed only while off */
+	u32 cpu;      /* whose queue it goes to; changed by that CPU only */
 	void (*fire)(struct timer *timer);
 	struct timer *next;
 };
@@ -20,5 +20,7 @@ struct timer {
 void timer_init(struct timer *timer, u32 cpu, void (*fire)(struct timer *timer));
 /* Arm, move, or put off (TIMER_OFF). Any CPU. */
 void timer_set(struct timer *timer, u64 deadline);
+/* On its own CPU: from now on it fires on another one. No other CPU may set it meanwhile. */
+void timer_move(struct timer *timer, u32 cpu);
 /* On its own CPU: fire what is due. */
 void timer_run_due(void);

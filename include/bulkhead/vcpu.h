@@ -4,6 +4,7 @@
 
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/guest_msr.h>
+#include <bulkhead/meter.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/timer.h>
 #include <bulkhead/vlapic.h>
@@ -50,6 +51,15 @@ struct vcpu {
 	struct guest_msrs msrs;
 	struct thread thread;
 	u64 exits;
+	struct exit_meter *exit_meters; /* METER_EXIT_REASONS of them, by reason */
+	/* As the guest left it, when it was paused or crashed: see partition_inspectable. */
+	struct cpu_state state;
+	u64 pic_interrupts; /* that the 8259 pair delivered */
+	/* Meters of time: see vcpu_times. */
+	u64 guest_ticks; /* in guest mode, without the current stretch */
+	u64 entered_at;	 /* TSC of the start of that; 0: not in guest mode */
+	u64 rest_ticks;	 /* blocked while the partition was paused or did not run */
+	u64 rest_from;	 /* blocked time when that began; VCPU_NOT_RESTING */
 	enum vcpu_stop stop;
 	char stop_text[160]; /* for the operator: what exactly happened */
 };
@@ -59,6 +69,16 @@ void vcpu_request(struct vcpu *vcpu, u32 request);
 
 /* On the vCPU's CPU, while it is not in guest mode: move posted interrupts into its APIC. */
 void vcpu_take_posted(struct vcpu *vcpu);
+
+/* How many interrupts it got, as far as Bulkhead had to do with them. */
+static inline u64 vcpu_interrupts(const struct vcpu *vcpu)
+{
+	return vcpu->pic_interrupts + vcpu->apic.accepted;
+}
+
+/* Where its time went; any CPU. */
+#define VCPU_NOT_RESTING (~0UL)
+void vcpu_times(struct vcpu *vcpu, struct vcpu_times *times);
 
 /* The guest did what cannot go on: the partition stops and stays as it is for inspection. On the
  * vCPU's CPU, in an exit handler. */

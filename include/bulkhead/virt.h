@@ -17,7 +17,32 @@ struct vcpu;
 enum virt_result {
 	VIRT_ATTENTION, /* the CPU's attention or the vCPU's requests are set, or its time is up */
 	VIRT_HALTED,	/* HLT: wait for an interrupt */
+	VIRT_SPINS,	/* it waits for a lock: others may run first */
 	VIRT_STOPPED,	/* vcpu_stop was called */
+};
+
+/* A field of the structure by which a CPU runs a vCPU, as vcpu_capture kept it. */
+struct virt_field {
+	u32 encoding;
+	const char *group; /* "control", "exit", "guest" or "host" */
+	const char *name;
+	u64 value;
+	const char *meaning; /* what its bits say; "" where the number says it all */
+};
+
+enum virt_grant_kind {
+	VIRT_GRANT_TABLES, /* `first` is the root of the second-level tables that the CPU walks */
+	VIRT_GRANT_PAGES,  /* physical, the hypervisor's, which those tables may map for hardware */
+	VIRT_GRANT_PORTS,  /* pass to the machine's own */
+	VIRT_GRANT_MSRS,   /* are read or written without an exit */
+	VIRT_GRANT_INTERRUPT, /* the host's interrupts go to the guest */
+};
+
+struct virt_grant {
+	enum virt_grant_kind kind;
+	u64 first, last; /* both included */
+	bool read, write;
+	const char *what; /* in words; may be "" */
 };
 
 struct virt_backend {
@@ -29,15 +54,36 @@ struct virt_backend {
 	void (*cpu_disable)(void);
 
 	int (*vcpu_create)(struct vcpu *vcpu);
-	/* Of a vCPU that never ran, however far its creation came. */
+	/* Of a vCPU that no CPU holds, however far its creation came. */
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 	/* Start state: power-up values for all that `state` does not give. On any CPU, while the
 	 * vCPU does not run. */
 	void (*vcpu_reset)(struct vcpu *vcpu, const struct cpu_state *state);
 	/* Run guest code until something else wants the CPU. Interrupts off, on its own CPU. */
 	enum virt_result (*vcpu_run)(struct vcpu *vcpu);
+	/* This CPU lets go of it: it may then run on another, or be destroyed. While it does not
+	 * run, on its own CPU. */
+	void (*vcpu_leave)(struct vcpu *vcpu);
+	/* vcpu->tsc_offset changed; while it does not run, on its own CPU. */
+	void (*vcpu_time_changed)(struct vcpu *vcpu);
 	/* The state as the guest left it; while it does not run, on its own CPU. */
 	void (*vcpu_state)(struct vcpu *vcpu, struct cpu_state *state);
+
+	/*
+	 * Keep all that vcpu_fields shows; while it does not run, on its own CPU. vcpu_fields then
+	 * calls `show` with each kept field in order of encoding, on any CPU.
+	 */
+	void (*vcpu_capture)(struct vcpu *vcpu);
+	void (*vcpu_fields)(const struct vcpu *vcpu,
+			    void (*show)(void *context, const struct virt_field *field),
+			    void *context);
+	/* What a guest can reach without an exit, as its CPU is told now; any CPU, even while it
+	 * runs. */
+	void (*vcpu_grants)(const struct vcpu *vcpu,
+			    void (*show)(void *context, const struct virt_grant *grant),
+			    void *context);
+	/* What exit reason `reason` is called; NULL: there is none. */
+	const char *(*exit_name)(u32 reason);
 
 	/* The format of second-level tables on this machine. */
 	const struct page_table_format *(*guest_format)(void);

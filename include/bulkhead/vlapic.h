@@ -79,6 +79,7 @@ struct vlapic {
 	bool has_tsc_deadline; /* announced to the guest by CPUID.1:ECX[24] */
 	bool has_x2apic;       /* CPUID.1:ECX[21] */
 	u32 esr_pending;       /* errors since the last write to ESR */
+	u64 accepted;	       /* interrupts, ever */
 	struct device_timer timer;
 	struct device_host *host;
 	const struct vlapic_ops *ops;

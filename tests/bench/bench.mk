@@ -1,5 +1,5 @@
-# The benchmark: what Bulkhead costs, in instructions, against the same machine without it. BENCH_IPS is how
-# many instructions the emulated CPU executes in a second of emulated time.
+# The benchmark: what Bulkhead costs, in instructions, against the same machine without it, and what its
+# scheduling costs. BENCH_IPS is how many instructions the emulated CPU executes in a second of emulated time.
 BENCH     := $(B)/bench
 BENCH_IPS ?= 50000000
 
@@ -9,7 +9,7 @@ BENCH_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mno-red-zone -mgeneral-reg
 BENCH_LD    := ld -nostdlib -static -z noexecstack --no-warn-rwx-segments --gc-sections --build-id=none
 
 BENCH_TEXT   := vmm/format.c vmm/string.c
-BENCH_NATIVE := tests/bench/native/native.c tests/bench/serial.c vmm/config.c vmm/config_value.c \
+BENCH_NATIVE := tests/bench/native/native.c tests/bench/serial.c $(CONFIG_SOURCES) \
                 vmm/load/linux.c vmm/load/raw.c vmm/load/load_common.c $(BENCH_TEXT)
 BENCH_OPS    := tests/bench/ops/ops.c tests/bench/serial.c $(BENCH_TEXT)
 BENCH_INIT   := tests/bench/init/init.c $(BENCH_TEXT)
@@ -58,11 +58,15 @@ $(BENCH)/initrd: $(BENCH)/init $(GUESTS)/debian.initrd.gz
 	@cd $(BENCH)/root && echo init | cpio --quiet --reproducible -o -H newc -R 0:0 >> ../$(@F).new
 	@mv $@.new $@
 
+BENCH_PAYLOADS := $(B)/guests/sleeper.bin $(B)/guests/switcher.bin $(B)/guests/spinon.bin
+
 .PHONY: bench
 bench: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.bin $(BENCH)/initrd \
-       $(GUESTS)/debian.vmlinuz ## measure what Bulkhead costs, in instructions
+       $(GUESTS)/debian.vmlinuz $(BENCH_PAYLOADS) ## measure what Bulkhead costs, in instructions
 	@tests/bench/bench.py --core $(B)/core.bin --native $(BENCH)/native.bin \
 		--kernel $(GUESTS)/debian.vmlinuz --initrd $(BENCH)/initrd --ops $(BENCH)/ops.bin \
+		--ips $(BENCH_IPS) --directory $(BENCH)
+	@tests/bench/scheduling.py --core $(B)/core.bin --guests $(B)/guests \
 		--ips $(BENCH_IPS) --directory $(BENCH)
 
 -include $(shell find $(BENCH) -name '*.d' 2>/dev/null)

@@ -1,5 +1,5 @@
 /* links: arch/x86/emulate/decode.c arch/x86/emulate/execute.c */
-/* links: arch/x86/emulate/arithmetic.c arch/x86/emulate/translate.c */
+/* links: arch/x86/emulate/arithmetic.c arch/x86/emulate/translate.c arch/x86/emulate/walk.c */
 /* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a guest's instruction, on any registers and segments, with memory that refuses at
@@ -161,7 +161,7 @@ static bool fuzz_table_read(void *context, u64 gpa, void *data, unsigned bytes)
 
 static void fuzz_paging(struct input *input)
 {
-	struct emulate_paging paging = {.read = fuzz_table_read, .context = input};
+	struct guest_paging paging = {.read = fuzz_table_read, .context = input};
 	struct emulate_fault fault;
 	u64 linear, gpa, choice = take_number(input);
 

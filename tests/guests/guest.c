@@ -69,6 +69,21 @@ void print(const char *format, ...)
 	va_end(arguments);
 }
 
+void print_quickly(const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	format_list(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	for (const char *at = text; *at; at++) {
+		if (*at == '\n')
+			out8(COM1, '\r');
+		out8(COM1, (u8)*at);
+	}
+}
+
 void check(bool passed, const char *format, ...)
 {
 	va_list arguments;

@@ -1,12 +1,14 @@
 # Payloads for partitions with boot = raw: build/guests/NAME.bin. Those in C are entered in long mode at 1 MiB
 # and link what they share; hello32 and hello16 stand alone.
 PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
-                apic memory emulate debug junk
-PAYLOADS_ASM := hello32 hello16
+                apic memory emulate debug junk \
+                rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
+                sleeper switcher
+PAYLOADS_ASM := hello32 hello16 known
 PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin)
 
 PAYLOAD_SHARED := $(B)/guests/start.o $(B)/guests/guest.o $(B)/guests/apic_common.o \
-                  $(B)/guests/format.o $(B)/guests/string.o
+                  $(B)/guests/alarm.o $(B)/guests/format.o $(B)/guests/string.o
 # An address below 2 GiB fits 32 bits, hence no PIC; exceptions come on other stacks, but interrupts do not.
 PAYLOAD_FLAGS  := $(COMMON) -O2 -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-pic -mcmodel=small \
                   -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -MMD -MP
@@ -26,6 +28,7 @@ $(B)/guests/start.o: tests/guests/start.asm
 	@$(NASM) -f elf64 -o $@ $<
 
 $(B)/guests/apic.elf: $(B)/guests/apic_ipi.o $(B)/guests/apic_timer.o $(B)/guests/apic_board.o
+$(B)/guests/garbage.elf $(B)/guests/havoc.elf: $(B)/guests/garbage_write.o
 $(B)/guests/%.elf: $(B)/guests/%.o $(PAYLOAD_SHARED) tests/guests/guest.ld
 	@echo "  LD    $@"
 	@ld -nostdlib -static -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guests/guest.ld \

@@ -2,10 +2,15 @@
 """A machine with Bulkhead on it, as the tests use it: what partitions it has, its console, its log."""
 import collections
 import concurrent.futures
+import contextlib
 import hashlib
+import json
 import os
 import re
+import select
+import socket
 import sys
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, "build")
@@ -19,6 +24,10 @@ LEAVE = "\x1d"
 LOG_LINE = re.compile(r"^\[ *(\d+\.\d{6})\] (error|warn|info|debug) +cpu(\d+) +(.*)$")
 LogLine = collections.namedtuple("LogLine", "seconds level cpu text")
 Row = collections.namedtuple("Row", "state cpu memory uptime starts reason")
+
+ROUND = 1000            # instructions, as tests/guests/count.c has it
+TIMES = ("run_us", "exit_us", "ready_us", "blocked_us", "capped_us", "paused_us")
+TIMES_ERROR = 0.001     # of wall time
 
 DEBIAN_FILES = {
     "\\bulkhead\\debian\\vmlinuz": os.path.join(BUILD, "guests/debian.vmlinuz"),
@@ -36,14 +45,27 @@ class Partition:
         self.text += f"autostart = {'yes' if autostart else 'no'}\n\n"
 
 
-def payload(name, file=None, memory="16M", autostart=False):
-    """One of tests/guests."""
+class Group:
+    """A group's section, for the list of partitions."""
+
+    def __init__(self, name, *lines):
+        self.files = {}
+        self.text = f"[group {name}]\n" + "\n".join(lines) + "\n\n"
+
+
+def payload(name, file=None, memory="16M", autostart=False, lines=()):
+    """One of tests/guests, and more lines for its section."""
     file = file or name
     entry = {"hello16": "real", "hello32": "protected"}.get(file, "long")
     path = f"\\guests\\{file}.bin"
     lines = [f"memory = {memory}", "boot = raw", f"kernel = {path}", f"entry = {entry}",
-             f"load = {'0x7c00' if entry == 'real' else '1M'}"]
+             f"load = {'0x7c00' if entry == 'real' else '1M'}", *lines]
     return Partition(name, lines, {path: os.path.join(BUILD, f"guests/{file}.bin")}, autostart)
+
+
+def tiny(name, file=None, *lines, memory="2M", autostart=True):
+    """The same in the smallest partition that there is, started by itself."""
+    return payload(name, file, memory, autostart, lines)
 
 
 def debian(name="debian", memory="256M", autostart=True):
@@ -126,6 +148,106 @@ class Host:
         lines = [line.rstrip("\r") for line in answer[:-len(PROMPT)].split("\n")]
         return [line for line in lines if line and not LOG_LINE.match(line)]
 
+    def query(self, text, timeout=30):
+        """What a command answers to programs."""
+        lines = self.command(f"{text} --json", timeout)
+        assert len(lines) == 1, f"{text}: not one line but {lines}"
+        return json.loads(lines[0])
+
+    def good(self, text, timeout=30):
+        """The same of a command that must not fail."""
+        answer = self.query(text, timeout)
+        assert "error" not in answer, f"{text}: {answer['error']}"
+        return answer
+
+    def states(self):
+        """The rows of `list` by name, all keys of each."""
+        return {row["name"]: row for row in self.good("list")["partitions"]}
+
+    def until_state(self, name, state, seconds=10):
+        """Ask until the partition is in a state, for some emulated seconds; its row."""
+        limit = self.now_us() + 1_000_000 * seconds
+        while True:
+            row = self.states()[name]
+            if row["state"] == state:
+                return row
+            assert self.now_us() < limit, f"{name} does not become {state}: {row}"
+
+    def now_us(self):
+        """The emulated machine's clock."""
+        return self.good("uptime")["uptime"]["uptime_us"]
+
+    def sleep(self, seconds):
+        """Let emulated time pass. What is asked meanwhile costs the first CPU a little."""
+        limit = self.now_us() + 1_000_000 * seconds
+        while self.now_us() < limit:
+            pass
+
+    def printed(self, name):
+        """What is kept of a partition's output."""
+        return self.good(f"console {name}", 60)["text"].replace("\r\n", "\n")
+
+    def work(self, name):
+        """What a partition with the payload `count` did, in rounds, by seconds of its own time."""
+        return {int(second): int(rounds)
+                for second, rounds in re.findall(r"^(\d+) s: (\d+)$", self.printed(name), re.M)}
+
+    def work_until(self, name, second, timeout=120):
+        """Wait, with nothing said on the line meanwhile but what this partition prints, until it has
+        done the work of a second; work()."""
+        self.guest(name, rf"\b{second} s: \d+\r\n", timeout)
+        return self.work(name)
+
+    def times(self):
+        """Where the time of each vCPU went; that it adds up to wall time is checked on the way."""
+        rows = {row["vcpu"]: row for row in self.good("stats")["times"]}
+        for name, row in rows.items():
+            total = sum(row[key] for key in TIMES)
+            assert abs(total - row["wall_us"]) <= TIMES_ERROR * row["wall_us"] + len(TIMES), \
+                f"{name}: {total} us of {row['wall_us']} us are accounted for: {row}"
+        return rows
+
+    @contextlib.contextmanager
+    def bridge(self):
+        """The console's line as a Unix socket, for the host tool: the socket's path. Nothing else may
+        use the line meanwhile."""
+        path = os.path.join(self.machine.directory, "line")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(1)
+            ended = threading.Event()
+            relay = threading.Thread(target=self._relay, args=(listener, ended), daemon=True)
+            relay.start()
+            try:
+                yield path
+            finally:
+                ended.set()
+                relay.join()
+        os.unlink(path)
+
+    def _relay(self, listener, ended):
+        while not ended.is_set():
+            if not select.select([listener], [], [], 0.1)[0]:
+                continue
+            with listener.accept()[0] as client:
+                while not ended.is_set() and self._relay_some(client):
+                    pass
+
+    def _relay_some(self, client):
+        """Both ways, what there is; false when the client has left."""
+        data = self.serial.take(65536, 0.005)
+        try:
+            if data:
+                client.sendall(data)
+            if select.select([client], [], [], 0)[0]:
+                data = client.recv(4096)
+                if not data:
+                    return False
+                self.serial.send(data)
+        except OSError:
+            return False
+        return True
+
     def list(self):
         """The rows of `list` by name."""
         rows = {}
@@ -178,6 +300,14 @@ class Host:
             if row.state == state:
                 return row
         raise AssertionError(f"{name} does not become {state}: {row}")
+
+    def expect_starts(self, name, starts, tries=400):
+        """Ask until the partition runs for the so-manieth time."""
+        for _ in range(tries):
+            row = self.list()[name]
+            if (row.state, row.starts) == ("running", starts):
+                return
+        raise AssertionError(f"{name} does not run for the time {starts}: {row}")
 
 
 def selected(request, parameter):

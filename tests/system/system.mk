@@ -21,7 +21,7 @@ $(B)/uefi/%.efi: $(B)/uefi/%.so
 .PRECIOUS: $(B)/uefi/%.o $(B)/uefi/%.so
 
 .PHONY: system
-system: $(B)/core.bin $(B)/stub.img $(B)/bulkhead.efi $(B)/bulkhead-check $(B)/uefi/lock.efi $(PAYLOADS) \
+system: $(B)/core.bin $(B)/bhctl $(B)/bhctl-peer $(B)/stub.img $(B)/bulkhead.efi $(B)/bulkhead-check $(B)/uefi/lock.efi $(PAYLOADS) \
         $(DEBIAN_FILES) ## run the system tests
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/system $(SYSTEM_ARGS)

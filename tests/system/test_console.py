@@ -7,17 +7,48 @@ import pytest
 from host import Host, PROMPT, payload
 
 HELP = """\
-help [COMMAND]  list the commands, or explain one
-list            show every partition and how it is
-attach NAME     use a partition's serial line; Ctrl-] leaves it
-start NAME      start a partition that does not run
-stop NAME       stop a partition at once, as if its power failed
-log [N]         show the log, or its last N lines; Ctrl-C ends it
-version         show what runs here, and on what
-reboot [now]    restart the machine; now: even if partitions run
-poweroff [now]  switch the machine off; now: even if partitions run
-panic now       stop everything with a report, as at a bug of Bulkhead""".split("\n")
-COMMANDS = "help, list, attach, start, stop, log, version, reboot, poweroff, panic"
+help [COMMAND]                         list the commands, or explain one
+version                                show what runs here, and on what
+uptime                                 show how long the machine has run
+list                                   show every partition and how it is
+info NAME                              show all there is to know of one
+create NAME [like OTHER] KEY=VALUE...  make a new partition
+start NAME                             start one that does not run
+pause NAME                             let it stand still, and its time too
+resume NAME                            let a paused one go on
+reset NAME                             start it anew, as its reset button does
+stop NAME                              stop it at once, as if its power failed
+destroy NAME                           remove one that does not run, for good
+attach NAME                            use its serial line; Ctrl-] leaves it
+console NAME [N]                       show what it printed, or the last N lines
+set NAME KEY VALUE                     change how a partition is scheduled, ...
+group [NAME [weight N] [cap N%]]       show groups; make or change one
+top [SECONDS [TIMES]]                  watch who uses the CPUs; q ends it
+stats [NAME]                           show where the time of vCPUs went
+exits NAME                             show why a guest was left, and how long
+account [NAME]                         show what each partition has used
+trace on|off|status                    record exits and scheduling decisions
+who                                    show who can reach whom
+regs NAME                              show the registers of a paused guest
+x NAME ADDRESS [COUNT] [b|h|w|g|s]     show a paused guest's memory
+walk NAME ADDRESS                      show how an address is translated
+vmcs NAME [TEXT]                       show the fields of its control structure
+dump NAME                              say how to save its memory as a core file
+inject NAME nmi                        give a guest an interrupt
+cpus                                   show the CPUs and what runs on them
+memory                                 show where the memory is
+config [NAME]                          show the configuration as it is now
+log [N]                                show the log, or its last N lines
+loglevel [LEVEL]                       show or say how much is logged here
+audit [N]                              show the last changes, and who made them
+reboot [now]                           restart the machine; now: in any case
+poweroff [now]                         switch the machine off; now: in any case
+panic now                              stop it with a report, as a bug would
+Every command takes --json, for programs.""".split("\n")
+COMMANDS = ("help, version, uptime, list, info, create, start, pause, resume, reset, stop, "
+            "destroy, attach, console, set, group, top, stats, exits, account, trace, who, regs, "
+            "x, walk, vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
+            "poweroff, panic")
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +60,9 @@ def host():
 def test_help(host):
     assert host.command("help") == HELP
     assert host.command("help attach") == [
-        "usage:   attach NAME",
-        "         use a partition's serial line; Ctrl-] leaves it",
-        "example: attach web"]
+        "usage:    attach NAME",
+        "          use its serial line; Ctrl-] leaves it",
+        "example:  attach web"]
     assert host.command("help lst") == [f'no command "lst"; there are: {COMMANDS}']
 
 
@@ -41,9 +72,11 @@ def test_mistakes(host):
     assert host.command("attach 0") == ['no partition "0"; there are: idle, hello, ticker']
     assert host.command("start") == ["start: an argument is missing", "usage: start NAME"]
     assert host.command("list all") == ['list: takes no argument, found "all"', "usage: list"]
-    assert host.command("stop a b") == ["stop: takes one argument, found 2", "usage: stop NAME"]
-    assert host.command("log x") == ['log: "x" is not a number of lines, such as 20',
-                                     "usage: log [N]"]
+    assert host.command("stop a b") == ["stop: takes 1 argument, found 2", "usage: stop NAME"]
+    assert host.command("log x") == ['"x" is not a number of lines from 1 to 4294967295']
+    assert host.command('start "idle') == ["a quotation mark is not closed"]
+    assert host.command("set idle memory 1G")[0].startswith('no key that can be set "memory"; ')
+    assert host.command("create x like idle weight=0")[0].startswith("weight = 0: ")
     assert host.command("") == []
 
 
@@ -107,16 +140,62 @@ def test_attach_leaves_a_guest_that_takes_no_keys(host):
     host.expect(PROMPT)
 
 
+def test_json(host):
+    rows = host.query("list")["partitions"]
+    assert [row["name"] for row in rows] == ["idle", "hello", "ticker"]
+    assert rows[1]["memory_bytes"] == 16 << 20
+    assert host.query("start nobody") == {
+        "error": 'no partition "nobody"; there are: idle, hello, ticker'}
+    assert host.query("memory")["partitions"][0]["name"] == "idle"
+    assert [cpu["runs"] for cpu in host.query("cpus")["cpus"]] == ["console"]
+    assert host.query("config idle")["config"].startswith("[partition idle]\n")
+    assert host.query("log 1")["log"][0]["level"] in ("error", "warn", "info", "debug")
+
+
+def test_console_shows_what_was_printed(host):
+    host.run("hello", "hello: done")
+    host.until("hello", "stopped")
+    assert host.command("console hello 1")[0].startswith("hello: done")
+    assert "hello: long mode, 16 MiB of RAM" in host.query("console hello")["text"]
+
+
+def test_set_create_and_destroy(host):
+    assert host.command("set hello weight 50") == ["hello: weight = 50"]
+    assert "weight      = 50" in host.command("config hello")
+    assert host.command("create more like hello weight=70") == ["more: created"]
+    assert host.query("info more")["config"]["weight"] == "70"
+    host.run("more", "hello: done")
+    host.until("more", "stopped")
+    assert host.command("destroy more") == ["more: destroyed"]
+    assert "more" not in host.list()
+    assert host.command("destroy idle")[0].startswith("cannot destroy idle: ")
+    assert host.command("set hello weight 100") == ["hello: weight = 100"]
+    assert [entry["command"] for entry in host.query("audit 3")["audit"]] == [
+        "destroy more", "destroy idle", "set hello weight 100"]
+
+
+def test_pause_and_resume(host):
+    host.run("ticker", r"tick 3 ")
+    assert host.command("pause ticker")[0] in ("ticker: paused", "ticker: pausing")
+    host.until("ticker", "paused")
+    printed = host.printed("ticker")
+    assert host.printed("ticker") == printed
+    host.command("resume ticker")
+    host.guest("ticker", r"tick 6 ")
+    host.command("stop ticker")
+    host.until("ticker", "stopped")
+
+
 def test_completion_and_editing(host):
     host.send("ver\t\r")
     host.expect("CPUs      1 in use")
     host.expect(PROMPT)
     host.send("help listx\x7f\r")
-    host.expect("usage:   list\r\n")
+    host.expect("usage:    list\r\n")
     host.expect(PROMPT)
     host.send("nonsense\x03")
     host.expect(PROMPT)
-    assert host.command("help stop")[0] == "usage:   stop NAME"
+    assert host.command("help stop")[0] == "usage:    stop NAME"
 
 
 def test_panic():

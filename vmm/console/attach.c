@@ -8,6 +8,7 @@
 
 #include <bulkhead/arch.h>
 #include <bulkhead/console.h>
+#include <bulkhead/format.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
 #include <bulkhead/timer.h>
@@ -18,12 +19,17 @@
 #define PATIENCE_US   500000 /* how long keys wait for a guest before Ctrl-] may overtake them */
 #define RESET_COLOURS "\x1b[m"
 
+/* How the operator was last told that it is. */
+enum attach_state { ATTACH_RUNS, ATTACH_PAUSED, ATTACH_WAITS, ATTACH_ENDED };
+
 struct attachment {
 	struct partition *partition;
+	char name[CONFIG_NAME_BYTES];
+	u32 number;
 	u64 position; /* in partition->console */
 	u64 taken_at; /* TSC of the last time when no key waited, or the guest took one */
 	u64 dropped;  /* keys that the guest never took */
-	bool running; /* as the operator was last told */
+	enum attach_state state;
 };
 
 static struct partition *attached; /* atomic */
@@ -60,34 +66,69 @@ static bool output_pass(struct attachment *attachment)
 	return count;
 }
 
-static bool is_running(struct partition *partition, char *reason, size_t bytes)
+static enum attach_state state_of(enum partition_state state)
+{
+	switch (state) {
+	case PARTITION_STOPPED:
+	case PARTITION_CRASHED:
+		return ATTACH_ENDED;
+	case PARTITION_WAITING:
+		return ATTACH_WAITS;
+	case PARTITION_PAUSED:
+		return ATTACH_PAUSED;
+	default:
+		return ATTACH_RUNS;
+	}
+}
+
+static enum attach_state state_look(struct partition *partition, char *reason, size_t bytes)
 {
 	u64 flags = spin_lock_irq(&partition->lock);
-	bool running =
-		partition->state != PARTITION_STOPPED && partition->state != PARTITION_CRASHED;
+	enum attach_state state = state_of(partition->state);
 
 	memcpy(reason, partition->reason, MIN(bytes, sizeof(partition->reason)));
 	spin_unlock_irq(&partition->lock, flags);
 	reason[bytes - 1] = 0;
-	return running;
+	return state;
 }
 
 /* Once the guest's last words are shown: tell when it stopped or started again. */
 static bool state_pass(struct attachment *attachment)
 {
-	struct partition *partition = attachment->partition;
-	char reason[sizeof(partition->reason)];
-	bool running = is_running(partition, reason, sizeof(reason));
+	static const char *const words[] = {
+		[ATTACH_RUNS] = "runs again",
+		[ATTACH_PAUSED] = "is paused",
+		[ATTACH_WAITS] = "waits",
+		[ATTACH_ENDED] = "does not run",
+	};
+	char reason[sizeof(attachment->partition->reason)];
+	enum attach_state state = state_look(attachment->partition, reason, sizeof(reason));
 
-	if (running == attachment->running)
+	if (state == attachment->state)
 		return false;
-	attachment->running = running;
-	if (running)
-		console_print("\n[%s runs again]\n", partition->config->name);
+	attachment->state = state;
+	if (state == ATTACH_RUNS)
+		console_print("\n[%s %s]\n", attachment->name, words[state]);
 	else
-		console_print("\n[%s does not run%s%s; Ctrl-] leaves]\n", partition->config->name,
+		console_print("\n[%s %s%s%s; Ctrl-] leaves]\n", attachment->name, words[state],
 			      reason[0] ? ": " : "", reason);
 	return true;
+}
+
+/* Another operator's program may have destroyed it while we waited. */
+static bool is_there(const struct attachment *attachment)
+{
+	for (const struct partition *p = partition_first(); p; p = p->next) {
+		if (p == attachment->partition)
+			return p->number == attachment->number;
+	}
+	return false;
+}
+
+/* Keys for a guest that stands still wait for it, as for one that is slow. */
+static bool takes_keys(const struct attachment *attachment)
+{
+	return attachment->state == ATTACH_RUNS || attachment->state == ATTACH_PAUSED;
 }
 
 static void keys_drop(struct attachment *attachment, u32 count)
@@ -103,14 +144,14 @@ static bool keys_stuck(struct attachment *attachment, bool *busy)
 	bool late = arch_tsc() - attachment->taken_at >= us_to_tsc(PATIENCE_US);
 	u32 count = console_input_count(), offset;
 
-	if (attachment->running && !late)
+	if (takes_keys(attachment) && !late)
 		return false;
 	if (console_input_find(KEY_LEAVE, &offset)) {
 		keys_drop(attachment, offset);
 		console_input_take(1);
 		return true;
 	}
-	if (attachment->running && count < CONSOLE_INPUT_BYTES)
+	if (takes_keys(attachment) && count < CONSOLE_INPUT_BYTES)
 		return false;
 	keys_drop(attachment, count);
 	console_print("\a");
@@ -143,9 +184,10 @@ static bool input_pass(struct attachment *attachment, bool *busy)
 		console_input_take(1);
 		return true;
 	}
-	taken = attachment->running ? partition_console_input(attachment->partition, keys,
-							      keys_for_guest(keys, count))
-				    : 0;
+	taken = attachment->state == ATTACH_RUNS
+			? partition_console_input(attachment->partition, keys,
+						  keys_for_guest(keys, count))
+			: 0;
 	if (!taken)
 		return keys_stuck(attachment, busy);
 	console_input_take((u32)taken);
@@ -160,6 +202,10 @@ static void attach_loop(struct attachment *attachment)
 		bool busy, leave;
 
 		console_watch();
+		if (!is_there(attachment)) {
+			console_print("\n[%s is destroyed]", attachment->name);
+			return;
+		}
 		busy = output_pass(attachment);
 		if (!busy)
 			busy = state_pass(attachment);
@@ -174,12 +220,11 @@ static void attach_loop(struct attachment *attachment)
 
 static void attach_end(const struct attachment *attachment)
 {
-	const char *name = attachment->partition->config->name;
 	u32 lines = console_log_skip();
 
 	console_print(RESET_COLOURS "\n");
 	if (attachment->dropped)
-		console_print("[%s has not taken %lu of the keys typed]\n", name,
+		console_print("[%s has not taken %lu of the keys typed]\n", attachment->name,
 			      attachment->dropped);
 	if (lines)
 		console_print("[%u log line%s came meanwhile: \"log %u\" shows %s]\n", lines,
@@ -191,10 +236,12 @@ void attach_run(struct partition *partition)
 	struct attachment attachment = {
 		.partition = partition,
 		.taken_at = arch_tsc(),
-		.running = true,
+		.number = partition->number,
+		.state = ATTACH_RUNS,
 	};
 
-	console_print("[attached to %s; Ctrl-] leaves]\n", partition->config->name);
+	format_text(attachment.name, sizeof(attachment.name), "%s", partition->config->name);
+	console_print("[attached to %s; Ctrl-] leaves]\n", attachment.name);
 	__atomic_store_n(&attached, partition, __ATOMIC_SEQ_CST);
 	attach_loop(&attachment);
 	__atomic_store_n(&attached, NULL, __ATOMIC_SEQ_CST);

@@ -6,6 +6,7 @@
  * the CPU's guests run.
  */
 #include "internal.h"
+#include "remote.h"
 
 #include <bulkhead/arch.h>
 #include <bulkhead/config.h>
@@ -32,6 +33,7 @@
 static struct {
 	const struct uart *uart; /* NULL: there is none */
 	u32 baud;
+	struct config_host host; /* as it is now */
 	struct log_sink sink;
 	u32 log_next; /* first sequence number that was not shown yet */
 
@@ -46,7 +48,17 @@ static struct {
 	u64 rested_at; /* TSC of the last time the thread gave the CPU up */
 	u8 output[OUTPUT_BYTES];
 	u32 output_count;
+	char *capture; /* where output goes instead; NULL: to the line */
+	u32 capture_bytes;
+	u64 captured; /* bytes, those that had no room included */
 } console;
+
+const struct scheduler_claim console_claim = {
+	.kind = SCHEDULER_RESERVED,
+	.weight = SCHEDULER_WEIGHT_DEFAULT,
+	.budget_us = 500,
+	.period_us = 10000,
+};
 
 /* One producer, the receive interrupt (or the thread where there is none), and one consumer, the
  * thread. Both counters only grow. */
@@ -55,6 +67,12 @@ static struct {
 	u32 put, taken;
 	bool stopped; /* the interrupt is off because there was no room */
 } input;
+
+/* What of it was typed, for whoever reads keys; the rest are requests of programs. The thread's. */
+static struct {
+	u8 data[CONSOLE_INPUT_BYTES];
+	u32 put, taken;
+} keys;
 
 static bool is_threaded(void)
 {
@@ -104,22 +122,14 @@ static void input_interrupt(void *context unused)
 		console_wake();
 }
 
-u32 console_input_count(void)
+static u32 input_count(void)
 {
 	if (console.polled)
 		(void)input_fetch();
 	return __atomic_load_n(&input.put, __ATOMIC_ACQUIRE) - input.taken;
 }
 
-u32 console_input_peek(const u8 **bytes)
-{
-	u32 at = input.taken % CONSOLE_INPUT_BYTES;
-
-	*bytes = input.data + at;
-	return MIN(console_input_count(), CONSOLE_INPUT_BYTES - at);
-}
-
-void console_input_take(u32 count)
+static void input_take(u32 count)
 {
 	__atomic_store_n(&input.taken, input.taken + count, __ATOMIC_RELEASE);
 	if (input.stopped && count) {
@@ -129,12 +139,47 @@ void console_input_take(u32 count)
 	}
 }
 
-bool console_input_find(u8 byte, u32 *offset)
+/* Tell keys from requests, which are carried out. Returns whether there was anything of a request.
+ */
+static bool input_sort(void)
 {
-	u32 count = console_input_count();
+	bool request = false;
 
-	for (u32 i = 0; i < count; i++) {
-		if (input.data[(input.taken + i) % CONSOLE_INPUT_BYTES] == byte) {
+	while (keys.put - keys.taken < CONSOLE_INPUT_BYTES && input_count()) {
+		u8 byte = input.data[input.taken % CONSOLE_INPUT_BYTES];
+
+		input_take(1);
+		if (remote_input(byte))
+			request = true;
+		else
+			keys.data[keys.put++ % CONSOLE_INPUT_BYTES] = byte;
+	}
+	return request;
+}
+
+u32 console_input_count(void)
+{
+	return keys.put - keys.taken;
+}
+
+u32 console_input_peek(const u8 **bytes)
+{
+	u32 at = keys.taken % CONSOLE_INPUT_BYTES;
+
+	*bytes = keys.data + at;
+	return MIN(console_input_count(), CONSOLE_INPUT_BYTES - at);
+}
+
+void console_input_take(u32 count)
+{
+	keys.taken += count;
+}
+
+/* Between `from` and `to` of a ring: how far it is behind `from`. */
+static bool byte_find(const u8 *data, u32 from, u32 to, u8 byte, u32 *offset)
+{
+	for (u32 i = 0; i < to - from; i++) {
+		if (data[(from + i) % CONSOLE_INPUT_BYTES] == byte) {
 			*offset = i;
 			return true;
 		}
@@ -142,10 +187,25 @@ bool console_input_find(u8 byte, u32 *offset)
 	return false;
 }
 
+bool console_input_find(u8 byte, u32 *offset)
+{
+	return byte_find(keys.data, keys.taken, keys.put, byte, offset);
+}
+
+/* Requests are not carried out while a command runs: it may be in the middle of what one would
+ * change. One that comes before Ctrl-C is lost; whoever sent it asks again. */
 bool console_cancelled(void)
 {
-	u32 offset;
+	u32 count, offset;
 
+	if (console.capture)
+		return false;
+	count = input_count();
+	if (byte_find(input.data, input.taken, input.taken + count, CONTROL_C, &offset)) {
+		input_take(offset + 1);
+		keys.taken = keys.put;
+		return true;
+	}
 	if (!console_input_find(CONTROL_C, &offset))
 		return false;
 	console_input_take(offset + 1);
@@ -164,7 +224,7 @@ static void rest_until(u64 tsc)
  * makes us wait: others get their turn all the same. */
 static void rest_if_due(u64 now)
 {
-	if (now - console.rested_at >= us_to_tsc(THREAD_SLICE_US))
+	if (now - console.rested_at >= us_to_tsc(SCHEDULER_SLICE_US))
 		rest_until(now + us_to_tsc(REST_US));
 }
 
@@ -202,6 +262,12 @@ void console_flush(void)
 
 static void output_put(u8 byte)
 {
+	if (console.capture) {
+		if (console.captured < console.capture_bytes)
+			console.capture[console.captured] = (char)byte;
+		console.captured++;
+		return;
+	}
 	if (console.output_count == OUTPUT_BYTES)
 		console_flush();
 	console.output[console.output_count++] = byte;
@@ -218,7 +284,7 @@ void console_send(const void *bytes, u64 count)
 static void text_put(const char *text, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++) {
-		if (text[i] == '\n')
+		if (text[i] == '\n' && !console.capture)
 			output_put('\r');
 		output_put((u8)text[i]);
 	}
@@ -236,6 +302,24 @@ void console_print(const char *format, ...)
 	text_put(text, MIN(length, sizeof(text) - 1));
 }
 
+void console_capture(char *buffer, u32 bytes)
+{
+	console.capture = buffer;
+	console.capture_bytes = bytes;
+	console.captured = 0;
+}
+
+u64 console_capture_end(void)
+{
+	console.capture = NULL;
+	return console.captured;
+}
+
+bool console_captured(void)
+{
+	return console.capture;
+}
+
 static void editor_output(struct line_editor *editor unused, const char *bytes, size_t count)
 {
 	console_send(bytes, count);
@@ -243,10 +327,13 @@ static void editor_output(struct line_editor *editor unused, const char *bytes, 
 
 /* --- waiting --- */
 
+/* A request prints its answer, and what wakes the thread meanwhile is to be seen, too. */
 void console_watch(void)
 {
-	console_flush();
-	__atomic_store_n(&console.watching, true, __ATOMIC_SEQ_CST);
+	do {
+		console_flush();
+		__atomic_store_n(&console.watching, true, __ATOMIC_SEQ_CST);
+	} while (input_sort());
 }
 
 void console_wait(u64 deadline)
@@ -334,6 +421,24 @@ u32 console_log_skip(void)
 	return console.log_next - first;
 }
 
+/* Lines that came before are shown or not as the level was when they came. */
+void console_log_level_set(enum log_level level)
+{
+	char *capture = console.capture;
+
+	console.capture = NULL;
+	while (log_pass())
+		;
+	console.capture = capture;
+	console.host.log_level = level;
+	console.sink.level = level;
+}
+
+const struct config_host *console_host(void)
+{
+	return &console.host;
+}
+
 /* Straight to the line: before the thread runs and when it does no more. */
 static void log_write_rest(void)
 {
@@ -366,7 +471,7 @@ static void key_pressed(u8 byte)
 		return;
 	console.at_prompt = false;
 	if (result == LINE_DONE)
-		command_run(console.editor.line);
+		(void)command_run(console.editor.line);
 	prompt_show();
 }
 
@@ -435,6 +540,7 @@ int console_init(const struct config_host *host)
 	}
 	console.uart = uart;
 	console.baud = host->console_baud;
+	console.host = *host;
 	console.sink.level = (enum log_level)host->log_level;
 	console.sink.write = sink_write;
 	log_write_rest();
@@ -460,7 +566,10 @@ void console_start(const struct config *config)
 
 	if (!console.uart)
 		return;
-	if (thread_create(&console.thread, "console", arch_cpu_id(), console_main, argument)) {
+	console.thread.name = "console";
+	console.thread.cpu = CONSOLE_CPU;
+	cpu_mask_add(&console.thread.affinity, CONSOLE_CPU);
+	if (thread_create(&console.thread, &console_claim, NULL, console_main, argument)) {
 		log_error("console: no memory for its thread: the log is shown, no commands are "
 			  "taken");
 		return;

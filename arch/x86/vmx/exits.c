@@ -16,6 +16,7 @@
 #include <bulkhead/memory.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
+#include <bulkhead/trace.h>
 
 #define VECTOR_DB 1
 #define VECTOR_UD 6
@@ -172,6 +173,13 @@ static void exit_hlt(struct vcpu *vcpu)
 	vcpu->halted = true;
 }
 
+/* It has waited in a loop of PAUSE for a while: whoever it waits for may need this CPU. */
+static void exit_pause(struct vcpu *vcpu)
+{
+	vmx_advance();
+	vmx_of(vcpu)->spins = true;
+}
+
 static void exit_vmcall(struct vcpu *vcpu)
 {
 	vcpu->gpr[GPR_RAX] = HYPERCALL_UNKNOWN;
@@ -260,6 +268,7 @@ static const exit_handler handlers[EXIT_REASONS] = {
 	[EXIT_WRMSR] = vmx_exit_wrmsr,
 	[EXIT_MWAIT] = exit_undefined,
 	[EXIT_MONITOR] = exit_undefined,
+	[EXIT_PAUSE] = exit_pause,
 	[EXIT_TPR_BELOW_THRESHOLD] = exit_tpr,
 	[EXIT_APIC_ACCESS] = exit_apic_access,
 	[EXIT_VIRTUAL_EOI] = exit_virtual_eoi,
@@ -299,45 +308,104 @@ static void requeue_interrupted_event(struct vcpu *vcpu)
 		   info & EVENT_ERROR_CODE ? (u32)vmread(VECTORING_ERROR_CODE) : 0);
 }
 
-/* The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the deadline. */
-static void arm_preemption_timer(const struct cpu *cpu)
+/*
+ * The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the deadline. A guest
+ * that masks interrupts may hide the host's too, on emulators: it is left for a look around.
+ */
+static void arm_preemption_timer(const struct vcpu *vcpu, u64 now)
 {
-	u64 deadline = MIN(cpu->timer_next, cpu->slice_end), now = tsc_read();
-	u64 counts;
+	const struct cpu *cpu = cpu_this();
+	u64 deadline = MIN(cpu->timer_next, cpu->slice_end), counts;
 
+	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
+		deadline = MIN(deadline, vmx_of(vcpu)->look_at);
 	counts = deadline > now ? (deadline - now) >> vmx_machine.caps.preemption_shift : 0;
-
 	vmwrite(PREEMPTION_TIMER, MIN(counts, 0xffffffffUL));
 }
 
-bool vmx_prepare(struct vcpu *vcpu)
+/* The time since the exit was the hypervisor's. */
+static void meter_exit(struct vcpu *vcpu, u64 now)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (!vmx->exit_at)
+		return;
+	exit_meter_add(&vcpu->exit_meters[vmx->exit_reason], now - vmx->exit_at);
+	vmx->exit_at = 0;
+}
+
+/* Take what the guest may have hidden from us: see THREAD_WATCHDOG_US. */
+void vmx_look_around(struct vcpu *vcpu, u64 now)
+{
+	arch_interrupts_poll();
+	vmx_of(vcpu)->look_at = now + vmx_machine.look_ticks;
+}
+
+/* Whether something comes before guest code; then vmx->result says what. */
+static bool must_leave(struct vcpu *vcpu, u64 now)
 {
 	struct cpu *cpu = cpu_this();
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	u64 now = tsc_read();
 
+	if (unlikely(now >= vmx->look_at))
+		vmx_look_around(vcpu, now);
 	if (now >= cpu->timer_next || cpu->attention & CPU_ATTENTION_TIMER)
 		timer_run_due();
 	if (unlikely(vcpu->stop != VCPU_STOP_NONE)) {
 		vmx->result = VIRT_STOPPED;
-		return false;
+		return true;
 	}
 	if (unlikely(cpu->attention || vcpu->requests & VCPU_REQUEST_STOP ||
 		     now >= cpu->slice_end)) {
 		vmx->result = VIRT_ATTENTION;
-		return false;
+		return true;
+	}
+	if (unlikely(vmx->spins)) {
+		vmx->spins = false;
+		vmx->result = VIRT_SPINS;
+		return true;
 	}
 	if (vcpu->halted) {
 		if (!vmx_interrupt_wakes(vcpu)) {
 			vmx->result = VIRT_HALTED;
-			return false;
+			return true;
 		}
 		vcpu->halted = false;
 	}
+	return false;
+}
+
+bool vmx_prepare(struct vcpu *vcpu)
+{
+	u64 now = tsc_read();
+
+	if (must_leave(vcpu, now)) {
+		meter_exit(vcpu, tsc_read());
+		return false;
+	}
 	if (vcpu->requests)
 		vmx_interrupt_deliver(vcpu);
-	arm_preemption_timer(cpu);
+	now = tsc_read();
+	arm_preemption_timer(vcpu, now);
+	meter_exit(vcpu, now);
+	trace(TRACE_ENTRY, vcpu->thread.number, 0);
+	__atomic_store_n(&vcpu->entered_at, now, __ATOMIC_RELEASE);
 	return true;
+}
+
+/* The guest's stretch is over. */
+static void meter_guest(struct vcpu *vcpu, u32 reason)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	u64 now = tsc_read();
+
+	__atomic_store_n(&vcpu->guest_ticks, vcpu->guest_ticks + now - vcpu->entered_at,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&vcpu->entered_at, 0, __ATOMIC_RELEASE);
+	vmx->exit_at = now;
+	vmx->exit_reason = reason < METER_EXIT_REASONS ? reason : METER_EXIT_REASONS - 1;
+	trace(TRACE_EXIT, vcpu->thread.number, reason);
+	vcpu->exits++;
 }
 
 bool vmx_exit(struct vcpu *vcpu)
@@ -345,7 +413,7 @@ bool vmx_exit(struct vcpu *vcpu)
 	u32 reason = (u32)vmread(EXIT_REASON);
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	vcpu->exits++;
+	meter_guest(vcpu, reason);
 	vmx->event_set = false;
 	if (unlikely(reason & ENTRY_FAILED)) {
 		vmx_entry_failed(vcpu, 0);

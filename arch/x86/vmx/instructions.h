@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VMX instructions. Each tests CF and ZF (VMfailInvalid, VMfailValid: SDM vol. 3, 31.2). VMREAD and
- * VMWRITE name fields that the capability MSRs promise, so their failure is a bug of ours.
+ * VMWRITE name fields that the capability MSRs promise, so their failure is a bug of ours; vmread_try is
+ * for the others.
  */
 #pragma once
 
@@ -24,6 +25,19 @@ static inline u64 vmread(enum vmcs_field field)
 	return value;
 failed:
 	vmx_instruction_failed("VMREAD", field);
+}
+
+/* For a field that this CPU may not have: false then, and the VM-instruction error says so. */
+static inline must_check bool vmread_try(u32 field, u64 *value)
+{
+	__asm__ goto volatile("vmread %1, %0\n\tjna %l[failed]"
+			      : "=r"(*value)
+			      : "r"((u64)field)
+			      : "cc"
+			      : failed);
+	return true;
+failed:
+	return false;
 }
 
 static inline void vmwrite(enum vmcs_field field, u64 value)

@@ -10,6 +10,7 @@
 #include "instructions.h"
 
 #include <bulkhead/exit.h>
+#include <bulkhead/trace.h>
 
 #define BLOCKED (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)
 
@@ -30,6 +31,7 @@ void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code)
 	if (event & EVENT_ERROR_CODE)
 		vmwrite(ENTRY_ERROR_CODE, error_code);
 	vmx_of(vcpu)->event_set = true;
+	trace(TRACE_INJECT, vcpu->thread.number, event);
 }
 
 void vmx_inject_exception(struct vcpu *vcpu, u8 vector)
@@ -70,6 +72,7 @@ static void inject_next(struct vcpu *vcpu, bool pic)
 
 	if (pic) {
 		vector = exit_pic_acknowledge(vcpu);
+		vcpu->pic_interrupts++;
 	} else {
 		vector = (u8)vlapic_pending(&vcpu->apic);
 		vlapic_take(&vcpu->apic, vector);

@@ -33,9 +33,9 @@ static bool read_physical(void *context, u64 gpa, void *data, unsigned bytes)
 	return true;
 }
 
-static void paging_fill(struct vcpu *vcpu, struct emulate_paging *paging)
+static void paging_fill(struct vcpu *vcpu, struct guest_paging *paging)
 {
-	*paging = (struct emulate_paging){
+	*paging = (struct guest_paging){
 		.cr0 = vmx_cr0(),
 		.cr3 = vmread(GUEST_CR3),
 		.cr4 = vmx_cr4(),
@@ -104,7 +104,7 @@ static int access_physical(struct vcpu *vcpu, u64 gpa, void *data, unsigned byte
 
 struct linear_access {
 	struct vcpu *vcpu;
-	struct emulate_paging paging;
+	struct guest_paging paging;
 	struct emulate_fault fault;
 };
 

@@ -8,10 +8,11 @@
 #include "../guest_cpuid.h"
 #include "../instructions.h"
 #include "instructions.h"
-#include <bulkhead/guest_msr.h>
 
 #include <bulkhead/error.h>
+#include <bulkhead/guest_msr.h>
 #include <bulkhead/memory.h>
+#include <bulkhead/partition.h>
 #include <bulkhead/string.h>
 
 #define VECTOR_GP 13
@@ -174,7 +175,7 @@ static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 	case IA32_DEBUGCTL:
 		return debugctl_write(value);
 	default:
-		return guest_msr_write(&vcpu->msrs, msr, value);
+		return guest_msr_write(&vcpu->msrs, &vcpu->partition->memory, msr, value);
 	}
 }
 

@@ -76,6 +76,14 @@ static void load(const struct vcpu *vcpu)
 	cr2_write(vcpu->cr2);
 }
 
+void vmx_registers_save(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	save(cpu->fpu_owner);
+	cpu->fpu_owner = NULL;
+}
+
 void vmx_registers_load(struct vcpu *vcpu)
 {
 	struct cpu *cpu = cpu_this();
@@ -83,7 +91,7 @@ void vmx_registers_load(struct vcpu *vcpu)
 	if (cpu->fpu_owner == vcpu)
 		return;
 	if (cpu->fpu_owner)
-		save(cpu->fpu_owner);
+		vmx_registers_save();
 	load(vcpu);
 	cpu->fpu_owner = vcpu;
 }

@@ -22,6 +22,13 @@
 /* CR4 bits that exit although guests may set them: MCE must stay on, for the machine's sake. */
 #define CR4_OWNED (CR4_MCE | CR4_VMXE | CR4_SMXE)
 
+/*
+ * PAUSE-loop exiting (SDM vol. 3, 26.1.3): PAUSEs closer together than the gap are one loop, and
+ * one that lasts longer than the window exits. Locks are held for less, if their holder runs.
+ */
+#define PAUSE_GAP_TICKS	   128
+#define PAUSE_WINDOW_TICKS 8192
+
 struct segment_fields {
 	enum vmcs_field selector, base, limit, rights;
 	size_t offset; /* in struct cpu_state */
@@ -65,6 +72,10 @@ static void controls_setup(struct vcpu *vcpu)
 	vmwrite(VIRTUAL_APIC_ADDRESS, memory_physical(vcpu->apic.page));
 	vmwrite(TPR_THRESHOLD, 0);
 	vmwrite(VMCS_LINK_POINTER, ~0UL);
+	if (vmx_machine.caps.cpu2.may & CPU2_PAUSE_LOOP) {
+		vmwrite(PLE_GAP, PAUSE_GAP_TICKS);
+		vmwrite(PLE_WINDOW, PAUSE_WINDOW_TICKS);
+	}
 	if (c->cpu2 & CPU2_ENCLS)
 		vmwrite(ENCLS_EXITING_BITMAP, ~0UL); /* guests have no SGX */
 	if (c->apic_registers) {
@@ -211,4 +222,17 @@ void vmcs_apic_mode(struct vcpu *vcpu)
 	vmx->cpu2_controls = (vmx->cpu2_controls & ~(u32)(CPU2_APIC_ACCESSES | CPU2_X2APIC)) | mode;
 	vmwrite(SECONDARY_CONTROLS, vmx->cpu2_controls);
 	vmwrite(MSR_BITMAP, memory_physical(bitmap));
+}
+
+/* Loops of PAUSE exit only while somebody waits for this CPU: alone a guest may spin as it likes.
+ */
+void vmcs_pause_loops(struct vcpu *vcpu, bool others_wait)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	u32 wanted = others_wait ? vmx_machine.caps.cpu2.may & CPU2_PAUSE_LOOP : 0;
+
+	if ((vmx->cpu2_controls & CPU2_PAUSE_LOOP) == wanted)
+		return;
+	vmx->cpu2_controls ^= CPU2_PAUSE_LOOP;
+	vmwrite(SECONDARY_CONTROLS, vmx->cpu2_controls);
 }

@@ -5,6 +5,7 @@
 #include "../arch_cpu.h"
 #include "../guest_cpuid.h"
 #include "../instructions.h"
+#include "entry_check.h"
 #include "instructions.h"
 
 #include <bulkhead/error.h>
@@ -76,6 +77,7 @@ static int probe(void)
 				  .no_invpcid = !(m->controls.cpu2 & CPU2_INVPCID),
 			  },
 			  read_cpuid, NULL);
+	m->look_ticks = us_to_tsc(THREAD_WATCHDOG_US);
 	return allocate_bitmaps();
 }
 
@@ -200,6 +202,7 @@ static void vcpu_destroy(struct vcpu *vcpu)
 
 	if (!vmx)
 		return;
+	vmx_capture_destroy(vcpu);
 	memory_free(vmx->vmcs, 0);
 	memory_free(vmx->apic_access_page, 0);
 	memory_free(vmx->xsave, memory_order(xsave_bytes()));
@@ -220,11 +223,22 @@ static int vcpu_create(struct vcpu *vcpu)
 	vmx->xsave = memory_alloc(memory_order(xsave_bytes()));
 	if (!vmx->vmcs || !vmx->apic_access_page || !vmx->xsave)
 		return -ENOMEM;
-	/* VPID 0 is the hypervisor's (SDM vol. 3, 29.1). */
-	vmx->vpid = (u16)vcpu->partition->number;
+	vmx_capture_create(vcpu);
+	vmx->vpid = vcpu->partition->tag;
 	vmx->ept_pointer = memory_physical(vcpu->partition->second_level.root) | 3 << 3 | MEMORY_WB;
 	vmx->ept_stale = true;
 	return map_apic_page(vcpu->partition, vmx->apic_access_page);
+}
+
+/* The first time on this CPU since another let go of it: what differs from CPU to CPU. */
+static void arrive(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	vmx->vmcs_cpu = cpu_this()->id;
+	vmcs_host_setup();
+	/* It may have been here before, and changed its tables elsewhere. */
+	vmx->ept_stale = true;
 }
 
 /* Make `vcpu`'s VMCS the current one of this CPU; another CPU must have let go of it. */
@@ -235,16 +249,42 @@ static void load(struct vcpu *vcpu)
 
 	if (cpu->virt_owner == vcpu)
 		return;
-	if (vmx->vmcs_cpu == VMX_NO_CPU) {
+	if (!vmx->vmcs_used) {
 		*(u32 *)vmx->vmcs = vmx_machine.caps.revision;
 		if (vmclear(memory_physical(vmx->vmcs)))
 			panic("VMCLEAR failed");
-		vmx->launched = false;
+		vmx->vmcs_used = true;
 	}
 	if (vmptrld(memory_physical(vmx->vmcs)))
 		panic("VMPTRLD failed, error %lu", vmread(INSTRUCTION_ERROR));
-	vmx->vmcs_cpu = cpu->id;
 	cpu->virt_owner = vcpu;
+	if (vmx->vmcs_cpu == VMX_NO_CPU)
+		arrive(vcpu);
+}
+
+/* A VMCS may be active on one CPU only, and is written back to memory by VMCLEAR (SDM vol.
+ * 3, 25.1). */
+static void vcpu_leave(struct vcpu *vcpu)
+{
+	struct cpu *cpu = cpu_this();
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (cpu->fpu_owner == vcpu)
+		vmx_registers_save();
+	if (vmx->vmcs_cpu == VMX_NO_CPU)
+		return;
+	if (vmclear(memory_physical(vmx->vmcs)))
+		panic("VMCLEAR failed");
+	if (cpu->virt_owner == vcpu)
+		cpu->virt_owner = NULL;
+	vmx->vmcs_cpu = VMX_NO_CPU;
+	vmx->launched = false; /* VMCLEAR makes its launch state clear */
+}
+
+static void vcpu_time_changed(struct vcpu *vcpu)
+{
+	load(vcpu);
+	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
 }
 
 static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
@@ -252,7 +292,6 @@ static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
 	load(vcpu);
-	vmcs_host_setup();
 	vmcs_setup(vcpu, state);
 	memcpy(vcpu->gpr, state->gpr, sizeof(vcpu->gpr));
 	vcpu->cr2 = state->cr2;
@@ -281,8 +320,8 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 
 	load(vcpu);
 	vmx_registers_load(vcpu);
-	/* A guest with interrupts masked may have hidden some from us: see THREAD_WATCHDOG_US. */
-	arch_interrupts_poll();
+	vmcs_pause_loops(vcpu, cpu_this()->queue.count);
+	vmx_look_around(vcpu, tsc_read());
 	if (vmx->ept_stale) {
 		vmx_flush_ept(vcpu);
 		vmx_flush_guest(vcpu);
@@ -326,6 +365,12 @@ const struct virt_backend virt_vmx = {
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_reset = vcpu_reset,
 	.vcpu_run = vcpu_run,
+	.vcpu_leave = vcpu_leave,
+	.vcpu_time_changed = vcpu_time_changed,
+	.vcpu_capture = vmx_capture,
+	.vcpu_fields = vmx_fields,
+	.vcpu_grants = vmx_grants,
+	.exit_name = vmx_exit_reason_name,
 	.vcpu_state = vcpu_state,
 	.guest_format = guest_format,
 	.describe = describe,

@@ -13,8 +13,12 @@
 struct vmx_vcpu {
 	void *vmcs;   /* one page */
 	u32 vmcs_cpu; /* on which CPU it is active; VMX_NO_CPU: on none */
+	bool vmcs_used; /* it has ever been */
 	bool launched;
 	enum virt_result result; /* why vmx_exit wants to leave the loop */
+	u64 look_at;		 /* TSC at which hidden interrupts are looked for next */
+	u64 exit_at;		 /* TSC of the exit that is being handled, 0: none */
+	u32 exit_reason;	 /* its meter */
 	u16 vpid;
 	u64 ept_pointer;
 	bool ept_stale; /* this CPU may have cached EPT entries that changed */
@@ -22,6 +26,7 @@ struct vmx_vcpu {
 	u32 cpu_controls; /* what is in the VMCS now */
 	u32 cpu2_controls;
 	bool event_set;	  /* the next entry injects something already */
+	bool spins;	  /* it left guest mode in a loop of PAUSE */
 	u32 eoi_exits[8]; /* EOI-exit bitmap as last written */
 
 	/* Registers that stay in the CPU while the vCPU does, and are here while another's are
@@ -32,6 +37,7 @@ struct vmx_vcpu {
 	void *xsave; /* XSAVE (or FXSAVE) area */
 
 	void *apic_access_page;
+	struct vmx_capture *capture; /* for inspection; NULL: there was no memory for it */
 };
 
 #define VMX_NO_CPU (~0u)
@@ -46,6 +52,7 @@ struct vmx_machine {
 	void *msr_bitmap_x2apic;
 	u64 xcr0_max; /* state components that guests may enable */
 	u64 xsave_bytes;
+	u64 look_ticks; /* see THREAD_WATCHDOG_US */
 };
 extern struct vmx_machine vmx_machine;
 
@@ -60,6 +67,7 @@ extern const char vmx_exit_entry[];
 bool vmx_exit(struct vcpu *vcpu);
 /* Everything that must happen right before guest code runs. false: not now, see vmx_vcpu.result. */
 bool vmx_prepare(struct vcpu *vcpu);
+void vmx_look_around(struct vcpu *vcpu, u64 now);
 /* VM entry was refused with this VM-instruction error, or 0: with exit reason 33 or 34. */
 void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error);
 
@@ -72,6 +80,7 @@ void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state);
 void vmcs_host_setup(void);
 void vmcs_state(struct vcpu *vcpu, struct cpu_state *state);
 void vmcs_apic_mode(struct vcpu *vcpu);
+void vmcs_pause_loops(struct vcpu *vcpu, bool others_wait);
 
 /* interrupt.c */
 void vmx_interrupt_deliver(struct vcpu *vcpu);
@@ -103,5 +112,17 @@ void vmx_msr_bitmaps_build(void);
 /* io.c */
 void vmx_exit_io(struct vcpu *vcpu);
 
+/* capture.c: keep the fields of the current VMCS, which is `vcpu`'s; and show what was kept. */
+void vmx_capture_create(struct vcpu *vcpu);
+void vmx_capture_destroy(struct vcpu *vcpu);
+void vmx_capture(struct vcpu *vcpu);
+void vmx_fields(const struct vcpu *vcpu,
+		void (*show)(void *context, const struct virt_field *field), void *context);
+
+/* grants.c: virt_backend.vcpu_grants. */
+void vmx_grants(const struct vcpu *vcpu,
+		void (*show)(void *context, const struct virt_grant *grant), void *context);
+
 /* switch.c: registers that the hypervisor does not use. */
 void vmx_registers_load(struct vcpu *vcpu);
+void vmx_registers_save(void); /* into the vCPU whose they are, and nobody's from now on */

@@ -14,8 +14,10 @@
 #define ROOM 16
 
 static struct config_partition partitions[ROOM];
+static struct config_group groups[ROOM];
 static struct config_error errors[ROOM];
 static struct config config;
+static bool partial; /* of the next texts */
 
 /* Parse a copy of the exact size, for the address sanitizer to see any read beyond it. */
 static inline int parse_bytes(const char *text, size_t bytes)
@@ -25,8 +27,12 @@ static inline int parse_bytes(const char *text, size_t bytes)
 
 	memcpy(copy, text, bytes);
 	memset(partitions, 0xa5, sizeof(partitions));
+	memset(groups, 0xa5, sizeof(groups));
 	memset(errors, 0xa5, sizeof(errors));
 	memset(&config, 0xa5, sizeof(config));
+	config.partial = partial;
+	config.groups = groups;
+	config.group_room = ROOM;
 	config.partitions = partitions;
 	config.partition_room = ROOM;
 	config.errors = errors;
@@ -62,8 +68,8 @@ static inline void expect(const char *text, const char *expected)
 #define WEB  "[partition web]\n" GOOD
 #define RAW  "[partition web]\nmemory=16M\nboot=raw\nkernel=\\k\n"
 #define SIZES                                                                                      \
-	"; allowed: a number with K, M, G or T such as 512M, at least 16M, at most 1T, in steps "  \
-	"of 2M\n"
+	"; allowed: a number with K, M, G or T such as 512M, at least 2M (with boot = linux "      \
+	"16M), at most 1T, in steps of 2M\n"
 #define KERNEL                                                                                     \
 	"; allowed: a file of the boot volume such as \\bulkhead\\web\\vmlinuz, at most 127 "      \
 	"characters\n"
@@ -72,10 +78,15 @@ static inline void expect(const char *text, const char *expected)
 	"57600 or 115200; or none\n"
 #define LOADS                                                                                      \
 	"; allowed: an address such as 1M or 0x100000, below 3G, not from 0xa0000 to 0xfffff\n"
-#define KEYS	  "; allowed: vcpus, memory, boot, kernel, initrd, cmdline, autostart, entry, load\n"
+#define KEYS                                                                                       \
+	"; allowed: vcpus, memory, boot, kernel, initrd, cmdline, autostart, entry, load, "        \
+	"weight, cap, reservation, dedicated, affinity, group, after, on_poweroff, on_reset, "     \
+	"on_crash\n"
 #define HOST_KEYS "; allowed: console, cpus, loglevel\n"
-#define SECTIONS  "; allowed: [host] or [partition NAME]\n"
-#define NAMES	  "; allowed: 1 to 31 of a-z, 0-9, '-' and '_', beginning with a letter or digit\n"
+#define SECTIONS  "; allowed: [host], [partition NAME] or [group NAME]\n"
+#define NAMES                                                                                      \
+	"; allowed: 1 to 31 of a-z, 0-9, '-' and '_', beginning with a letter or digit, but not "  \
+	"\"none\"\n"
 
 /* `lines` are good; one more with `value` is not, for `reason`. */
 static inline void value_expect(const char *lines, const char *section, const char *value,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* links: vmm/config.c vmm/format.c */
+/* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
+/* links: vmm/config_policy.c vmm/format.c */
 /* The values of the configuration: each key's limits, and the exact words for each wrong value. */
 #include <bulkhead/log.h>
 
@@ -112,8 +113,8 @@ static void memory_errors(void **state)
 		{"memory = 0x1000000", "not a size"},
 		{"memory = 512 M", "not a size"},
 		{"memory = 0", "too small"},
-		{"memory = 14M", "too small"},
-		{"memory = 16777215", "too small"},
+		{"memory = 2097151", "too small"},
+		{"memory = 16777215", "not a multiple of 2M"},
 		{"memory = 17M", "not a multiple of 2M"},
 		{"memory = 16777217", "not a multiple of 2M"},
 		{"memory = 1026G", "too large"},

@@ -24,7 +24,8 @@ static struct cpu fake_cpus[FAKE_CPUS];
 static u64 fake_tsc;
 static bool fake_interrupts_on;
 static unsigned fake_kicks[FAKE_CPUS];
-static void (*fake_on_kick)(u32 cpu); /* what the kicked CPU does at once */
+static void (*fake_on_kick)(u32 cpu);  /* what the kicked CPU does at once */
+static void (*fake_on_irq_save)(void); /* what other CPUs do just before a lock is taken */
 
 /* Go on as this CPU. */
 static inline void fake_cpu_be(u32 id)
@@ -45,6 +46,7 @@ static inline void fake_cpus_init(void)
 	fake_tsc = 1000;
 	fake_interrupts_on = false;
 	fake_on_kick = NULL;
+	fake_on_irq_save = NULL;
 	fake_cpu_be(0);
 	alarm(20);
 }
@@ -59,6 +61,8 @@ u64 arch_irq_save(void)
 	bool before = fake_interrupts_on;
 
 	fake_interrupts_on = false;
+	if (fake_on_irq_save)
+		fake_on_irq_save();
 	return before;
 }
 

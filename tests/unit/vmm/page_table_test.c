@@ -3,6 +3,7 @@
 /* Unit tests of the page-table engine and its formats, with tables from a small bounded memory. */
 #include "cmocka_all.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -940,6 +941,103 @@ static void random_operations_match_a_flat_model(unused void **state)
 		random_run(kind, 1250);
 }
 
+/* --- looking at a tree --- */
+
+static void a_trace_shows_every_level(unused void **state)
+{
+	struct page_table_step steps[4];
+	struct page_table_walk walk;
+
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		begin(kind);
+		map(0x40201000, 0x5000, 0x1000, RW, MEMORY_WB);
+		assert_int_equal(page_table_trace(&table, 0x40201abc, steps), 4);
+		for (unsigned i = 0; i < 4; i++) {
+			assert_int_equal(steps[i].level, 4 - i);
+			assert_true(steps[i].present);
+			assert_int_equal(steps[i].leaf, i == 3);
+		}
+		assert_int_equal(steps[0].at, TABLES_AT + page_number(table.root) * PAGE_SIZE);
+		assert_int_equal(steps[0].entry, table.root[0]);
+		/* Each entry is in the table that the one above names. */
+		for (unsigned i = 1; i < 4; i++)
+			assert_int_equal(steps[i].at & ~0xfffUL,
+					 steps[i - 1].entry & format.physical_mask);
+		assert_int_equal(steps[1].at & 0xfff, 8);
+		assert_int_equal(steps[2].at & 0xfff, 8);
+		assert_int_equal(steps[3].at & 0xfff, 8);
+		assert_int_equal(page_table_lookup(&table, 0x40201abc, &walk), 0);
+		assert_int_equal(walk.entry, steps[3].entry);
+		/* Beside it the last table has nothing, elsewhere the second one. */
+		assert_int_equal(page_table_trace(&table, 0x40202000, steps), 4);
+		assert_false(steps[3].present || steps[3].leaf);
+		assert_int_equal(page_table_trace(&table, 0, steps), 2);
+		assert_int_equal(page_table_trace(&table, 0x1000000000000, steps), 0);
+		end();
+	}
+}
+
+/* All leaves in one line: "address>physical+bytes ". */
+static const char *leaves(u64 from)
+{
+	static char text[1024];
+	struct page_table_leaf leaf = {.address = from};
+	size_t length = 0;
+
+	text[0] = 0;
+	while (page_table_next(&table, &leaf) == 0)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%lx>%lx+%lx ",
+					   leaf.address, leaf.physical, leaf.bytes);
+	return text;
+}
+
+static void leaves_come_in_order(unused void **state)
+{
+	begin(EPT_1G);
+	assert_string_equal(leaves(0), "");
+	map(0x7ffffffff000, 0x3000, 0x1000, R, MEMORY_UC);
+	map(0x40000000, 0x80000000, GIB, RW, MEMORY_WB);
+	map(0x200000, 0x600000, 2 * MIB, RX, MEMORY_WT);
+	map(0x1ff000, 0x9000, 0x1000, RW, MEMORY_WB);
+	assert_string_equal(leaves(0), "1ff000>9000+1000 200000>600000+200000 "
+				       "40000000>80000000+40000000 7ffffffff000>3000+1000 ");
+	/* From amid a leaf on, and from behind it. */
+	assert_string_equal(leaves(0x3ff000), "200000>600000+200000 40000000>80000000+40000000 "
+					      "7ffffffff000>3000+1000 ");
+	assert_string_equal(leaves(0x400000), "40000000>80000000+40000000 7ffffffff000>3000+1000 ");
+	assert_string_equal(leaves(0x7ffffffff000), "7ffffffff000>3000+1000 ");
+	assert_string_equal(leaves(0x1000000000000), "");
+	end();
+}
+
+static void leaves_say_what_they_allow(unused void **state)
+{
+	struct page_table_leaf leaf = {0};
+
+	begin(EPT_2M);
+	map(0x200000, 0x600000, 2 * MIB, RX, MEMORY_WT);
+	assert_int_equal(page_table_next(&table, &leaf), 0);
+	assert_int_equal(leaf.access, RX);
+	assert_int_equal(leaf.type, MEMORY_WT);
+	assert_int_equal(page_table_next(&table, &leaf), -ENOENT);
+	end();
+}
+
+static void leaves_of_both_halves(unused void **state)
+{
+	struct page_table_leaf leaf = {.address = 0xfffffffffffff000, .bytes = 0x1000};
+
+	begin(HOST_2M);
+	map(0x7ffffffff000, 0x1000, 0x1000, R, MEMORY_WB);
+	map(0xffff800000000000, 0x2000, 0x1000, R, MEMORY_WB);
+	map(0xfffffffffffff000, 0x3000, 0x1000, R, MEMORY_WB);
+	assert_string_equal(leaves(0), "7ffffffff000>1000+1000 ffff800000000000>2000+1000 "
+				       "fffffffffffff000>3000+1000 ");
+	assert_int_equal(page_table_next(&table, &leaf), -ENOENT); /* the last one there can be */
+	assert_string_equal(leaves(0x800000000000), "");	   /* no address */
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -959,6 +1057,10 @@ int main(void)
 		cmocka_unit_test_setup(a_live_tree_never_shows_anything_else, setup),
 		cmocka_unit_test_setup(a_dropped_split_is_no_change, setup),
 		cmocka_unit_test_setup(reserving_without_memory_fails, setup),
+		cmocka_unit_test_setup(a_trace_shows_every_level, setup),
+		cmocka_unit_test_setup(leaves_come_in_order, setup),
+		cmocka_unit_test_setup(leaves_say_what_they_allow, setup),
+		cmocka_unit_test_setup(leaves_of_both_halves, setup),
 		cmocka_unit_test_setup(random_operations_match_a_flat_model, setup),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

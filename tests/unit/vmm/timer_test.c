@@ -243,6 +243,121 @@ static void interrupts_stay_as_they_were(void **state)
 	assert_false(fake_interrupts_on);
 }
 
+static void moves_to_another_cpu(void **state)
+{
+	(void)state;
+	timer_set(&timers[0], 2000);
+	timer_set(&timers[1], 3000);
+	timer_set(&timers[2], 4000);
+	timer_move(&timers[0], 1);
+	timer_move(&timers[1], 1);
+	assert_int_equal(timers[0].cpu, 1);
+	assert_int_equal(timers[0].deadline, 2000);
+	assert_int_equal(timers[1].deadline, 3000);
+	assert_int_equal(cpus[0]->timer_next, 4000);
+	assert_int_equal(cpus[1]->timer_next, 2000);
+	/* The second is not earlier than what that CPU looks at already. */
+	assert_int_equal(fake_kicks[1], 1);
+	run_at(5000);
+	expect_fired("2");
+	fake_cpu_be(1);
+	timer_run_due();
+	expect_fired("01");
+}
+
+static void a_timer_that_is_off_moves_silently(void **state)
+{
+	(void)state;
+	timer_set(&timers[1], 2000);
+	timer_move(&timers[0], 2);
+	assert_int_equal(fake_kicks[2], 0);
+	assert_int_equal(cpus[0]->timer_next, 2000);
+	assert_int_equal(cpus[2]->timer_next, TIMER_OFF);
+	timer_set(&timers[0], 3000);
+	assert_int_equal(cpus[0]->timer_next, 2000);
+	assert_int_equal(cpus[2]->timer_next, 3000);
+	assert_int_equal(fake_kicks[2], 1);
+}
+
+static void moves_there_and_back(void **state)
+{
+	(void)state;
+	timer_set(&timers[0], 2000);
+	timer_move(&timers[0], 0);
+	assert_int_equal(cpus[0]->timer_next, 2000);
+	timer_move(&timers[0], 1);
+	fake_cpu_be(1);
+	timer_move(&timers[0], 0);
+	assert_int_equal(cpus[1]->timer_next, TIMER_OFF);
+	fake_cpu_be(0);
+	assert_int_equal(fake_kicks[0], 1);
+	run_at(2000);
+	expect_fired("0");
+}
+
+/* What is due already is not lost on the way: the other CPU fires it. */
+static void a_due_timer_moves(void **state)
+{
+	(void)state;
+	timer_set(&timers[0], 500);
+	timer_move(&timers[0], 1);
+	timer_run_due();
+	expect_fired("");
+	fake_cpu_be(1);
+	timer_run_due();
+	expect_fired("0");
+}
+
+static unsigned moves_left;
+
+/* Just when the lock is to be taken its CPU gives the timer to the next one. */
+static void moved_by_its_cpu(void)
+{
+	u32 before = arch_cpu_id(), from = timers[0].cpu;
+
+	if (!moves_left)
+		return;
+	moves_left--;
+	fake_on_irq_save = NULL;
+	fake_cpu_be(from);
+	timer_move(&timers[0], from % 2 + 1);
+	fake_cpu_be(before);
+	fake_on_irq_save = moved_by_its_cpu;
+}
+
+static void expect_set_while_it_moves(unsigned moves, u64 deadline)
+{
+	u32 cpu = timers[0].cpu;
+
+	moves_left = moves;
+	fake_on_irq_save = moved_by_its_cpu;
+	timer_set(&timers[0], deadline);
+	fake_on_irq_save = NULL;
+	assert_int_equal(moves_left, 0);
+	cpu = moves % 2 ? cpu % 2 + 1 : cpu;
+	assert_int_equal(timers[0].cpu, cpu);
+	assert_int_equal(timers[0].deadline, deadline);
+	assert_int_equal(cpus[cpu]->timer_next, deadline);
+	assert_int_equal(cpus[cpu % 2 + 1]->timer_next, TIMER_OFF);
+	for (u32 i = 0; i < FAKE_CPUS; i++)
+		assert_true(fake_unlocked(&cpus[i]->timer_lock));
+}
+
+static void is_set_while_it_moves(void **state)
+{
+	(void)state;
+	timer_init(&timers[0], 1, fire);
+	expect_set_while_it_moves(1, 5000);
+	expect_set_while_it_moves(1, 4000);
+	expect_set_while_it_moves(2, 6000);
+	expect_set_while_it_moves(3, TIMER_OFF);
+	expect_set_while_it_moves(5, 3000);
+	fake_tsc = 9000;
+	fake_cpu_be(timers[0].cpu);
+	timer_run_due();
+	expect_fired("0");
+}
+
 /* Any series of changes, against a list of deadlines. */
 static void random_changes(void **state)
 {
@@ -274,6 +389,44 @@ static void random_changes(void **state)
 	}
 }
 
+/* The same with moves: whatever CPU a timer is on, it fires there and at its time. */
+static void random_moves(void **state)
+{
+	u64 deadline[TIMERS];
+
+	(void)state;
+	srand(11);
+	for (unsigned i = 0; i < TIMERS; i++)
+		deadline[i] = TIMER_OFF;
+	for (unsigned step = 0; step < 20000; step++) {
+		unsigned index = (unsigned)rand() % TIMERS;
+		u64 first[FAKE_CPUS] = {TIMER_OFF, TIMER_OFF, TIMER_OFF};
+
+		fake_tsc += (u64)rand() % 100;
+		if (rand() % 2) {
+			deadline[index] = rand() % 3 ? fake_tsc + (u64)rand() % 1000 : TIMER_OFF;
+			timer_set(&timers[index], deadline[index]);
+		} else {
+			fake_cpu_be(timers[index].cpu);
+			timer_move(&timers[index], (u32)rand() % FAKE_CPUS);
+		}
+		fake_cpu_be((u32)rand() % FAKE_CPUS);
+		timer_run_due();
+		for (unsigned i = 0; i < fired_count; i++) {
+			assert_true(deadline[fired[i]] <= fake_tsc);
+			deadline[fired[i]] = TIMER_OFF;
+		}
+		fired_count = 0;
+		for (unsigned i = 0; i < TIMERS; i++) {
+			assert_int_equal(timers[i].deadline, deadline[i]);
+			assert_true(timers[i].cpu != arch_cpu_id() || deadline[i] > fake_tsc);
+			first[timers[i].cpu] = MIN(first[timers[i].cpu], deadline[i]);
+		}
+		for (u32 i = 0; i < FAKE_CPUS; i++)
+			assert_int_equal(cpus[i]->timer_next, first[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,7 +443,13 @@ int main(void)
 		cmocka_unit_test_setup(kick_comes_last, setup),
 		cmocka_unit_test_setup(other_reasons_for_attention_stay, setup),
 		cmocka_unit_test_setup(interrupts_stay_as_they_were, setup),
+		cmocka_unit_test_setup(moves_to_another_cpu, setup),
+		cmocka_unit_test_setup(a_timer_that_is_off_moves_silently, setup),
+		cmocka_unit_test_setup(moves_there_and_back, setup),
+		cmocka_unit_test_setup(a_due_timer_moves, setup),
+		cmocka_unit_test_setup(is_set_while_it_moves, setup),
 		cmocka_unit_test_setup(random_changes, setup),
+		cmocka_unit_test_setup(random_moves, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

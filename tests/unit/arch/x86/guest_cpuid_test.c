@@ -287,7 +287,8 @@ static void expect(const struct guest_cpuid *policy, const struct guest_cpuid_vc
 			 want.edx);
 }
 
-/* Leaf 0bh for one vCPU with APIC id 0, and 40000000h, are the same on every host. */
+/* Leaf 0bh for one vCPU with APIC id 0, and the hypervisor's, are the same on every host: KVM's
+ * signature and one feature of it, then our own. */
 static struct cpuid expected(const struct model *guest, u32 leaf, u32 subleaf)
 {
 	if (leaf == 0x0b)
@@ -297,7 +298,11 @@ static struct cpuid expected(const struct model *guest, u32 leaf, u32 subleaf)
 									 : 0),
 				      0};
 	if (leaf == 0x40000000)
-		return (struct cpuid){0x40000000, 0x6b6c7542, 0x64616568, 0x20202020};
+		return (struct cpuid){0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d};
+	if (leaf == 0x40000001)
+		return (struct cpuid){1 << 5, 0, 0, 0}; /* steal time */
+	if (leaf == 0x40000100)
+		return (struct cpuid){0x40000100, 0x6b6c7542, 0x64616568, 0x20202020};
 	return rows_find(guest, leaf, subleaf);
 }
 
@@ -524,9 +529,30 @@ static void out_of_range(void **state)
 		for (u32 subleaf = 0; subleaf < 3; subleaf++)
 			expect(&policy, &alone, leaves[i], subleaf,
 			       (struct cpuid){1, 1, 2400000000, 0});
-	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){0});
+	expect(&policy, &alone, 0x40000002, 0, (struct cpuid){0});
+	expect(&policy, &alone, 0x40000101, 0, (struct cpuid){0});
 	expect(&policy, &alone, 0x40010000, 0, (struct cpuid){0});
 	expect(&policy, &alone, 0x4fffffff, 0, (struct cpuid){0});
+}
+
+/* As guests compare them: twelve characters in EBX, ECX and EDX. */
+static void signatures(void **state)
+{
+	static const struct {
+		u32 leaf;
+		const char *text;
+	} all[] = {{0x40000000, "KVMKVMKVM\0\0\0"}, {0x40000100, "Bulkhead    "}};
+	struct guest_cpuid policy = build(MODEL(arrandale), (struct guest_cpuid_options){0});
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct cpuid value = guest_cpuid_query(&policy, &alone, all[i].leaf, 0);
+		u32 text[3] = {value.ebx, value.ecx, value.edx};
+
+		assert_memory_equal(text, all[i].text, sizeof(text));
+	}
+	/* Without this bit nobody looks at these leaves. */
+	assert_true(guest_cpuid_query(&policy, &alone, 1, 0).ecx & 1U << 31);
 }
 
 static void six_vcpus(void **state)
@@ -647,6 +673,7 @@ int main(void)
 		cmocka_unit_test(address_widths_missing),
 		cmocka_unit_test(host_lacks_leaves),
 		cmocka_unit_test(out_of_range),
+		cmocka_unit_test(signatures),
 		cmocka_unit_test(six_vcpus),
 		cmocka_unit_test(vcpus_beyond_field_widths),
 		cmocka_unit_test(tsc_rates),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of guest MSRs: values and bits from SDM vol. 4 and vol. 3 as named below. */
-/* links: arch/x86/guest_cpuid.c */
+/* links: arch/x86/guest_cpuid.c vmm/steal_time.c */
 #include "cmocka_all.h"
 
 #include <string.h>
@@ -9,7 +9,11 @@
 #include <bulkhead/error.h>
 #include <bulkhead/guest_msr.h>
 
+#define KVM_STEAL_TIME 0x4b564d03
+
 static struct guest_msrs msrs;
+static u8 window[1 * MIB] aligned(64);
+static const struct guest_memory memory = {.window = window, .low_bytes = sizeof(window)};
 
 static int setup(void **state)
 {
@@ -33,12 +37,12 @@ static void expect_fault(u32 msr)
 	u64 value = 0x5555555555555555;
 
 	assert_int_equal(guest_msr_read(&msrs, msr, &value), -EINVAL);
-	assert_int_equal(guest_msr_write(&msrs, msr, 0), -EINVAL);
+	assert_int_equal(guest_msr_write(&msrs, &memory, msr, 0), -EINVAL);
 }
 
 static void accept(u32 msr, u64 value, u64 then)
 {
-	assert_int_equal(guest_msr_write(&msrs, msr, value), 0);
+	assert_int_equal(guest_msr_write(&msrs, &memory, msr, value), 0);
 	expect(msr, then);
 }
 
@@ -47,7 +51,7 @@ static void refuse(u32 msr, u64 value)
 	u64 before, after;
 
 	assert_int_equal(guest_msr_read(&msrs, msr, &before), 0);
-	assert_int_equal(guest_msr_write(&msrs, msr, value), -EINVAL);
+	assert_int_equal(guest_msr_write(&msrs, &memory, msr, value), -EINVAL);
 	assert_int_equal(guest_msr_read(&msrs, msr, &after), 0);
 	assert_int_equal(before, after);
 }
@@ -64,6 +68,8 @@ static void power_up_values(void **state)
 	expect(0x17a, 0);
 	expect(0x1a0, 0x1801); /* fast strings; no BTS (11), no PEBS (12) */
 	expect(0x2ff, 0x806);  /* on, write-back */
+	expect(0x12, 0);
+	expect(KVM_STEAL_TIME, 0);
 }
 
 static void read_only(void **state)
@@ -137,6 +143,42 @@ static void tsc_adjust(void **state)
 	expect_fault(0x3b);
 }
 
+/* KVM's clock does not exist: it may be switched off, never on. */
+static void system_time(void **state)
+{
+	(void)state;
+	accept(0x12, 0, 0);
+	refuse(0x12, 1);
+	refuse(0x12, 0x1000);
+}
+
+/* Address in 63:6, reserved 5:1, on 0; the record is 64 bytes of RAM. */
+static void steal_time(void **state)
+{
+	(void)state;
+	accept(KVM_STEAL_TIME, 0x1001, 0x1001);
+	accept(KVM_STEAL_TIME, 0xfffc1, 0xfffc1);
+	accept(KVM_STEAL_TIME, 0x1040, 0x1040);
+	accept(KVM_STEAL_TIME, 0, 0);
+	for (unsigned bit = 1; bit < 6; bit++) {
+		refuse(KVM_STEAL_TIME, BIT(bit));
+		refuse(KVM_STEAL_TIME, 0x1001 | BIT(bit));
+	}
+	refuse(KVM_STEAL_TIME, 0x100001);	    /* behind the RAM */
+	refuse(KVM_STEAL_TIME, 0xa0001);	    /* in its hole */
+	refuse(KVM_STEAL_TIME, 0xffffffffffffffc1); /* up to the end of everything */
+}
+
+static void reset_ends_steal_time(void **state)
+{
+	(void)state;
+	msrs.steal.counted = 4711;
+	accept(KVM_STEAL_TIME, 0x1001, 0x1001);
+	guest_msrs_reset(&msrs);
+	expect(KVM_STEAL_TIME, 0);
+	assert_int_equal(msrs.steal.counted, 4711);
+}
+
 static void values_are_apart(void **state)
 {
 	(void)state;
@@ -144,6 +186,7 @@ static void values_are_apart(void **state)
 	accept(0x2ff, 0xc05, 0xc05);
 	accept(0x1a0, 0x1800, 0x1800);
 	accept(0x17a, 5, 5);
+	accept(KVM_STEAL_TIME, 0x2001, 0x2001);
 	expect(0x3b, 0x1122334455667788);
 	expect(0x2ff, 0xc05);
 	expect(0x1a0, 0x1800);
@@ -151,10 +194,10 @@ static void values_are_apart(void **state)
 	power_up_values(state);
 }
 
-/* Of the numbers below 2000h and from c0000000h on, those of the table and no more. */
+/* Of the numbers below 2000h, KVM's, and from c0000000h on, those of the table and no more. */
 static void nothing_else_exists(void **state)
 {
-	static const u32 table[] = {0x17, 0x3a, 0x3b, 0x8b, 0xfe, 0x179, 0x17a, 0x1a0, 0x2ff};
+	static const u32 table[] = {0x12, 0x17, 0x3a, 0x3b, 0x8b, 0xfe, 0x179, 0x17a, 0x1a0, 0x2ff};
 	u64 value;
 	u32 found = 0;
 
@@ -166,6 +209,9 @@ static void nothing_else_exists(void **state)
 		} else
 			expect_fault(msr);
 	assert_int_equal(found, ARRAY_SIZE(table));
+	for (u32 msr = 0x4b564d00; msr < 0x4b564e00; msr++)
+		if (msr != KVM_STEAL_TIME)
+			expect_fault(msr);
 	for (u32 msr = 0xc0000000; msr < 0xc0002000; msr++)
 		expect_fault(msr);
 	expect_fault(0xffffffff);
@@ -181,6 +227,9 @@ int main(void)
 		cmocka_unit_test_setup(misc_enable, setup),
 		cmocka_unit_test_setup(mcg_status, setup),
 		cmocka_unit_test_setup(tsc_adjust, setup),
+		cmocka_unit_test_setup(system_time, setup),
+		cmocka_unit_test_setup(steal_time, setup),
+		cmocka_unit_test_setup(reset_ends_steal_time, setup),
 		cmocka_unit_test_setup(values_are_apart, setup),
 		cmocka_unit_test_setup(nothing_else_exists, setup),
 	};

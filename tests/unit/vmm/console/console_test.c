@@ -3,10 +3,12 @@
  * The console's thread on a fake serial line: log lines, keys, a guest's console. The tests are one
  * console's life, in order. The thread is a context of its own that runs until it blocks.
  */
-/* links: vmm/format.c vmm/log.c vmm/byte_ring.c vmm/console/line_editor.c vmm/console/attach.c */
+/* links: vmm/scheduler_claim.c vmm/format.c vmm/log.c vmm/byte_ring.c */
+/* links: vmm/console/line_editor.c vmm/console/attach.c */
 #include "cmocka_all.h"
 
 #include "vmm/console/internal.h"
+#include "vmm/console/remote.h"
 #include <bulkhead/arch.h>
 #include <bulkhead/config.h>
 #include <bulkhead/console.h>
@@ -29,7 +31,6 @@
 /* --- the machine --- */
 
 static u64 tsc = 100 * HZ;
-static u32 cpu;
 
 u64 arch_irq_save(void)
 {
@@ -58,7 +59,7 @@ u64 arch_time_us(void)
 
 u32 arch_cpu_id(void)
 {
-	return cpu;
+	return 0;
 }
 
 static int route_result;
@@ -142,6 +143,7 @@ int uart_receive(const struct uart *uart)
 
 static ucontext_t test_context, thread_context;
 static u8 thread_stack[256 * KIB];
+static struct thread *made;
 static void (*thread_main)(void *argument);
 static void *thread_argument;
 static bool woken;
@@ -154,10 +156,12 @@ static void thread_enter(void)
 	abort();
 }
 
-int thread_create(struct thread *thread, const char *name, u32 on, void (*main)(void *argument),
-		  void *argument)
+int thread_create(struct thread *thread, const struct scheduler_claim *claim,
+		  struct scheduler_group *group, void (*main)(void *argument), void *argument)
 {
-	(void)thread, (void)name, (void)on;
+	assert_ptr_equal(claim, &console_claim);
+	assert_null(group);
+	made = thread;
 	thread_main = main;
 	thread_argument = argument;
 	getcontext(&thread_context);
@@ -252,7 +256,7 @@ const char console_version[] = "1.2.3";
 static char ran[LINE_BYTES];
 static struct partition partition;
 
-void command_run(const char *line)
+int command_run(const char *line)
 {
 	strcpy(ran, line);
 	if (strcmp(line, "attach") == 0)
@@ -261,6 +265,9 @@ void command_run(const char *line)
 		console_print("one\ntwo\n");
 	else if (strcmp(line, "fail") == 0)
 		log_error("it failed");
+	else if (strcmp(line, "cancel") == 0)
+		console_print("%s\n", console_cancelled() ? "cancelled" : "not cancelled");
+	return 0;
 }
 
 void command_complete(struct line_editor *editor)
@@ -270,7 +277,14 @@ void command_complete(struct line_editor *editor)
 
 /* --- a partition --- */
 
-static const struct config_partition partition_config = {.name = "web"};
+static struct config_partition partition_config = {.name = "web"};
+static struct partition *first = &partition;
+
+struct partition *partition_first(void)
+{
+	return first;
+}
+
 static u8 ring[PARTITION_CONSOLE_BYTES];
 static char keys[32768];
 static u64 keys_count, keys_room;
@@ -283,6 +297,23 @@ u64 partition_console_input(struct partition *to, const u8 *bytes, u64 count)
 	keys[keys_count] = 0;
 	keys_room -= count;
 	return to == &partition ? count : 0;
+}
+
+/* --- requests of programs: '<', digits and '>' --- */
+
+static bool in_request;
+static char requests[64];
+static void (*carry_out)(void);
+
+bool remote_input(u8 byte)
+{
+	if (!in_request && byte != '<')
+		return false;
+	in_request = byte != '>';
+	sprintf(requests + strlen(requests), "%c", byte);
+	if (!in_request && carry_out)
+		carry_out();
+	return true;
 }
 
 static void guest_prints(const char *text)
@@ -349,6 +380,10 @@ static void test_start(void **state)
 	console_start(&config);
 	assert_int_equal(routed_irq, 3);
 	assert_true(receive_on);
+	assert_string_equal(made->name, "console");
+	assert_int_equal(made->cpu, CONSOLE_CPU);
+	assert_true(cpu_mask_has(&made->affinity, CONSOLE_CPU));
+	assert_null(scheduler_claim_fault(&console_claim));
 	log_info("before its first turn");
 	expect_sent(LINE("info ", "before its first turn"));
 	run();
@@ -566,6 +601,140 @@ static void test_attach_partition_ends(void **state)
 		    "[2 log lines came meanwhile: \"log 2\" shows them]\r\n" PROMPT);
 }
 
+static void test_attach_pauses_and_waits(void **state)
+{
+	(void)state;
+	partition_reset_fake();
+	type_text("attach\r");
+	sent_clear();
+	partition.state = PARTITION_PAUSED;
+	log_info("web: paused");
+	run();
+	expect_sent("\r\n[web is paused; Ctrl-] leaves]\r\n");
+	type_text("ab");
+	assert_string_equal(keys, ""); /* they wait for it */
+	expect_sent("");
+	partition.state = PARTITION_RUNNING;
+	log_info("web: running");
+	run();
+	assert_string_equal(keys, "ab");
+	expect_sent("\r\n[web runs again]\r\n");
+	partition.state = PARTITION_WAITING;
+	strcpy(partition.reason, "for db");
+	log_info("web: waits");
+	run();
+	expect_sent("\r\n[web waits: for db; Ctrl-] leaves]\r\n");
+	type_text("c");
+	expect_sent("\a");
+	type_text(LEAVE);
+	sent_clear();
+}
+
+static void destroy(void)
+{
+	first = NULL;
+	memset(&partition, 0xa5, sizeof(partition));
+}
+
+/* By a program, while we look. */
+static void test_attach_partition_is_destroyed(void **state)
+{
+	(void)state;
+	partition_reset_fake();
+	type_text("attach\r");
+	sent_clear();
+	carry_out = destroy;
+	type_text("<1>say\r");
+	expect_sent("\r\n[web is destroyed]\x1b[m\r\n" PROMPT "say\r\none\r\ntwo\r\n" PROMPT);
+	carry_out = NULL;
+	first = &partition;
+	partition_reset_fake();
+}
+
+static char answer[64];
+
+static void answer_make(void)
+{
+	console_capture(answer, sizeof(answer));
+	assert_true(console_captured());
+	assert_false(console_cancelled());
+	command_run("say");
+	assert_int_equal(console_capture_end(), 8);
+	assert_false(console_captured());
+	console_send("{", 1);
+	console_send(answer, 8);
+	console_send("}", 1);
+}
+
+static void test_requests_between_keys(void **state)
+{
+	(void)state;
+	carry_out = answer_make;
+	requests[0] = 0;
+	type_text("sa<12>y<345>\r");
+	assert_string_equal(requests, "<12><345>");
+	assert_string_equal(ran, "say");
+	/* Keys are shown when all that has come is sorted. */
+	expect_sent("{one\ntwo\n}{one\ntwo\n}say\r\none\r\ntwo\r\n" PROMPT);
+
+	/* In pieces, and while attached: the guest sees nothing of it. */
+	requests[0] = 0;
+	partition_reset_fake();
+	type_text("attach\r");
+	sent_clear();
+	type_text("a<1");
+	type_text("2");
+	expect_sent("");
+	type_text(">b");
+	expect_sent("{one\ntwo\n}");
+	assert_string_equal(keys, "ab");
+	assert_string_equal(requests, "<12>");
+	type_text(LEAVE);
+	sent_clear();
+	carry_out = NULL;
+}
+
+static void test_capture_is_cut(void **state)
+{
+	char buffer[5] = "#####";
+
+	(void)state;
+	console_capture(buffer, 4);
+	console_print("abc\nde");
+	console_flush();
+	assert_int_equal(console_capture_end(), 6);
+	assert_memory_equal(buffer, "abc\n#", 5);
+	expect_sent("");
+}
+
+static void test_cancel(void **state)
+{
+	(void)state;
+	type_text("cancel\rx");
+	expect_sent("cancel\r\nnot cancelled\r\n" PROMPT "x");
+	type_text("\x03");
+	sent_clear();
+	type_text("cancel\rab\x03");
+	/* What was typed before it is gone, too. */
+	expect_sent("cancel\r\ncancelled\r\n" PROMPT);
+}
+
+static void test_log_level(void **state)
+{
+	(void)state;
+	assert_int_equal(console_host()->log_level, LOG_INFO);
+	console_log_level_set(LOG_ERROR);
+	assert_int_equal(console_host()->log_level, LOG_ERROR);
+	assert_int_equal(console_host()->console, CONFIG_CONSOLE_COM2);
+	log_warn("not shown");
+	run();
+	expect_sent("");
+	console_log_level_set(LOG_INFO);
+	log_info("shown");
+	run();
+	expect_sent(HIDE SHOWN("info ", "shown") PROMPT);
+}
+
 static void test_output_leaves_the_cpu_to_others(void **state)
 {
 	(void)state;
@@ -640,6 +809,12 @@ int main(void)
 		cmocka_unit_test(test_attach_deaf_guest),
 		cmocka_unit_test(test_attach_lost_output),
 		cmocka_unit_test(test_attach_partition_ends),
+		cmocka_unit_test(test_attach_pauses_and_waits),
+		cmocka_unit_test(test_attach_partition_is_destroyed),
+		cmocka_unit_test(test_requests_between_keys),
+		cmocka_unit_test(test_capture_is_cut),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_log_level),
 		cmocka_unit_test(test_output_leaves_the_cpu_to_others),
 		cmocka_unit_test(test_dead_line),
 		cmocka_unit_test(test_polling),

@@ -8,7 +8,7 @@
 #include <bulkhead/types.h>
 #include <string.h>
 
-#define TERMINAL_COLUMNS 400 /* more than prompt and line ever need: nothing wraps */
+#define TERMINAL_COLUMNS 1200 /* more than prompt and line ever need: nothing wraps */
 
 struct terminal {
 	char row[TERMINAL_COLUMNS];

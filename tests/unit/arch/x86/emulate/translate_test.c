@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guest paging against SDM vol. 3, chapter 4: every mode, every permission rule, every error code.
  */
+/* links: arch/x86/emulate/walk.c */
 #include "cmocka_all.h"
 
 #include <string.h>
@@ -28,7 +29,7 @@
 #define E_I 16
 
 static u8 memory[0x10000];
-static struct emulate_paging paging;
+static struct guest_paging paging;
 static u64 gpa;
 static struct emulate_fault fault;
 
@@ -80,7 +81,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(memory, 0, sizeof(memory));
-	paging = (struct emulate_paging){
+	paging = (struct guest_paging){
 		.cr0 = CR0_PE | CR0_PG | CR0_WP,
 		.cr3 = 0x1000,
 		.physical_bits = 40,

@@ -3,7 +3,7 @@
  * What guests may do to MSRs without an exit: the bitmaps bit by bit (SDM vol. 3, 25.6.9), against
  * a list of its own. A bit too few costs time, a bit too many costs isolation.
  */
-/* links: arch/x86/guest_cpuid.c arch/x86/guest_msr.c */
+/* links: arch/x86/guest_cpuid.c arch/x86/guest_msr.c vmm/steal_time.c */
 #include "cmocka_all.h"
 
 #include <string.h>

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a guest is told of the time that it wanted to run in and could not: a record in its memory
+ * in KVM's format, which stock systems read (Linux: Documentation/virt/kvm/x86/msr.rst,
+ * MSR_KVM_STEAL_TIME). Where it is, the guest says in an MSR of its vCPU. Pure. For the CPU that
+ * the vCPU belongs to, with its partition's memory in sight, while it is not in guest mode.
+ */
+#pragma once
+
+#include <bulkhead/guest_memory.h>
+#include <bulkhead/types.h>
+
+#define STEAL_TIME_ON	    BIT(0)
+#define STEAL_TIME_RESERVED BITS(5, 1)
+
+/* All zero: off. */
+struct steal_time {
+	u64 control; /* the MSR: 63:6 address of the record, STEAL_TIME_ON */
+	u64 counted; /* TSC ticks up to which the record counts, or would */
+};
+
+/* In the guest's memory. */
+struct steal_time_record {
+	u64 steal_ns;
+	u32 version;  /* odd while the record changes */
+	u32 flags;    /* 0 */
+	u8 preempted; /* 0: who looks at its own record runs */
+	u8 rest[47];
+};
+
+/* The guest writes the MSR. -EINVAL: it gets #GP, as a reserved bit is set, or the record would not
+ * be in RAM as a whole. */
+int steal_time_write(struct steal_time *steal, const struct guest_memory *memory,
+		     u64 value) must_check;
+
+void steal_time_add(const struct steal_time *steal, const struct guest_memory *memory, u64 ns);
+
+/* Before the vCPU runs again: it has waited `waited` TSC ticks for a CPU since it was created. What
+ * of that was before the guest switched the record on does not count. */
+static inline void steal_time_update(struct steal_time *steal, const struct guest_memory *memory,
+				     u64 waited, u64 tsc_hz)
+{
+	u64 more = waited - steal->counted;
+
+	if (!more)
+		return;
+	steal->counted = waited;
+	if (unlikely(steal->control & STEAL_TIME_ON))
+		steal_time_add(steal, memory, mul_div(more, 1000000000, tsc_hz));
+}

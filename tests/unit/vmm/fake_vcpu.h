@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The world of a vCPU, for tests: its thread really runs, on a stack of its own, whenever the test
+ * lets it; loaders, devices and the virtualisation backend are fakes that tell in `story` when they
+ * are called, one letter a call; the guest is a function of the test. Everything is on CPU 0.
+ */
+#pragma once
+
+#include "fake_machine.h"
+
+#include <ucontext.h>
+
+#include <bulkhead/pc.h>
+#include <bulkhead/virt.h>
+
+#include "vmm/partition_memory.h"
+#include "vmm/vcpu_devices.h"
+#include "vmm/vcpu_thread.h"
+
+#define THREADS	    4
+#define STACK_BYTES (256 * KIB)
+#define RAM_BYTES   (512 * KIB)
+#define TURNS	    64
+#define MS	    1000000UL /* ticks */
+
+/* A thread, and where it goes on. */
+struct fake_thread {
+	struct thread *thread; /* NULL: free */
+	ucontext_t context;
+	u8 *stack;
+	u64 created; /* TSC */
+};
+
+static struct fake_thread threads[THREADS], *running;
+static ucontext_t operator;
+static struct thread operator_thread;
+static bool stack_fails, virt_fails, load_fails;
+static unsigned yields, reschedules;
+static void (*on_reschedule)(void);
+
+/* What happened: one letter for each call, see the fakes. */
+static char story[512];
+static bool held; /* a CPU has the vCPU's state */
+static u32 loads_raw, loads_linux;
+static enum virt_result (*guest)(struct vcpu *vcpu);
+
+static void say(char letter)
+{
+	size_t length = strlen(story);
+
+	if (length == sizeof(story) - 1)
+		length = 0;
+	story[length] = letter;
+	story[length + 1] = '\0';
+}
+
+static void expect_story(const char *text)
+{
+	assert_string_equal(story, text);
+	story[0] = '\0';
+}
+
+/* --- threads --- */
+
+static struct fake_thread *fake_of(const struct thread *thread)
+{
+	u32 i = 0;
+
+	while (i < THREADS && threads[i].thread != thread)
+		i++;
+	assert_true(i < THREADS);
+	return &threads[i];
+}
+
+static void state_set(struct fake_thread *fake, enum scheduler_state state)
+{
+	struct scheduler_entity *entity = &fake->thread->entity;
+
+	entity->times[entity->state] += fake_tsc - entity->state_since;
+	entity->state_since = fake_tsc;
+	entity->state = state;
+}
+
+static void thread_begin(void)
+{
+	running->thread->main(running->thread->argument);
+	fail_msg("a vCPU's thread ended");
+}
+
+int thread_create(struct thread *thread, const struct scheduler_claim *claim,
+		  struct scheduler_group *group, void (*main)(void *argument), void *argument)
+{
+	struct fake_thread *fake;
+
+	(void)group;
+	if (stack_fails)
+		return -ENOMEM;
+	fake = fake_of(NULL);
+	*fake = (struct fake_thread){.thread = thread, .created = fake_tsc};
+	thread->entity.state_since = fake_tsc;
+	fake->stack = malloc(STACK_BYTES);
+	thread->stack_top = (u64)fake->stack;
+	thread->main = main;
+	thread->argument = argument;
+	thread->entity.claim = *claim;
+	getcontext(&fake->context);
+	fake->context.uc_stack.ss_sp = fake->stack;
+	fake->context.uc_stack.ss_size = STACK_BYTES;
+	makecontext(&fake->context, thread_begin, 0);
+	return 0;
+}
+
+bool thread_retire(struct thread *thread)
+{
+	return thread->entity.state == SCHEDULER_BLOCKED;
+}
+
+void thread_destroy(struct thread *thread)
+{
+	if (!thread->stack_top)
+		return;
+	free(fake_of(thread)->stack);
+	fake_of(thread)->thread = NULL;
+}
+
+void thread_wake(struct thread *thread)
+{
+	if (thread->entity.state != SCHEDULER_BLOCKED)
+		thread->wake_pending = true;
+	else
+		state_set(fake_of(thread), SCHEDULER_READY);
+	thread->wakeups++;
+}
+
+/* Back to the operator until it is this one's turn again. */
+static void give_up(enum scheduler_state state)
+{
+	struct fake_thread *self = running;
+
+	assert_true(fake_unlocked(&self->thread->vcpu->partition->lock));
+	state_set(self, state);
+	swapcontext(&self->context, &operator);
+	state_set(self, SCHEDULER_RUNNING);
+}
+
+void thread_block(void)
+{
+	struct thread *thread = running->thread;
+
+	if (thread->wake_pending)
+		thread->wake_pending = false;
+	else
+		give_up(SCHEDULER_BLOCKED);
+}
+
+void thread_reschedule(void)
+{
+	reschedules++;
+	if (on_reschedule)
+		on_reschedule();
+	give_up(SCHEDULER_READY);
+}
+
+void thread_yield(void)
+{
+	yields++;
+	give_up(SCHEDULER_READY);
+}
+
+/* One turn for each that wants one; whether there was any. */
+static bool turn(void)
+{
+	bool any = false;
+
+	timer_run_due();
+	for (u32 i = 0; i < THREADS; i++) {
+		if (!threads[i].thread || threads[i].thread->entity.state != SCHEDULER_READY)
+			continue;
+		any = true;
+		running = &threads[i];
+		cpus[0]->thread = threads[i].thread;
+		fake_tsc += 10;
+		swapcontext(&operator, & threads[i].context);
+		cpus[0]->thread = &operator_thread;
+		running = NULL;
+	}
+	return any;
+}
+
+static void let_run(void)
+{
+	for (unsigned i = 0; i < TURNS && turn(); i++)
+		;
+}
+
+void thread_sleep_until(u64 tsc)
+{
+	assert_null(running);
+	let_run();
+	fake_tsc = MAX(fake_tsc, tsc);
+	let_run();
+}
+
+void thread_times(struct thread *thread, u64 times[SCHEDULER_STATES])
+{
+	memcpy(times, thread->entity.times, sizeof(thread->entity.times));
+	times[thread->entity.state] += fake_tsc - thread->entity.state_since;
+}
+
+void thread_claim_set(struct thread *thread, const struct scheduler_claim *claim)
+{
+	thread->entity.claim = *claim;
+}
+
+void thread_affinity_set(struct thread *thread, const struct cpu_mask *affinity)
+{
+	thread->affinity = *affinity;
+}
+
+bool thread_group_set(struct thread *thread, struct scheduler_group *group)
+{
+	(void)thread;
+	(void)group;
+	return true;
+}
+
+/* --- memory and loading --- */
+
+int partition_memory_create(struct partition *partition, char *reason)
+{
+	(void)reason;
+	partition->memory.window = memory_alloc(memory_order(RAM_BYTES));
+	partition->memory.low_bytes = RAM_BYTES;
+	return partition->memory.window ? 0 : -ENOMEM;
+}
+
+void partition_memory_destroy(struct partition *partition)
+{
+	memory_free(partition->memory.window, memory_order(RAM_BYTES));
+}
+
+u64 address_space_enter(const struct address_space *space)
+{
+	assert_non_null(space);
+	return 0;
+}
+
+void address_space_leave(u64 previous)
+{
+	assert_int_equal(previous, 0);
+}
+
+void arch_interrupts_poll(void)
+{
+}
+
+/* All RAM is clear when the first that writes to it comes; what it leaves is to be cleared. */
+int acpi_build(const struct acpi_request *request, struct guest_memory *memory, u64 *rsdp_gpa)
+{
+	assert_int_equal(request->vcpus, 1);
+	for (u64 i = 0; i < memory->low_bytes; i++)
+		assert_int_equal(memory->window[i], 0);
+	memset(memory->window, 0xa5, memory->low_bytes);
+	*rsdp_gpa = 0xe0000;
+	return 0;
+}
+
+static int load(const struct load_request *request, struct cpu_state *start, char *reason)
+{
+	assert_int_equal(request->rsdp_gpa, 0xe0000);
+	*start = (struct cpu_state){.rip = 0x1234};
+	if (!load_fails)
+		return 0;
+	strcpy(reason, "no kernel in it");
+	return -ENOEXEC;
+}
+
+int load_linux(const struct load_request *request, struct guest_memory *memory,
+	       struct cpu_state *start, char *reason)
+{
+	(void)memory;
+	loads_linux++;
+	return load(request, start, reason);
+}
+
+int load_raw(const struct load_request *request, struct guest_memory *memory,
+	     struct cpu_state *start, char *reason)
+{
+	(void)memory;
+	loads_raw++;
+	return load(request, start, reason);
+}
+
+/* --- devices --- */
+
+int vcpu_devices_create(struct partition *partition)
+{
+	partition->pc = memory_alloc(0);
+	return partition->pc ? 0 : -ENOMEM;
+}
+
+void vcpu_devices_destroy(struct partition *partition)
+{
+	memory_free(partition->pc, 0);
+}
+
+void vcpu_devices_stop(struct partition *partition)
+{
+	(void)partition;
+	say('x');
+}
+
+void vcpu_devices_pause(struct partition *partition)
+{
+	(void)partition;
+	say('p');
+}
+
+void vcpu_devices_resume(struct partition *partition)
+{
+	(void)partition;
+	say('r');
+}
+
+void vcpu_devices_move(struct partition *partition, u32 cpu)
+{
+	(void)partition;
+	say((char)('0' + cpu));
+}
+
+void vcpu_devices_reset(struct partition *partition)
+{
+	partition->vcpu->requests = 0;
+	say('d');
+}
+
+u64 pc_absent_accesses(const struct pc *pc)
+{
+	assert_non_null(pc);
+	return 3;
+}
+
+/* --- the virtualisation backend --- */
+
+static int fake_vcpu_create(struct vcpu *vcpu)
+{
+	vcpu->virt = memory_alloc(0);
+	return vcpu->virt && !virt_fails ? 0 : -ENOMEM;
+}
+
+static void fake_vcpu_destroy(struct vcpu *vcpu)
+{
+	/* A CPU that still had it would write to it later. */
+	assert_false(held);
+	memory_free(vcpu->virt, 0);
+}
+
+static void fake_vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
+{
+	assert_int_equal(state->rip, 0x1234);
+	held = true;
+	(void)vcpu;
+	say('S');
+}
+
+static enum virt_result fake_vcpu_run(struct vcpu *vcpu)
+{
+	enum virt_result result;
+
+	assert_int_equal(vcpu->thread.entity.state, SCHEDULER_RUNNING);
+	assert_int_equal(vcpu->stop, VCPU_STOP_NONE);
+	held = true;
+	say('R');
+	vcpu->entered_at = fake_tsc;
+	fake_tsc += 1000;
+	result = guest(vcpu);
+	vcpu->guest_ticks += fake_tsc - vcpu->entered_at;
+	vcpu->entered_at = 0;
+	fake_tsc += 100;
+	return vcpu->requests & VCPU_REQUEST_STOP && result == VIRT_HALTED ? VIRT_ATTENTION
+									   : result;
+}
+
+static void fake_vcpu_leave(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	held = false;
+	say('l');
+}
+
+static void fake_vcpu_time_changed(struct vcpu *vcpu)
+{
+	held = true;
+	(void)vcpu;
+	say('t');
+}
+
+static void fake_vcpu_state(struct vcpu *vcpu, struct cpu_state *state)
+{
+	held = true;
+	*state = (struct cpu_state){.rip = 0x5678, .gpr[GPR_RAX] = vcpu->exits};
+	say('s');
+}
+
+static void fake_vcpu_capture(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	assert_true(held);
+	say('c');
+}
+
+static const struct virt_backend backend = {
+	.vcpu_create = fake_vcpu_create,
+	.vcpu_destroy = fake_vcpu_destroy,
+	.vcpu_reset = fake_vcpu_reset,
+	.vcpu_run = fake_vcpu_run,
+	.vcpu_leave = fake_vcpu_leave,
+	.vcpu_time_changed = fake_vcpu_time_changed,
+	.vcpu_state = fake_vcpu_state,
+	.vcpu_capture = fake_vcpu_capture,
+};
+const struct virt_backend *virt = &backend;
+
+/* Of a test, so that each begins in the same way. */
+static inline void fake_vcpu_init(void)
+{
+	fake_machine_init();
+	cpus[0]->thread = &operator_thread;
+	memset(threads, 0, sizeof(threads));
+	running = NULL;
+	stack_fails = virt_fails = load_fails = held = false;
+	yields = reschedules = loads_raw = loads_linux = 0;
+	on_reschedule = NULL;
+	story[0] = '\0';
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What partitions have used. */
+#include <bulkhead/account.h>
+
+#include <bulkhead/arch.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/string.h>
+
+static struct account_record closed[ACCOUNT_CLOSED_MAX];
+static u64 closed_count;
+
+static u64 cpu_us(struct vcpu *vcpu)
+{
+	struct vcpu_times times;
+
+	if (!vcpu)
+		return 0;
+	vcpu_times(vcpu, &times);
+	return mul_div(times.run + times.exit, 1000000, arch_tsc_hz());
+}
+
+static u64 console_bytes(struct partition *partition)
+{
+	u64 flags = spin_lock_irq(&partition->console_lock);
+	u64 bytes = partition->console.written;
+
+	spin_unlock_irq(&partition->console_lock, flags);
+	return bytes;
+}
+
+void account_read(struct partition *partition, struct account_record *record)
+{
+	u64 flags;
+
+	*record = (struct account_record){
+		.number = partition->number,
+		.created_us = partition->created_us,
+		.until_us = MAX(arch_time_us(), partition->created_us),
+		.cpu_us = cpu_us(partition->vcpu),
+		.memory_bytes = partition->config->memory_bytes,
+		.console_bytes = console_bytes(partition),
+	};
+	memcpy(record->name, partition->config->name, sizeof(record->name));
+	flags = spin_lock_irq(&partition->lock);
+	record->starts = partition->starts;
+	spin_unlock_irq(&partition->lock, flags);
+}
+
+void account_close(struct partition *partition)
+{
+	account_read(partition, &closed[closed_count % ACCOUNT_CLOSED_MAX]);
+	closed_count++;
+}
+
+u64 account_closed_count(void)
+{
+	return closed_count;
+}
+
+const struct account_record *account_closed(u64 back)
+{
+	if (back >= MIN(closed_count, (u64)ACCOUNT_CLOSED_MAX))
+		return NULL;
+	return &closed[(closed_count - 1 - back) % ACCOUNT_CLOSED_MAX];
+}
+
+u64 account_mib_seconds(const struct account_record *record)
+{
+	return mul_div(record->memory_bytes / MIB, record->until_us - record->created_us, 1000000);
+}

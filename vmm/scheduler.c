@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who has a CPU next, and until when. An entity that is ready is in one of two lists, reserved or
+ * shared; one that is capped waits for tokens in `capped`, or for its budget in `depleted`. Who is
+ * in `depleted` and has a weight goes on with that meanwhile, in whatever state.
+ */
+#include "scheduler_internal.h"
+
+void scheduler_queue_init(struct scheduler_queue *queue, u64 ticks_per_us)
+{
+	*queue = (struct scheduler_queue){
+		.ticks_per_us = ticks_per_us,
+		.slice = SCHEDULER_SLICE_US * ticks_per_us,
+		.until = SCHEDULER_NEVER,
+	};
+}
+
+/* A cap of a whole CPU or more is none for something that runs on one at a time. */
+static void claim_take(struct scheduler_entity *entity, const struct scheduler_claim *claim)
+{
+	u32 cap = claim->cap < 100 ? claim->cap : 0;
+
+	entity->claim = *claim;
+	if (entity->group.cap != cap)
+		scheduler_group_set(&entity->group, 0, cap);
+}
+
+void scheduler_entity_init(struct scheduler_entity *entity, const struct scheduler_claim *claim,
+			   struct scheduler_group *group, u64 now)
+{
+	*entity = (struct scheduler_entity){.state_since = now, .charged_to = now};
+	scheduler_group_init(&entity->group, 0, 0, group);
+	claim_take(entity, claim);
+}
+
+void scheduler_entity_join(struct scheduler_entity *entity, struct scheduler_group *group)
+{
+	entity->group.parent = group;
+}
+
+static void state_set(struct scheduler_entity *entity, enum scheduler_state state, u64 now)
+{
+	/* CPUs' clocks may differ by a few ticks. */
+	if (now > entity->state_since) {
+		entity->times[entity->state] += now - entity->state_since;
+		entity->state_since = now;
+	}
+	entity->state = state;
+}
+
+void scheduler_times(const struct scheduler_entity *entity, u64 now, u64 times[SCHEDULER_STATES])
+{
+	for (unsigned i = 0; i < SCHEDULER_STATES; i++)
+		times[i] = entity->times[i];
+	if (now > entity->state_since)
+		times[entity->state] += now - entity->state_since;
+}
+
+/* --- lists --- */
+
+static void list_remove(struct scheduler_entity **at, const struct scheduler_entity *entity)
+{
+	while (*at && *at != entity)
+		at = &(*at)->next;
+	if (*at)
+		*at = entity->next;
+}
+
+static void ready_insert(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	struct scheduler_entity **at = entity->on_budget ? &queue->reserved : &queue->shared;
+
+	if (entity->on_budget) {
+		while (*at && (*at)->deadline <= entity->deadline)
+			at = &(*at)->next;
+	} else {
+		while (*at && !vtime_before(entity->vdeadline, (*at)->vdeadline))
+			at = &(*at)->next;
+	}
+	entity->next = *at;
+	*at = entity;
+	queue->count++;
+	state_set(entity, SCHEDULER_READY, now);
+}
+
+static void ready_remove(struct scheduler_queue *queue, struct scheduler_entity *entity)
+{
+	list_remove(entity->on_budget ? &queue->reserved : &queue->shared, entity);
+	queue->count--;
+}
+
+/* Until entity->ready_at. The entity takes no part. */
+static void capped_insert(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	struct scheduler_entity **at = &queue->capped;
+
+	if (entity->capped_itself)
+		member_remove(entity);
+	else
+		member_add(entity);
+	while (*at && (*at)->ready_at < entity->ready_at)
+		at = &(*at)->next;
+	entity->next = *at;
+	*at = entity;
+	state_set(entity, SCHEDULER_CAPPED, now);
+}
+
+static void depleted_insert(struct scheduler_queue *queue, struct scheduler_entity *entity)
+{
+	struct scheduler_entity **at = &queue->depleted;
+
+	while (*at && (*at)->deadline <= entity->deadline)
+		at = &(*at)->next_depleted;
+	entity->next_depleted = *at;
+	*at = entity;
+}
+
+static void depleted_remove(struct scheduler_queue *queue, const struct scheduler_entity *entity)
+{
+	struct scheduler_entity **at = &queue->depleted;
+
+	while (*at && *at != entity)
+		at = &(*at)->next_depleted;
+	if (*at)
+		*at = entity->next_depleted;
+}
+
+/* --- coming and going --- */
+
+static bool is_reserved(const struct scheduler_entity *entity)
+{
+	return entity->claim.kind == SCHEDULER_RESERVED;
+}
+
+/* It wants to run and is in no list: ready with its weight, or capped. */
+static void shared_begin(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	entity->on_budget = false;
+	if (bucket_ready(queue, entity, now)) {
+		fair_join(queue, entity, now);
+		ready_insert(queue, entity, now);
+	} else {
+		capped_insert(queue, entity, now);
+	}
+}
+
+/* It wants to run, is reserved, and has no budget until its deadline. */
+static void depleted_begin(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	depleted_insert(queue, entity);
+	entity->on_budget = false;
+	if (entity->claim.weight) {
+		shared_begin(queue, entity, now);
+	} else {
+		entity->ready_at = entity->deadline;
+		state_set(entity, SCHEDULER_CAPPED, now);
+	}
+}
+
+/* It wants to run, and is nowhere yet. */
+static void entity_begin(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	if (entity->claim.kind == SCHEDULER_SHARED) {
+		shared_begin(queue, entity, now);
+		return;
+	}
+	if (is_reserved(entity))
+		reserve_begin(queue, entity, now);
+	else
+		entity->deadline = 0;
+	entity->on_budget = true;
+	if (is_reserved(entity) && entity->budget_left <= 0)
+		depleted_begin(queue, entity, now);
+	else
+		ready_insert(queue, entity, now);
+}
+
+/* What entity_begin, or having run since, has made of it; not its state. */
+static void entity_end(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	if (is_reserved(entity) && !entity->on_budget)
+		depleted_remove(queue, entity);
+	member_remove(entity);
+	if (entity->state == SCHEDULER_CAPPED) {
+		list_remove(&queue->capped, entity);
+		return;
+	}
+	if (entity->state == SCHEDULER_READY)
+		ready_remove(queue, entity);
+	else
+		bucket_release(entity);
+	if (!entity->on_budget)
+		fair_leave(queue, entity, now);
+}
+
+static void charge(struct scheduler_queue *queue, u64 now)
+{
+	struct scheduler_entity *entity = queue->running;
+	u64 ticks;
+
+	if (!entity || now <= entity->charged_to)
+		return;
+	ticks = now - entity->charged_to;
+	entity->charged_to = now;
+	if (!entity->on_budget)
+		fair_charge(queue, entity, ticks);
+	else if (is_reserved(entity))
+		entity->budget_left -= (s64)MIN(ticks, TICKS_LONG);
+	bucket_charge(queue, entity, ticks);
+}
+
+/* --- what time has changed --- */
+
+/* One in `depleted` that now has a budget again. */
+static void budget_return(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	enum scheduler_state state = entity->state;
+
+	member_remove(entity);
+	if (state == SCHEDULER_CAPPED) {
+		list_remove(&queue->capped, entity);
+	} else {
+		if (state == SCHEDULER_READY)
+			ready_remove(queue, entity);
+		else
+			bucket_release(entity);
+		fair_leave(queue, entity, now);
+	}
+	entity->on_budget = true;
+	if (state != SCHEDULER_RUNNING)
+		ready_insert(queue, entity, now);
+}
+
+static void depleted_renew(struct scheduler_queue *queue, u64 now)
+{
+	while (queue->depleted && queue->depleted->deadline <= now) {
+		struct scheduler_entity *entity = queue->depleted;
+
+		queue->depleted = entity->next_depleted;
+		(void)reserve_replenish(queue, entity, now);
+		if (entity->budget_left > 0) {
+			budget_return(queue, entity, now);
+			continue;
+		}
+		depleted_insert(queue, entity);
+		if (!entity->claim.weight)
+			entity->ready_at = entity->deadline;
+	}
+}
+
+static void capped_renew(struct scheduler_queue *queue, u64 now)
+{
+	u32 generation = caps_generation();
+
+	if (unlikely(queue->caps_generation != generation)) {
+		queue->caps_generation = generation;
+		for (struct scheduler_entity *entity = queue->capped; entity; entity = entity->next)
+			entity->ready_at = now;
+	}
+	while (queue->capped && queue->capped->ready_at <= now) {
+		struct scheduler_entity *entity = queue->capped;
+
+		queue->capped = entity->next;
+		shared_begin(queue, entity, now);
+	}
+}
+
+/* Those who waited until their deadline, although they had a budget. */
+static void missed_renew(struct scheduler_queue *queue, u64 now)
+{
+	struct scheduler_entity *entity;
+
+	while ((entity = queue->reserved) && entity->deadline <= now && is_reserved(entity)) {
+		ready_remove(queue, entity);
+		entity->missed_deadlines += reserve_replenish(queue, entity, now);
+		ready_insert(queue, entity, now);
+	}
+}
+
+/* The running one's budget and deadline; it may be capped afterwards. */
+static void running_renew(struct scheduler_queue *queue, u64 now)
+{
+	struct scheduler_entity *entity = queue->running;
+
+	if (now >= entity->deadline) {
+		/* It has just used what it had left then, or more. */
+		bool missed = entity->budget_left + (s64)(now - entity->deadline) > 0;
+		u64 periods = reserve_replenish(queue, entity, now);
+
+		entity->missed_deadlines += missed ? periods : 0;
+	}
+	if (entity->budget_left > 0)
+		return;
+	depleted_insert(queue, entity);
+	entity->on_budget = false;
+	if (entity->claim.weight) {
+		fair_join(queue, entity, now);
+		return;
+	}
+	entity->ready_at = entity->deadline;
+	state_set(entity, SCHEDULER_CAPPED, now);
+	queue->running = NULL;
+}
+
+static void renew(struct scheduler_queue *queue, u64 now)
+{
+	struct scheduler_entity *running = queue->running;
+
+	if (running && running->on_budget && is_reserved(running))
+		running_renew(queue, now);
+	else if (running && !running->on_budget)
+		fair_reweigh(queue, running);
+	if (queue->depleted)
+		depleted_renew(queue, now);
+	if (queue->capped)
+		capped_renew(queue, now);
+	if (queue->reserved)
+		missed_renew(queue, now);
+}
+
+/* --- choosing --- */
+
+/* The best of those that wait and `running`, which may be NULL. */
+static struct scheduler_entity *choose(const struct scheduler_queue *queue,
+				       struct scheduler_entity *running)
+{
+	struct scheduler_entity *reserved = queue->reserved;
+
+	if (running && running->on_budget)
+		return reserved && reserved->deadline < running->deadline ? reserved : running;
+	return reserved ? reserved : fair_choose(queue, running);
+}
+
+/* Whether it may run as far as its caps are concerned, with a grant out of their buckets. */
+static bool fund(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	return entity->on_budget || entity->grant || bucket_take(queue, entity, now);
+}
+
+static void cap(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	if (entity == queue->running)
+		queue->running = NULL;
+	else
+		ready_remove(queue, entity);
+	fair_leave(queue, entity, now);
+	capped_insert(queue, entity, now);
+}
+
+/* The best that may run. With `aside` the running one only if there is no other. */
+static struct scheduler_entity *choose_funded(struct scheduler_queue *queue, bool aside, u64 now)
+{
+	for (;;) {
+		struct scheduler_entity *next = choose(queue, aside ? NULL : queue->running);
+
+		next = next ? next : queue->running;
+		if (!next || fund(queue, next, now))
+			return next;
+		cap(queue, next, now);
+	}
+}
+
+static void stand_down(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	bucket_release(entity);
+	if (!entity->on_budget && fair_slice_over(entity))
+		entity->vdeadline = entity->vtime + entity->vslice;
+	ready_insert(queue, entity, now);
+}
+
+static void run(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	struct scheduler_entity *before = queue->running;
+
+	if (entity != before) {
+		if (entity)
+			ready_remove(queue, entity);
+		if (before)
+			stand_down(queue, before, now);
+		queue->running = entity;
+		if (!entity)
+			return;
+		entity->charged_to = now;
+		state_set(entity, SCHEDULER_RUNNING, now);
+		if (!entity->on_budget)
+			fair_reweigh(queue, entity);
+	}
+	if (entity && !entity->on_budget && fair_slice_over(entity))
+		entity->vdeadline = entity->vtime + entity->vslice;
+}
+
+/* --- how long --- */
+
+/* When somebody who has no budget now will have one and go before the running one. */
+static u64 replenished_at(const struct scheduler_queue *queue,
+			  const struct scheduler_entity *running, u64 until)
+{
+	const struct scheduler_entity *entity = queue->depleted;
+
+	for (; entity && entity->deadline < until; entity = entity->next_depleted) {
+		if (!running->on_budget ||
+		    entity->deadline + reserve_period(queue, entity) < running->deadline)
+			return entity->deadline;
+	}
+	return until;
+}
+
+static u64 until_next(const struct scheduler_queue *queue, u64 now)
+{
+	const struct scheduler_entity *running = queue->running;
+	u64 until = SCHEDULER_NEVER;
+
+	if (running && running->claim.kind == SCHEDULER_DEDICATED)
+		return until;
+	if (queue->capped && !(running && running->on_budget))
+		until = queue->capped->ready_at;
+	if (!running)
+		return queue->depleted ? MIN(until, queue->depleted->deadline) : until;
+	if (running->on_budget)
+		until = MIN(until, now + (u64)MAX(running->budget_left, 1));
+	else if (queue->shared)
+		until = MIN(until, now + fair_slice_left(running));
+	if (running->grant)
+		until = MIN(until, now + running->grant);
+	/* Somebody before it only gave way. */
+	if (queue->reserved && choose(queue, queue->running) != running)
+		until = MIN(until, now + scheduler_grain(queue));
+	return queue->depleted ? replenished_at(queue, running, until) : until;
+}
+
+static struct scheduler_decision decide(struct scheduler_queue *queue, bool aside, u64 now)
+{
+	struct scheduler_entity *next;
+
+	renew(queue, now);
+	next = choose_funded(queue, aside, now);
+	run(queue, next, now);
+	queue->until = until_next(queue, now);
+	return (struct scheduler_decision){.next = next, .until = queue->until};
+}
+
+/* --- the calls --- */
+
+struct scheduler_decision scheduler_pick(struct scheduler_queue *queue, u64 now)
+{
+	charge(queue, now);
+	return decide(queue, false, now);
+}
+
+struct scheduler_decision scheduler_block(struct scheduler_queue *queue, u64 now)
+{
+	struct scheduler_entity *entity = queue->running;
+
+	charge(queue, now);
+	if (entity) {
+		entity_end(queue, entity, now);
+		if (!entity->on_budget)
+			fair_block(queue, entity, now);
+		state_set(entity, SCHEDULER_BLOCKED, now);
+		queue->running = NULL;
+	}
+	return decide(queue, false, now);
+}
+
+struct scheduler_decision scheduler_yield(struct scheduler_queue *queue, u64 now)
+{
+	struct scheduler_entity *entity = queue->running;
+
+	charge(queue, now);
+	if (entity && !entity->on_budget && queue->shared)
+		fair_forfeit(queue, entity);
+	return decide(queue, true, now);
+}
+
+bool scheduler_wake(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	struct scheduler_entity *running = queue->running;
+
+	charge(queue, now);
+	entity_begin(queue, entity, now);
+	if (running && !running->on_budget)
+		fair_reweigh(queue, running);
+	return queue->until <= now || choose(queue, running) != running ||
+	       until_next(queue, now) < queue->until;
+}
+
+void scheduler_remove(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	charge(queue, now);
+	entity_end(queue, entity, now);
+	entity->carried = true;
+	state_set(entity, SCHEDULER_BLOCKED, now);
+}
+
+/* The running one keeps the CPU until the next decision. */
+static void running_claim_set(struct scheduler_queue *queue, struct scheduler_entity *entity,
+			      const struct scheduler_claim *claim, u64 now)
+{
+	entity_end(queue, entity, now);
+	claim_take(entity, claim);
+	entity->on_budget = claim->kind != SCHEDULER_SHARED;
+	if (is_reserved(entity))
+		reserve_begin(queue, entity, now);
+	else
+		entity->deadline = 0;
+	if (!entity->on_budget)
+		fair_join(queue, entity, now);
+}
+
+void scheduler_claim_set(struct scheduler_queue *queue, struct scheduler_entity *entity,
+			 const struct scheduler_claim *claim, u64 now)
+{
+	charge(queue, now);
+	if (entity->state == SCHEDULER_BLOCKED) {
+		claim_take(entity, claim);
+	} else if (entity->state == SCHEDULER_RUNNING) {
+		running_claim_set(queue, entity, claim, now);
+	} else {
+		entity_end(queue, entity, now);
+		claim_take(entity, claim);
+		entity_begin(queue, entity, now);
+	}
+}
+
+struct scheduler_entity *
+scheduler_spare(const struct scheduler_queue *queue,
+		bool (*may)(const struct scheduler_entity *entity, void *context), void *context)
+{
+	struct scheduler_entity *const lists[] = {queue->shared, queue->reserved};
+	struct scheduler_entity *spare = NULL;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lists) && !spare; i++) {
+		for (struct scheduler_entity *entity = lists[i]; entity; entity = entity->next) {
+			if (may(entity, context))
+				spare = entity;
+		}
+	}
+	return spare;
+}
