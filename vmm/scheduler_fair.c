@@ -65,7 +65,7 @@ static s64 behind_now(const struct scheduler_queue *queue, const struct schedule
 	if (entity->queue == queue && slept < TICKS_LONG)
 		return (s64)(queue->vtime - entity->vtime);
 	if (entity->queue == queue)
-		return (s64)entity->vslice;
+		return queue->load ? LONG_SPAN : 0;
 	if (lag < 0) {
 		caught_up = (s64)((MIN(slept, TICKS_LONG) << VTIME_SHIFT) /
 				  (queue->load + entity->effective_weight));
@@ -93,7 +93,7 @@ static bool behind_of_group(const struct scheduler_queue *queue, struct schedule
 		if (alone && now - MIN(now, group->lag_at) < TICKS_LONG)
 			*behind += (s64)(queue->vtime - group->lag_vtime);
 		else if (alone)
-			*behind = LONG_SPAN;
+			*behind = queue->load ? LONG_SPAN : 0;
 		group->lag = 0;
 	}
 	spin_unlock(&group->lock);
@@ -269,7 +269,7 @@ struct scheduler_entity *fair_choose(const struct scheduler_queue *queue,
 			entity = entity->next;
 		return entity ? entity : queue->shared;
 	}
-	/* Who has nearly had its slice has the rest, too. */
+	/* Deadlines that are a little earlier do not interrupt a slice. */
 	over = fair_slice_over(running);
 	limit = over ? running->vtime + running->vslice : running->vdeadline - running->vslice / 16;
 	/* It may go on only if it is eligible itself. */
