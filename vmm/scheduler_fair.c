@@ -269,12 +269,13 @@ struct scheduler_entity *fair_choose(const struct scheduler_queue *queue,
 			entity = entity->next;
 		return entity ? entity : queue->shared;
 	}
-	/* Deadlines that are a little earlier do not interrupt a slice. */
 	over = fair_slice_over(running);
-	limit = over ? running->vtime + running->vslice : running->vdeadline - running->vslice / 16;
-	/* It may go on only if it is eligible itself. */
-	if (over && vtime_before(queue->vtime, running->vtime))
-		limit += BIT(62);
+	if (!over) /* Deadlines that are a little earlier do not interrupt a slice. */
+		limit = running->vdeadline - running->vslice / 16;
+	else if (!vtime_before(queue->vtime, running->vtime)) /* As good as equal: in turns. */
+		limit = running->vtime + running->vslice + running->vslice / 16;
+	else /* It is not eligible itself. */
+		limit = running->vtime + BIT(62);
 	for (; entity && vtime_before(entity->vdeadline, limit); entity = entity->next) {
 		if (!vtime_before(queue->vtime, entity->vtime))
 			return entity;

@@ -32,9 +32,18 @@ struct ram_range {
 	u64 offset; /* in the part of the file that is memory */
 };
 
-static struct {
+/* A partition at one moment: when it has run since, its exits have increased. */
+struct moment {
 	u32 number; /* of the partition; 0: none */
 	u64 starts, exits;
+};
+
+/* Of the last dump_begin. The layout may have been made anew meanwhile, which gives the same for a
+ * guest that stands still. */
+static struct moment begun;
+
+static struct {
+	struct moment moment;
 	struct ram_range ram[RAM_RANGES];
 	u32 ram_count;
 	u64 memory_bytes, header_bytes;
@@ -228,7 +237,18 @@ static void loads_find(struct vcpu *vcpu)
 
 /* --- the file --- */
 
-int dump_begin(struct partition *partition, u64 *total_bytes, char *reason)
+static struct moment moment_of(const struct partition *partition)
+{
+	return (struct moment){partition->number, partition->starts, partition->vcpu->exits};
+}
+
+static bool moment_is(const struct moment *moment, const struct partition *partition)
+{
+	return moment->number == partition->number && moment->starts == partition->starts &&
+	       moment->exits == partition->vcpu->exits;
+}
+
+static int layout_make(struct partition *partition)
 {
 	const struct cpu_state *const states[] = {&partition->vcpu->state};
 	struct core_file core = {
@@ -237,27 +257,31 @@ int dump_begin(struct partition *partition, u64 *total_bytes, char *reason)
 		.cpu_count = ARRAY_SIZE(states),
 		.loads = layout.loads,
 	};
+
+	layout.moment = moment_of(partition);
+	ram_find(&partition->memory);
+	loads_find(partition->vcpu);
+	core.load_count = layout.load_count;
+	layout.header_bytes = core_file_header_bytes(core.cpu_count, core.load_count);
+	return core_file_header(&core, layout.header, sizeof(layout.header));
+}
+
+int dump_begin(struct partition *partition, u64 *total_bytes, char *reason)
+{
 	int error;
 
-	layout.number = 0;
 	if (!partition_inspectable(partition)) {
 		format_text(reason, LOAD_REASON_BYTES, "it is %s, it must be paused or crashed",
 			    partition_state_name(partition->state));
 		return -EBUSY;
 	}
-	ram_find(&partition->memory);
-	loads_find(partition->vcpu);
-	core.load_count = layout.load_count;
-	layout.header_bytes = core_file_header_bytes(core.cpu_count, core.load_count);
-	error = core_file_header(&core, layout.header, sizeof(layout.header));
+	error = layout_make(partition);
 	if (error) {
 		format_text(reason, LOAD_REASON_BYTES, "its head needs %lu bytes, there are %lu",
 			    layout.header_bytes, sizeof(layout.header));
 		return error;
 	}
-	layout.number = partition->number;
-	layout.starts = partition->starts;
-	layout.exits = partition->vcpu->exits;
+	begun = layout.moment;
 	*total_bytes = layout.header_bytes + layout.memory_bytes;
 	return 0;
 }
@@ -287,13 +311,10 @@ static int memory_read(const struct partition *partition, u64 offset, u8 *buffer
 	return 0;
 }
 
-int dump_read(struct partition *partition, u64 offset, void *buffer, u32 bytes)
+static int layout_read(const struct partition *partition, u64 offset, u8 *buffer, u32 bytes)
 {
 	u64 total = layout.header_bytes + layout.memory_bytes, head = 0;
 
-	if (partition->number != layout.number || partition->starts != layout.starts ||
-	    partition->vcpu->exits != layout.exits || !partition_inspectable(partition))
-		return -EBUSY;
 	if (offset > total || bytes > total - offset)
 		return -EINVAL;
 	if (offset < layout.header_bytes) {
@@ -302,23 +323,35 @@ int dump_read(struct partition *partition, u64 offset, void *buffer, u32 bytes)
 	}
 	return head == bytes ? 0
 			     : memory_read(partition, offset + head - layout.header_bytes,
-					   (u8 *)buffer + head, bytes - head);
+					   buffer + head, bytes - head);
+}
+
+int dump_read(struct partition *partition, u64 offset, void *buffer, u32 bytes)
+{
+	int error = 0;
+
+	if (!moment_is(&begun, partition) || !partition_inspectable(partition))
+		return -EBUSY;
+	/* The operator looked at how large another one's would be. */
+	if (!moment_is(&layout.moment, partition))
+		error = layout_make(partition);
+	return error ? error : layout_read(partition, offset, buffer, bytes);
 }
 
 void command_dump(const struct command *command unused, u32 count unused, char *const *arguments)
 {
 	struct vcpu *vcpu = look_vcpu(arguments[0]);
-	char reason[LOAD_REASON_BYTES] = "";
 	const char *name;
 	u64 bytes;
 
 	if (!vcpu)
 		return;
 	name = vcpu->partition->config->name;
-	if (dump_begin(vcpu->partition, &bytes, reason)) {
-		report_error("cannot dump %s: %s", name, reason);
+	if (layout_make(vcpu->partition)) {
+		report_error("the head of a core file of %s has no room", name);
 		return;
 	}
+	bytes = layout.header_bytes + layout.memory_bytes;
 	record_begin("dump");
 	record_field("partition", "partition");
 	cell_text("%s", name);

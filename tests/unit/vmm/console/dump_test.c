@@ -272,6 +272,29 @@ static void only_what_stands_still(void **state)
 	assert_int_equal(dump_read(&guests[0], 0, &byte, 1), -EBUSY);
 }
 
+/* What the operator asks meanwhile does not end a dump, nor change it. */
+static void the_command_amid_a_dump(void **state)
+{
+	u64 bytes;
+	u8 *whole;
+
+	(void)state;
+	guest_long_mode();
+	text_at(0x5000, "text of web");
+	dump(4096);
+	whole = file;
+	file = malloc(file_bytes);
+	assert_int_equal(dump_begin(&guests[0], &bytes, reason), 0);
+	assert_int_equal(bytes, file_bytes);
+	assert_int_equal(dump_read(&guests[0], 0, file, 4000), 0);
+	assert_true(run_as(false, command_dump, "db"));
+	assert_int_equal(dump_read(&guests[0], 4000, file + 4000, (u32)bytes - 4000), 0);
+	assert_memory_equal(file, whole, bytes);
+	assert_int_equal(dump_read(&guests[1], 0, file, 1), -EBUSY);
+	free(whole);
+	dump_end();
+}
+
 static void the_command(void **state)
 {
 	(void)state;
@@ -364,6 +387,7 @@ int main(void)
 		GUEST_TEST(limits),
 		GUEST_TEST(only_what_stands_still),
 		GUEST_TEST(the_command),
+		GUEST_TEST(the_command_amid_a_dump),
 		GUEST_TEST(gdb_shows_the_guest),
 	};
 
