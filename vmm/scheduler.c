@@ -334,7 +334,8 @@ static struct scheduler_entity *choose(const struct scheduler_queue *queue,
 /* Whether it may run as far as its caps are concerned, with a grant out of their buckets. */
 static bool fund(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
-	return entity->on_budget || entity->grant || bucket_take(queue, entity, now);
+	return entity->on_budget || entity->grant || !caps_possible(entity) ||
+	       buckets_take(queue, entity, now);
 }
 
 static void cap(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
@@ -363,8 +364,8 @@ static struct scheduler_entity *choose_funded(struct scheduler_queue *queue, boo
 static void stand_down(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	bucket_release(entity);
-	if (!entity->on_budget && fair_slice_over(entity))
-		entity->vdeadline = entity->vtime + entity->vslice;
+	if (!entity->on_budget)
+		fair_slice_begin(entity);
 	ready_insert(queue, entity, now);
 }
 
@@ -385,8 +386,8 @@ static void run(struct scheduler_queue *queue, struct scheduler_entity *entity, 
 		if (!entity->on_budget)
 			fair_reweigh(queue, entity);
 	}
-	if (entity && !entity->on_budget && fair_slice_over(entity))
-		entity->vdeadline = entity->vtime + entity->vslice;
+	if (entity && !entity->on_budget)
+		fair_slice_begin(entity);
 }
 
 /* --- how long --- */
@@ -454,8 +455,8 @@ struct scheduler_decision scheduler_block(struct scheduler_queue *queue, u64 now
 	charge(queue, now);
 	if (entity) {
 		entity_end(queue, entity, now);
-		if (!entity->on_budget)
-			fair_block(queue, entity, now);
+		if (!entity->on_budget && entity->group.parent)
+			fair_member_block(queue, entity, now);
 		state_set(entity, SCHEDULER_BLOCKED, now);
 		queue->running = NULL;
 	}
@@ -472,16 +473,32 @@ struct scheduler_decision scheduler_yield(struct scheduler_queue *queue, u64 now
 	return decide(queue, true, now);
 }
 
-bool scheduler_wake(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+/* Whether the last decision does not hold any longer, as `entity` has joined. */
+static bool decision_outdated(const struct scheduler_queue *queue,
+			      const struct scheduler_entity *entity, u64 now)
 {
 	struct scheduler_entity *running = queue->running;
 
+	if (queue->until <= now)
+		return true;
+	if (entity->state == SCHEDULER_CAPPED || queue->depleted)
+		return choose(queue, running) != running || until_next(queue, now) < queue->until;
+	if (choose(queue, running) != running)
+		return true;
+	/* The first one that waits puts an end to a slice. */
+	return !entity->on_budget && !running->on_budget && !queue->shared->next &&
+	       now + fair_slice_left(running) < queue->until;
+}
+
+bool scheduler_wake(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
 	charge(queue, now);
 	entity_begin(queue, entity, now);
-	if (running && !running->on_budget)
-		fair_reweigh(queue, running);
-	return queue->until <= now || choose(queue, running) != running ||
-	       until_next(queue, now) < queue->until;
+	if (!queue->running && entity->state == SCHEDULER_READY)
+		return true;
+	if (queue->running && !queue->running->on_budget)
+		fair_reweigh(queue, queue->running);
+	return decision_outdated(queue, entity, now);
 }
 
 void scheduler_remove(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)

@@ -9,21 +9,7 @@
  */
 #include "scheduler_internal.h"
 
-/* Virtual time that a tick is for an entity of weight 1/1024. */
-#define VTIME_SHIFT 24
-#define LONG_SPAN   ((s64)(TICKS_LONG << VTIME_SHIFT)) /* longer than any that matters */
-
-/* The average again, after the distances to it or the weights have changed. */
-static void vtime_update(struct scheduler_queue *queue)
-{
-	s64 load = (s64)queue->load;
-	s64 ahead = queue->excess / load;
-
-	if (ahead * load > queue->excess)
-		ahead--;
-	queue->vtime += (u64)ahead;
-	queue->excess -= ahead * load;
-}
+#define LONG_SPAN ((s64)(TICKS_LONG << VTIME_SHIFT)) /* longer than any that matters */
 
 /* How much is added to the sum of distances by one that is at `vtime`. */
 static s64 distance(const struct scheduler_queue *queue, u64 vtime, u32 weight)
@@ -100,7 +86,8 @@ static bool behind_of_group(const struct scheduler_queue *queue, struct schedule
 	return known;
 }
 
-void fair_block(const struct scheduler_queue *queue, const struct scheduler_entity *entity, u64 now)
+void fair_member_block(const struct scheduler_queue *queue, const struct scheduler_entity *entity,
+		       u64 now)
 {
 	struct scheduler_group *group = member_group(entity);
 	s64 limit = (s64)(queue->slice << VTIME_SHIFT), lag;
@@ -147,13 +134,15 @@ static void entity_place(struct scheduler_queue *queue, struct scheduler_entity 
 static s64 behind_again(const struct scheduler_queue *queue, const struct scheduler_entity *entity,
 			u32 weight, u64 now)
 {
-	struct scheduler_group *group = member_group(entity);
-	s64 behind;
+	struct scheduler_group *group = entity->group.parent ? member_group(entity) : NULL;
+	s64 behind = behind_now(queue, entity, now);
 
 	if (group && entity->state == SCHEDULER_BLOCKED && entity->queue == queue &&
 	    behind_of_group(queue, group, weight, now, &behind))
 		return behind;
-	return span_scale(behind_now(queue, entity, now), entity->effective_weight, weight);
+	if (weight == entity->effective_weight)
+		return behind;
+	return span_scale(behind, entity->effective_weight, weight);
 }
 
 void fair_join(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
@@ -163,12 +152,12 @@ void fair_join(struct scheduler_queue *queue, struct scheduler_entity *entity, u
 
 	member_add(entity);
 	weight = member_weight(entity);
-	if (before) {
+	if (before)
 		behind = behind_again(queue, entity, weight, now);
-		rest = span_scale(rest, before, weight);
-	}
-	if (before != weight)
+	if (before != weight) {
+		rest = before ? span_scale(rest, before, weight) : 0;
 		weight_update(queue, entity, weight);
+	}
 	/* Who is new begins as if it had just had a slice: else to be made anew would pay. */
 	if (!before)
 		behind = -(s64)entity->vslice;
@@ -197,27 +186,11 @@ void fair_leave(struct scheduler_queue *queue, struct scheduler_entity *entity, 
 		queue->excess = 0;
 }
 
-void fair_charge(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 ticks)
-{
-	u32 weight = entity->effective_weight;
-	u64 passed = (MIN(ticks, TICKS_LONG) << VTIME_SHIFT) / weight;
-
-	entity->vtime += passed;
-	if (queue->load == weight) {
-		queue->vtime += passed;
-		return;
-	}
-	queue->excess += (s64)(passed * weight);
-	vtime_update(queue);
-}
-
-void fair_reweigh(struct scheduler_queue *queue, struct scheduler_entity *entity)
+void fair_member_reweigh(struct scheduler_queue *queue, struct scheduler_entity *entity)
 {
 	u32 before = entity->effective_weight, weight;
 	s64 ahead, rest;
 
-	if (!entity->group.parent)
-		return;
 	weight = member_weight(entity);
 	if (weight == before)
 		return;
@@ -240,45 +213,4 @@ void fair_forfeit(struct scheduler_queue *queue, struct scheduler_entity *entity
 		vtime_update(queue);
 	}
 	entity->vdeadline = entity->vtime + entity->vslice;
-}
-
-bool fair_slice_over(const struct scheduler_entity *entity)
-{
-	return !vtime_before(entity->vtime + entity->vslice / 64, entity->vdeadline);
-}
-
-u64 fair_slice_left(const struct scheduler_entity *entity)
-{
-	u64 left = entity->vdeadline - entity->vtime;
-	u64 round_up = BIT(VTIME_SHIFT) - 1;
-
-	if ((s64)left <= 0)
-		return 1;
-	return MAX((left * entity->effective_weight + round_up) >> VTIME_SHIFT, 1);
-}
-
-struct scheduler_entity *fair_choose(const struct scheduler_queue *queue,
-				     struct scheduler_entity *running)
-{
-	struct scheduler_entity *entity = queue->shared;
-	bool over;
-	u64 limit;
-
-	if (!running) {
-		while (entity && vtime_before(queue->vtime, entity->vtime))
-			entity = entity->next;
-		return entity ? entity : queue->shared;
-	}
-	over = fair_slice_over(running);
-	if (!over) /* Deadlines that are a little earlier do not interrupt a slice. */
-		limit = running->vdeadline - running->vslice / 16;
-	else if (!vtime_before(queue->vtime, running->vtime)) /* As good as equal: in turns. */
-		limit = running->vtime + running->vslice + running->vslice / 16;
-	else /* It is not eligible itself. */
-		limit = running->vtime + BIT(62);
-	for (; entity && vtime_before(entity->vdeadline, limit); entity = entity->next) {
-		if (!vtime_before(queue->vtime, entity->vtime))
-			return entity;
-	}
-	return running;
 }

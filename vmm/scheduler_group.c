@@ -70,18 +70,14 @@ static void member_change(const struct scheduler_entity *entity, u64 change)
 	contribution_pass(group, contribution(group) - before);
 }
 
-void member_add(struct scheduler_entity *entity)
+void member_count(struct scheduler_entity *entity)
 {
-	if (!entity->group.parent || entity->counted)
-		return;
 	entity->counted = true;
 	member_change(entity, entity->claim.weight);
 }
 
-void member_remove(struct scheduler_entity *entity)
+void member_uncount(struct scheduler_entity *entity)
 {
-	if (!entity->counted)
-		return;
 	entity->counted = false;
 	member_change(entity, -(u64)entity->claim.weight);
 }
@@ -97,7 +93,7 @@ struct scheduler_group *member_group(const struct scheduler_entity *entity)
 	return outermost;
 }
 
-u32 member_weight(const struct scheduler_entity *entity)
+u32 member_weight_part(const struct scheduler_entity *entity)
 {
 	const struct scheduler_group *group = entity->group.parent;
 	u64 weight = (u64)entity->claim.weight << WEIGHT_SHIFT;
@@ -230,7 +226,7 @@ static void grants_add(struct scheduler_entity *entity, u32 of, s64 tokens)
 	}
 }
 
-bool bucket_take(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+bool buckets_take(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	u32 locked = caps_lock(entity);
 	bool worth;
@@ -249,7 +245,7 @@ bool bucket_take(const struct scheduler_queue *queue, struct scheduler_entity *e
 	return worth;
 }
 
-bool bucket_ready(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+bool buckets_ready(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	u32 locked = caps_lock(entity);
 	bool worth;
@@ -261,7 +257,7 @@ bool bucket_ready(const struct scheduler_queue *queue, struct scheduler_entity *
 	return worth;
 }
 
-void bucket_charge(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 ticks)
+void buckets_charge(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 ticks)
 {
 	s64 debt = (s64)(queue->slice * TOKENS_PER_TICK * DEBT_SLICES);
 	s64 tokens = (s64)(MIN(ticks, TICKS_LONG) * TOKENS_PER_TICK);
@@ -282,7 +278,7 @@ void bucket_charge(const struct scheduler_queue *queue, struct scheduler_entity 
 	entity->grant -= MIN(ticks, entity->grant);
 }
 
-void bucket_release(struct scheduler_entity *entity)
+void buckets_release(struct scheduler_entity *entity)
 {
 	struct scheduler_group *group = &entity->group;
 	s64 granted = (s64)(entity->grant * TOKENS_PER_TICK);

@@ -36,7 +36,7 @@ void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...
 	va_end(arguments);
 }
 
-#define CLEAR_BYTES (256 * KIB)
+#define CLEAR_BYTES (64 * KIB)
 
 #define RESTART_QUICK_US     10000000UL /* a run shorter than this ended soon */
 #define RESTART_FREE	     3		/* so many quick ends in a row have no delay */
@@ -44,6 +44,24 @@ void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...
 #define RESTART_DELAY_MAX_US 10000000UL
 
 #define EXIT_METERS_BYTES (METER_EXIT_REASONS * sizeof(struct exit_meter))
+
+/* In the middle of long work: others may have this CPU for a while. */
+static void let_others_run(void)
+{
+	timer_run_due();
+	arch_interrupts_poll();
+	thread_reschedule();
+}
+
+/* The same with the partition's memory in sight. */
+static void load_breathe(void *context)
+{
+	const struct partition *partition = context;
+
+	address_space_enter(NULL);
+	let_others_run();
+	address_space_enter(&partition->space);
+}
 
 /* Clear RAM in pieces, so that other threads of this CPU get their turns, and no longer than the
  * partition is wanted to start. */
@@ -57,9 +75,7 @@ static void clear(struct partition *partition, u64 gpa, u64 bytes)
 		previous = address_space_enter(&partition->space);
 		memset(partition->memory.window + gpa + done, 0, MIN(CLEAR_BYTES, bytes - done));
 		address_space_leave(previous);
-		timer_run_due();
-		arch_interrupts_poll();
-		thread_reschedule();
+		let_others_run();
 	}
 }
 
@@ -74,6 +90,8 @@ int partition_load(struct partition *partition, char *reason)
 		.cmdline = config->cmdline,
 		.load_address = config->load_address,
 		.entry = (int)config->entry,
+		.breathe = load_breathe,
+		.context = partition,
 	};
 	struct acpi_request acpi = {.vcpus = config->vcpus};
 	struct cpu_state start;

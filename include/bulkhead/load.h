@@ -17,6 +17,9 @@ struct load_request {
 	u64 rsdp_gpa;	  /* where the ACPI root pointer already is in guest memory, 0 for none */
 	u64 load_address; /* raw images */
 	int entry;	  /* raw images: enum config_entry */
+	/* Called in the middle of long copies, so that others can have the CPU. NULL: nothing. */
+	void (*breathe)(void *context);
+	void *context;
 };
 
 #define LOAD_REASON_BYTES 160

@@ -17,12 +17,10 @@
 struct unit {
 	char letter;
 	u32 bytes; /* 0: text up to its NUL */
-	const char *name;
 };
 
 static const struct unit units[] = {
-	{'b', 1, "bytes"},   {'h', 2, "16 bits"}, {'w', 4, "32 bits"},
-	{'g', 8, "64 bits"}, {'s', 0, "text"},
+	{'b', 1}, /* bytes */ {'h', 2}, {'w', 4}, {'g', 8}, {'s', 0}, /* text */
 };
 
 struct examination {

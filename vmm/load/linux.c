@@ -239,16 +239,6 @@ static void zero_page_write(struct linux_zero_page *page, const struct linux_ima
 	e820_write(page, memory);
 }
 
-static int copy_in(struct guest_memory *memory, u64 gpa, const void *data, u64 bytes)
-{
-	void *target = guest_memory_at(memory, gpa, bytes);
-
-	if (!target)
-		return -EFAULT;
-	memcpy(target, data, bytes);
-	return 0;
-}
-
 static int image_write(const struct linux_image *image, const struct load_request *request,
 		       struct guest_memory *memory)
 {
@@ -259,12 +249,12 @@ static int image_write(const struct linux_image *image, const struct load_reques
 	if (!page)
 		return -EFAULT;
 	zero_page_write(page, image, request, memory);
-	error = copy_in(memory, CMDLINE_GPA, cmdline, strlen(cmdline) + 1);
+	error = load_copy(request, memory, CMDLINE_GPA, cmdline, strlen(cmdline) + 1);
 	if (!error)
-		error = copy_in(memory, image->code_gpa, image->code, image->code_bytes);
+		error = load_copy(request, memory, image->code_gpa, image->code, image->code_bytes);
 	if (!error && image->initrd_gpa)
-		error = copy_in(memory, image->initrd_gpa, request->initrd.data,
-				request->initrd.bytes);
+		error = load_copy(request, memory, image->initrd_gpa, request->initrd.data,
+				  request->initrd.bytes);
 	return error;
 }
 

@@ -12,6 +12,7 @@
 #define ENTRY_TABLE    0x03 /* SDM vol. 3, table 4-15: present, writable */
 #define ENTRY_2M       0x83 /* and a page of 2 MiB */
 #define IDENTITY_GIB   4
+#define COPY_BYTES     (64 * KIB)
 #define REAL_IDT_LIMIT 0xffff /* SDM vol. 3, table 9-1: as after reset */
 
 int load_refuse(char *reason, int error, const char *format, ...)
@@ -22,6 +23,21 @@ int load_refuse(char *reason, int error, const char *format, ...)
 	format_list(reason, LOAD_REASON_BYTES, format, arguments);
 	va_end(arguments);
 	return error;
+}
+
+int load_copy(const struct load_request *request, struct guest_memory *memory, u64 gpa,
+	      const void *data, u64 bytes)
+{
+	u8 *target = guest_memory_at(memory, gpa, bytes);
+
+	if (!target)
+		return -EFAULT;
+	for (u64 done = 0; done < bytes; done += COPY_BYTES) {
+		memcpy(target + done, (const u8 *)data + done, MIN(COPY_BYTES, bytes - done));
+		if (request->breathe)
+			request->breathe(request->context);
+	}
+	return 0;
 }
 
 /* SDM vol. 3, figure 3-8. */

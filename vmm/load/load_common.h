@@ -22,6 +22,10 @@
 /* Write the reason for an operator and give `error` back. */
 int load_refuse(char *reason, int error, const char *format, ...) printf_like(3, 4) must_check;
 
+/* Into the guest's memory, in pieces; -EFAULT where it is not RAM. */
+int load_copy(const struct load_request *request, struct guest_memory *memory, u64 gpa,
+	      const void *data, u64 bytes) must_check;
+
 /*
  * Interrupts off, all general registers 0. The flat modes use guest memory from `gpa` on, which is
  * page-aligned, zero and below 4 GiB; -EFAULT when it is not RAM. In long mode the first 4 GiB are

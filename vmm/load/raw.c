@@ -127,9 +127,7 @@ int load_raw(const struct load_request *request, struct guest_memory *memory,
 		error = state_real(request, memory, start, reason);
 	else
 		error = state_flat(request, memory, start, reason);
-	if (error)
-		return error;
-	memcpy(guest_memory_at(memory, request->load_address, request->kernel.bytes),
-	       request->kernel.data, request->kernel.bytes);
-	return 0;
+	return error ? error
+		     : load_copy(request, memory, request->load_address, request->kernel.data,
+				 request->kernel.bytes);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VMX instructions. Each tests CF and ZF (VMfailInvalid, VMfailValid: SDM vol. 3, 31.2). VMREAD and
- * VMWRITE name fields that the capability MSRs promise, so their failure is a bug of ours; vmread_try is
- * for the others.
+ * VMWRITE name fields that the capability MSRs promise, so their failure is a bug of ours;
+ * vmread_try is for the others.
  */
 #pragma once
 

@@ -11,8 +11,8 @@
 
 /* The VMX side of a vCPU. */
 struct vmx_vcpu {
-	void *vmcs;   /* one page */
-	u32 vmcs_cpu; /* on which CPU it is active; VMX_NO_CPU: on none */
+	void *vmcs;	/* one page */
+	u32 vmcs_cpu;	/* on which CPU it is active; VMX_NO_CPU: on none */
 	bool vmcs_used; /* it has ever been */
 	bool launched;
 	enum virt_result result; /* why vmx_exit wants to leave the loop */

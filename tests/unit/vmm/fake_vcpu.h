@@ -19,7 +19,7 @@
 
 #define THREADS	    4
 #define STACK_BYTES (256 * KIB)
-#define RAM_BYTES   (512 * KIB)
+#define RAM_BYTES   (128 * KIB)
 #define TURNS	    64
 #define MS	    1000000UL /* ticks */
 

@@ -187,17 +187,17 @@ static void two_take_turns(void **state)
 {
 	(void)state;
 	pair_begin();
-	for (u32 i = 0; i < 10; i++) {
+	for (u32 i = 0; i < 11; i++) {
 		now = queue.until;
 		expect_pick(i % 2 ? a : b, now + SLICE);
 	}
 	/* Asking before its slice is over changes nothing. */
 	now += MS(2);
-	expect_pick(a, now + MS(3));
+	expect_pick(b, now + MS(3));
 	/* A slice that is nearly over is over. */
 	now += MS(3) - US(50);
-	expect_pick(b, now + SLICE);
-	expect_decision(scheduler_block(&queue, now), a, SCHEDULER_NEVER);
+	expect_pick(a, now + SLICE);
+	expect_decision(scheduler_block(&queue, now), b, SCHEDULER_NEVER);
 }
 
 /* Who runs alone is told when it is no longer. */

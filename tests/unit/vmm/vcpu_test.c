@@ -183,7 +183,7 @@ static void starts(void **state)
 	assert_int_equal(loads_raw, 1);
 	assert_int_equal(partition->vcpu->thread.entity.state, SCHEDULER_BLOCKED);
 	/* Others had their turns while RAM was cleared. */
-	assert_true(reschedules >= RAM_BYTES / (256 * KIB));
+	assert_true(reschedules >= RAM_BYTES / (64 * KIB));
 	expect_story("xdSR");
 }
 
