@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups of partitions that share a weight and a cap. */
+#include <bulkhead/arch.h>
 #include <bulkhead/error.h>
 #include <bulkhead/format.h>
 #include <bulkhead/memory.h>
@@ -53,5 +54,7 @@ int group_change(struct group *group, u32 weight, u32 cap, char *reason)
 	group->config.weight = weight;
 	group->config.cap = cap;
 	scheduler_group_set(&group->scheduler, weight, cap);
+	for (u32 id = 0; id < arch_cpu_count(); id++)
+		thread_cpu_look(id);
 	return 0;
 }

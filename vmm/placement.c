@@ -127,7 +127,7 @@ int placement_find(const struct config_partition *config, const struct partition
 			continue;
 		any = true;
 		cost = cost_of(cpu, &config->claim, self, reason);
-		if (cost < best) {
+		if (cost < best || (cost == best && self && self->vcpu->thread.cpu == cpu)) {
 			best = cost;
 			placement->cpu = cpu;
 		}
@@ -156,14 +156,18 @@ void placement_withdraw(struct partition *partition)
 	}
 }
 
-/* Those that run on a CPU that became somebody's own leave it when they are looked at next. */
+/* Those that run on a CPU that became somebody's own leave it when it looks at them next: at once. */
 void placement_apply(struct partition *partition)
 {
 	struct thread *thread = &partition->vcpu->thread;
 
 	placement_withdraw(partition);
-	if (partition->config->claim.kind == SCHEDULER_DEDICATED)
-		for (u32 id = 0; id < arch_cpu_count(); id++)
-			if (cpu_mask_has(&thread->affinity, id))
-				__atomic_store_n(&cpus[id]->dedicated, thread, __ATOMIC_RELEASE);
+	if (partition->config->claim.kind != SCHEDULER_DEDICATED)
+		return;
+	for (u32 id = 0; id < arch_cpu_count(); id++) {
+		if (!cpu_mask_has(&thread->affinity, id))
+			continue;
+		__atomic_store_n(&cpus[id]->dedicated, thread, __ATOMIC_RELEASE);
+		thread_cpu_look(id);
+	}
 }

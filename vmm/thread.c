@@ -319,6 +319,11 @@ void thread_wake(struct thread *thread)
 
 /* --- what others ask for --- */
 
+void thread_cpu_look(u32 id)
+{
+	attention_call(cpus[id], CPU_ATTENTION_SCHEDULE);
+}
+
 void thread_claim_set(struct thread *thread, const struct scheduler_claim *claim)
 {
 	u64 flags;
@@ -395,6 +400,8 @@ void thread_cpu_init(void)
 /* Where some wait, one of them may come here. */
 static void ask_for_work(const struct cpu *cpu)
 {
+	if (cpu->dedicated)
+		return;
 	for (u32 id = 0; id < arch_cpu_count(); id++) {
 		if (id != cpu->id && __atomic_load_n(&cpus[id]->queue.count, __ATOMIC_RELAXED))
 			attention_call(cpus[id], CPU_ATTENTION_SCHEDULE);

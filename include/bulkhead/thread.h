@@ -68,6 +68,9 @@ void thread_affinity_set(struct thread *thread, const struct cpu_mask *affinity)
 /* NULL: none. False while it is not blocked: nothing was changed. */
 bool thread_group_set(struct thread *thread, struct scheduler_group *group) must_check;
 
+/* CPU `id` asks the scheduler again soon: something that it decides by has changed. */
+void thread_cpu_look(u32 id);
+
 /* Ticks that it has spent in each state. */
 void thread_times(struct thread *thread, u64 times[SCHEDULER_STATES]);
 

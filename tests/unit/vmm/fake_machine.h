@@ -40,10 +40,18 @@ const struct scheduler_claim console_claim = {
 	.period_us = 10000,
 };
 
+static u32 fake_looked; /* bits of CPUs that were asked to look again */
+
+void thread_cpu_look(u32 id)
+{
+	fake_looked |= 1u << id;
+}
+
 static inline void fake_machine_init(void)
 {
 	fake_cpus_init();
 	fake_cpu_count = 1;
+	fake_looked = 0;
 	fake_allocations_left = FAKE_UNLIMITED;
 	fake_errors = fake_infos = fake_closed_count = 0;
 	fake_logged[0] = fake_closed[0] = '\0';

@@ -307,6 +307,7 @@ static void dedicated_ones_have_their_cpu_alone(void **state)
 	assert_int_equal(thread->cpu, 2);
 	expect_affinity(&thread->affinity, "2");
 	assert_ptr_equal(cpus[2]->dedicated, thread);
+	assert_int_equal(fake_looked, 1u << 2); /* who runs there must go */
 	assert_null(cpus[0]->dedicated);
 	assert_null(cpus[1]->dedicated);
 	expect_refusal(shared, "2", NULL, -EBUSY, "CPU 2 is dedicated to alone");
