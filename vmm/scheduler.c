@@ -38,7 +38,7 @@ void scheduler_entity_join(struct scheduler_entity *entity, struct scheduler_gro
 	entity->group.parent = group;
 }
 
-static void state_set(struct scheduler_entity *entity, enum scheduler_state state, u64 now)
+inlined void state_set(struct scheduler_entity *entity, enum scheduler_state state, u64 now)
 {
 	/* CPUs' clocks may differ by a few ticks. */
 	if (now > entity->state_since) {
@@ -85,7 +85,11 @@ static void ready_insert(struct scheduler_queue *queue, struct scheduler_entity 
 
 static void ready_remove(struct scheduler_queue *queue, struct scheduler_entity *entity)
 {
-	list_remove(entity->on_budget ? &queue->reserved : &queue->shared, entity);
+	struct scheduler_entity **at = entity->on_budget ? &queue->reserved : &queue->shared;
+
+	while (*at != entity)
+		at = &(*at)->next;
+	*at = entity->next;
 	queue->count--;
 }
 
@@ -176,7 +180,7 @@ static void entity_begin(struct scheduler_queue *queue, struct scheduler_entity 
 }
 
 /* What entity_begin, or having run since, has made of it; not its state. */
-static void entity_end(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+inlined void entity_end(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	if (is_reserved(entity) && !entity->on_budget)
 		depleted_remove(queue, entity);
@@ -193,7 +197,7 @@ static void entity_end(struct scheduler_queue *queue, struct scheduler_entity *e
 		fair_leave(queue, entity, now);
 }
 
-static void charge(struct scheduler_queue *queue, u64 now)
+inlined void charge(struct scheduler_queue *queue, u64 now)
 {
 	struct scheduler_entity *entity = queue->running;
 	u64 ticks;
@@ -231,7 +235,7 @@ static void budget_return(struct scheduler_queue *queue, struct scheduler_entity
 		ready_insert(queue, entity, now);
 }
 
-static void depleted_renew(struct scheduler_queue *queue, u64 now)
+static seldom void depleted_renew(struct scheduler_queue *queue, u64 now)
 {
 	while (queue->depleted && queue->depleted->deadline <= now) {
 		struct scheduler_entity *entity = queue->depleted;
@@ -248,7 +252,7 @@ static void depleted_renew(struct scheduler_queue *queue, u64 now)
 	}
 }
 
-static void capped_renew(struct scheduler_queue *queue, u64 now)
+static seldom void capped_renew(struct scheduler_queue *queue, u64 now)
 {
 	u32 generation = caps_generation();
 
@@ -266,7 +270,7 @@ static void capped_renew(struct scheduler_queue *queue, u64 now)
 }
 
 /* Those who waited until their deadline, although they had a budget. */
-static void missed_renew(struct scheduler_queue *queue, u64 now)
+static seldom void missed_renew(struct scheduler_queue *queue, u64 now)
 {
 	struct scheduler_entity *entity;
 
@@ -278,7 +282,7 @@ static void missed_renew(struct scheduler_queue *queue, u64 now)
 }
 
 /* The running one's budget and deadline; it may be capped afterwards. */
-static void running_renew(struct scheduler_queue *queue, u64 now)
+static seldom void running_renew(struct scheduler_queue *queue, u64 now)
 {
 	struct scheduler_entity *entity = queue->running;
 
@@ -302,27 +306,28 @@ static void running_renew(struct scheduler_queue *queue, u64 now)
 	queue->running = NULL;
 }
 
-static void renew(struct scheduler_queue *queue, u64 now)
+inlined void renew(struct scheduler_queue *queue, u64 now)
 {
 	struct scheduler_entity *running = queue->running;
 
-	if (running && running->on_budget && is_reserved(running))
-		running_renew(queue, now);
-	else if (running && !running->on_budget)
+	if (running && !running->on_budget)
 		fair_reweigh(queue, running);
-	if (queue->depleted)
+	else if (running && is_reserved(running) &&
+		 (running->budget_left <= 0 || running->deadline <= now))
+		running_renew(queue, now);
+	if (unlikely(queue->depleted && queue->depleted->deadline <= now))
 		depleted_renew(queue, now);
-	if (queue->capped)
+	if (unlikely(queue->capped))
 		capped_renew(queue, now);
-	if (queue->reserved)
+	if (unlikely(queue->reserved && queue->reserved->deadline <= now))
 		missed_renew(queue, now);
 }
 
 /* --- choosing --- */
 
 /* The best of those that wait and `running`, which may be NULL. */
-static struct scheduler_entity *choose(const struct scheduler_queue *queue,
-				       struct scheduler_entity *running)
+inlined struct scheduler_entity *choose(const struct scheduler_queue *queue,
+					struct scheduler_entity *running)
 {
 	struct scheduler_entity *reserved = queue->reserved;
 
@@ -332,13 +337,13 @@ static struct scheduler_entity *choose(const struct scheduler_queue *queue,
 }
 
 /* Whether it may run as far as its caps are concerned, with a grant out of their buckets. */
-static bool fund(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+inlined bool fund(const struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	return entity->on_budget || entity->grant || !caps_possible(entity) ||
 	       buckets_take(queue, entity, now);
 }
 
-static void cap(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+static seldom void cap(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	if (entity == queue->running)
 		queue->running = NULL;
@@ -349,7 +354,7 @@ static void cap(struct scheduler_queue *queue, struct scheduler_entity *entity, 
 }
 
 /* The best that may run. With `aside` the running one only if there is no other. */
-static struct scheduler_entity *choose_funded(struct scheduler_queue *queue, bool aside, u64 now)
+inlined struct scheduler_entity *choose_funded(struct scheduler_queue *queue, bool aside, u64 now)
 {
 	for (;;) {
 		struct scheduler_entity *next = choose(queue, aside ? NULL : queue->running);
@@ -361,7 +366,7 @@ static struct scheduler_entity *choose_funded(struct scheduler_queue *queue, boo
 	}
 }
 
-static void stand_down(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+inlined void stand_down(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	bucket_release(entity);
 	if (!entity->on_budget)
@@ -369,7 +374,7 @@ static void stand_down(struct scheduler_queue *queue, struct scheduler_entity *e
 	ready_insert(queue, entity, now);
 }
 
-static void run(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+inlined void run(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	struct scheduler_entity *before = queue->running;
 
@@ -406,7 +411,8 @@ static u64 replenished_at(const struct scheduler_queue *queue,
 	return until;
 }
 
-static u64 until_next(const struct scheduler_queue *queue, u64 now)
+/* The same as until_next, for all that is not usual. */
+static seldom u64 until_limited(const struct scheduler_queue *queue, u64 now)
 {
 	const struct scheduler_entity *running = queue->running;
 	u64 until = SCHEDULER_NEVER;
@@ -429,12 +435,49 @@ static u64 until_next(const struct scheduler_queue *queue, u64 now)
 	return queue->depleted ? replenished_at(queue, running, until) : until;
 }
 
-static struct scheduler_decision decide(struct scheduler_queue *queue, bool aside, u64 now)
+inlined u64 until_next(const struct scheduler_queue *queue, u64 now)
+{
+	const struct scheduler_entity *running = queue->running;
+
+	if (queue->capped || queue->depleted || queue->reserved ||
+	    (running && (running->on_budget || running->grant)))
+		return until_limited(queue, now);
+	return running && queue->shared ? now + fair_slice_left(running) : SCHEDULER_NEVER;
+}
+
+/* What becomes of the one that runs. */
+enum fate { STAYS, BLOCKS, YIELDS };
+
+static seldom void yield(struct scheduler_queue *queue)
+{
+	struct scheduler_entity *running = queue->running;
+
+	if (!running->on_budget && queue->shared)
+		fair_forfeit(queue, running);
+}
+
+inlined void block(struct scheduler_queue *queue, u64 now)
+{
+	struct scheduler_entity *running = queue->running;
+
+	entity_end(queue, running, now);
+	if (!running->on_budget && running->group.parent)
+		fair_member_block(queue, running, now);
+	state_set(running, SCHEDULER_BLOCKED, now);
+	queue->running = NULL;
+}
+
+static struct scheduler_decision decide(struct scheduler_queue *queue, enum fate fate, u64 now)
 {
 	struct scheduler_entity *next;
 
+	charge(queue, now);
+	if (queue->running && fate == BLOCKS)
+		block(queue, now);
+	else if (queue->running && unlikely(fate == YIELDS))
+		yield(queue);
 	renew(queue, now);
-	next = choose_funded(queue, aside, now);
+	next = choose_funded(queue, fate == YIELDS, now);
 	run(queue, next, now);
 	queue->until = until_next(queue, now);
 	return (struct scheduler_decision){.next = next, .until = queue->until};
@@ -444,33 +487,17 @@ static struct scheduler_decision decide(struct scheduler_queue *queue, bool asid
 
 struct scheduler_decision scheduler_pick(struct scheduler_queue *queue, u64 now)
 {
-	charge(queue, now);
-	return decide(queue, false, now);
+	return decide(queue, STAYS, now);
 }
 
 struct scheduler_decision scheduler_block(struct scheduler_queue *queue, u64 now)
 {
-	struct scheduler_entity *entity = queue->running;
-
-	charge(queue, now);
-	if (entity) {
-		entity_end(queue, entity, now);
-		if (!entity->on_budget && entity->group.parent)
-			fair_member_block(queue, entity, now);
-		state_set(entity, SCHEDULER_BLOCKED, now);
-		queue->running = NULL;
-	}
-	return decide(queue, false, now);
+	return decide(queue, BLOCKS, now);
 }
 
 struct scheduler_decision scheduler_yield(struct scheduler_queue *queue, u64 now)
 {
-	struct scheduler_entity *entity = queue->running;
-
-	charge(queue, now);
-	if (entity && !entity->on_budget && queue->shared)
-		fair_forfeit(queue, entity);
-	return decide(queue, true, now);
+	return decide(queue, YIELDS, now);
 }
 
 /* Whether the last decision does not hold any longer, as `entity` has joined. */
@@ -481,8 +508,9 @@ static bool decision_outdated(const struct scheduler_queue *queue,
 
 	if (queue->until <= now)
 		return true;
-	if (entity->state == SCHEDULER_CAPPED || queue->depleted)
-		return choose(queue, running) != running || until_next(queue, now) < queue->until;
+	if (!running || entity->state == SCHEDULER_CAPPED || queue->depleted)
+		return choose(queue, running) != running ||
+		       until_limited(queue, now) < queue->until;
 	if (choose(queue, running) != running)
 		return true;
 	/* The first one that waits puts an end to a slice. */

@@ -41,15 +41,13 @@ static s64 behind_with_lag(const struct scheduler_queue *queue, s64 lag, u32 wei
 	return queue->load ? lag + lag * (s64)weight / (s64)queue->load : lag;
 }
 
-/* How far it is behind the average of the others, before it joins them. */
-static s64 behind_now(const struct scheduler_queue *queue, const struct scheduler_entity *entity,
-		      u64 now)
+/* How far it is behind the average of the others, before it joins them: one from another queue, or
+ * that has slept for long. */
+static seldom s64 behind_elsewhere(const struct scheduler_queue *queue,
+				   const struct scheduler_entity *entity, u64 slept)
 {
-	u64 slept = now - MIN(now, entity->charged_to);
 	s64 lag = entity->lag, caught_up;
 
-	if (entity->queue == queue && slept < TICKS_LONG)
-		return (s64)(queue->vtime - entity->vtime);
 	if (entity->queue == queue)
 		return queue->load ? LONG_SPAN : 0;
 	if (lag < 0) {
@@ -60,13 +58,23 @@ static s64 behind_now(const struct scheduler_queue *queue, const struct schedule
 	return behind_with_lag(queue, lag, entity->effective_weight);
 }
 
+static inline s64 behind_now(const struct scheduler_queue *queue,
+			     const struct scheduler_entity *entity, u64 now)
+{
+	u64 slept = now - MIN(now, entity->charged_to);
+
+	if (entity->queue == queue && slept < TICKS_LONG)
+		return (s64)(queue->vtime - entity->vtime);
+	return behind_elsewhere(queue, entity, slept);
+}
+
 /*
  * Members of a group have one lag between them, else the group would be given the time that one has
  * slept although another had it. The one that wakes up takes what is there. False: that is nothing
  * from this queue.
  */
-static bool behind_of_group(const struct scheduler_queue *queue, struct scheduler_group *group,
-			    u32 weight, u64 now, s64 *behind)
+static seldom bool behind_of_group(const struct scheduler_queue *queue,
+				   struct scheduler_group *group, u32 weight, u64 now, s64 *behind)
 {
 	/* Nobody has used the group's weight meanwhile. */
 	bool alone = weight == group->weight << WEIGHT_SHIFT;
@@ -106,8 +114,8 @@ void fair_member_block(const struct scheduler_queue *queue, const struct schedul
 }
 
 /* No more than one slice once it has joined. */
-static s64 behind_limit(const struct scheduler_queue *queue, const struct scheduler_entity *entity,
-			s64 behind)
+inlined s64 behind_limit(const struct scheduler_queue *queue, const struct scheduler_entity *entity,
+			 s64 behind)
 {
 	s64 limit = (s64)entity->vslice;
 
@@ -117,8 +125,8 @@ static s64 behind_limit(const struct scheduler_queue *queue, const struct schedu
 	return MAX(MIN(behind, limit), -limit);
 }
 
-static void entity_place(struct scheduler_queue *queue, struct scheduler_entity *entity, s64 behind,
-			 s64 rest)
+inlined void entity_place(struct scheduler_queue *queue, struct scheduler_entity *entity,
+			  s64 behind, s64 rest)
 {
 	s64 placed = behind_limit(queue, entity, behind);
 
@@ -131,8 +139,8 @@ static void entity_place(struct scheduler_queue *queue, struct scheduler_entity 
 }
 
 /* Of one that comes back: how far it is behind, with its weight as it is now. */
-static s64 behind_again(const struct scheduler_queue *queue, const struct scheduler_entity *entity,
-			u32 weight, u64 now)
+inlined s64 behind_again(const struct scheduler_queue *queue, const struct scheduler_entity *entity,
+			 u32 weight, u64 now)
 {
 	struct scheduler_group *group = entity->group.parent ? member_group(entity) : NULL;
 	s64 behind = behind_now(queue, entity, now);
@@ -143,6 +151,24 @@ static s64 behind_again(const struct scheduler_queue *queue, const struct schedu
 	if (weight == entity->effective_weight)
 		return behind;
 	return span_scale(behind, entity->effective_weight, weight);
+}
+
+/*
+ * Who is new goes behind all that are there: else it would pay to be made anew again and again.
+ * What it runs for is a slice as any other, see fair_slice_begin.
+ */
+static seldom u64 deadline_of_new(const struct scheduler_queue *queue,
+				  const struct scheduler_entity *entity)
+{
+	const struct scheduler_entity *running = queue->running;
+	u64 last = entity->vdeadline, other;
+
+	for (const struct scheduler_entity *at = queue->shared; at; at = at->next)
+		last = vtime_before(last, at->vdeadline) ? at->vdeadline : last;
+	if (!running || running->on_budget)
+		return last;
+	other = fair_slice_over(running) ? running->vtime + running->vslice : running->vdeadline;
+	return vtime_before(last, other) ? other : last;
 }
 
 void fair_join(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
@@ -158,10 +184,9 @@ void fair_join(struct scheduler_queue *queue, struct scheduler_entity *entity, u
 		rest = before ? span_scale(rest, before, weight) : 0;
 		weight_update(queue, entity, weight);
 	}
-	/* Who is new begins as if it had just had a slice: else to be made anew would pay. */
-	if (!before)
-		behind = -(s64)entity->vslice;
 	entity_place(queue, entity, behind, rest);
+	if (!before)
+		entity->vdeadline = deadline_of_new(queue, entity);
 	/* From the heavier side, as it may be far away from a light one. */
 	if (weight > queue->load) {
 		queue->excess += (s64)(queue->vtime - entity->vtime) * (s64)queue->load;

@@ -12,6 +12,10 @@
 
 #include <bulkhead/scheduler.h>
 
+/* Parts of the short ways, and what is kept out of them. */
+#define inlined static inline __attribute__((always_inline))
+#define seldom	__attribute__((noinline, cold))
+
 #define WEIGHT_SHIFT 10
 /* Nothing is charged for more ticks than this at once, and who slept longer has all the credit that
  * there is. Keeps products of ticks and weights within 64 bits. */
@@ -124,9 +128,10 @@ static inline bool fair_slice_over(const struct scheduler_entity *entity)
 	return !vtime_before(entity->vtime + entity->vslice / 64, entity->vdeadline);
 }
 
+/* It has or will have the CPU: with a new slice if need be. */
 static inline void fair_slice_begin(struct scheduler_entity *entity)
 {
-	if (fair_slice_over(entity))
+	if (fair_slice_over(entity) || entity->vdeadline - entity->vtime > entity->vslice)
 		entity->vdeadline = entity->vtime + entity->vslice;
 }
 

@@ -115,11 +115,14 @@ static void post(struct vcpu *vcpu, u8 vector, bool level)
 	if (level)
 		__atomic_or_fetch(&vcpu->posted_level[vector / 32], bit, __ATOMIC_RELAXED);
 	__atomic_or_fetch(&vcpu->posted[vector / 32], bit, __ATOMIC_RELEASE);
+	__atomic_store_n(&vcpu->posted_any, true, __ATOMIC_RELEASE);
 	vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
 }
 
-void vcpu_take_posted(struct vcpu *vcpu)
+void vcpu_move_posted(struct vcpu *vcpu)
 {
+	/* Before the words are read: who sets a bit after that says so again. */
+	__atomic_store_n(&vcpu->posted_any, false, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < ARRAY_SIZE(vcpu->posted); i++) {
 		u32 level, bits;
 

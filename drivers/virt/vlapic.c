@@ -146,37 +146,59 @@ static bool bitmap_test(const struct vlapic *apic, u32 bitmap, u8 vector)
 	return vlapic_register(apic, bitmap_register(bitmap, vector)) & vector_bit(vector);
 }
 
-/* The highest vector below `limit` (0 to 256) in a bitmap, or -1. */
-static int bitmap_highest_below(const struct vlapic *apic, u32 bitmap, u32 limit)
+/* A whole bitmap, vector 0 first. */
+struct vectors {
+	u64 words[4];
+};
+
+static struct vectors bitmap_read(const struct vlapic *apic, u32 bitmap)
 {
-	u32 mask = vector_bit((u8)limit) - 1; /* of the word that `limit` is in */
+	const u32 *from = register_at(apic, bitmap);
 
-	for (u32 i = limit / 32 + 1; i-- > 0; mask = ~0u) {
-		u32 word;
+	__asm__ volatile("" ::: "memory"); /* the CPU may have changed the page */
+	return (struct vectors){{
+		(u64)from[4] << 32 | from[0],
+		(u64)from[12] << 32 | from[8],
+		(u64)from[20] << 32 | from[16],
+		(u64)from[28] << 32 | from[24],
+	}};
+}
 
-		if (!mask)
-			continue;
-		word = mask & __atomic_load_n(register_at(apic, bitmap + i * 16), __ATOMIC_ACQUIRE);
-		if (word)
-			return (int)(i * 32) + 31 - __builtin_clz(word);
-	}
-	return -1;
+static int highest_in(u64 word, int first)
+{
+	return first + 63 - __builtin_clzl(word);
+}
+
+/* The highest vector, or -1. */
+static int vectors_highest(const struct vectors *v)
+{
+	return v->words[3]   ? highest_in(v->words[3], 192)
+	       : v->words[2] ? highest_in(v->words[2], 128)
+	       : v->words[1] ? highest_in(v->words[1], 64)
+	       : v->words[0] ? highest_in(v->words[0], 0)
+			     : -1;
 }
 
 static int bitmap_highest(const struct vlapic *apic, u32 bitmap)
 {
-	return bitmap_highest_below(apic, bitmap, 256);
+	struct vectors v = bitmap_read(apic, bitmap);
+
+	return vectors_highest(&v);
 }
 
-/* SDM 11.8.3.1. When the classes are equal the low bits are the TPR's, as in PPR virtualisation
- * (30.1.3). */
-static u32 ppr_compute(const struct vlapic *apic)
+/* SDM 11.8.3.1, with this vector in service, or none (-1). When the classes are equal the low bits
+ * are the TPR's, as in PPR virtualisation (30.1.3). */
+static u32 ppr_with(const struct vlapic *apic, int highest)
 {
 	u32 tpr = vlapic_register(apic, VLAPIC_TPR) & 0xff;
-	int highest = bitmap_highest(apic, VLAPIC_ISR);
 	u32 in_service = highest < 0 ? 0 : (u32)highest & 0xf0;
 
 	return (tpr & 0xf0) >= in_service ? tpr : in_service;
+}
+
+static u32 ppr_compute(const struct vlapic *apic)
+{
+	return ppr_with(apic, bitmap_highest(apic, VLAPIC_ISR));
 }
 
 static void changed_if_pending(struct vlapic *apic)
@@ -198,8 +220,12 @@ static bool vlapic_listens(const struct vlapic *apic)
 static void vector_request(struct vlapic *apic, u8 vector, bool level)
 {
 	/* TMR first: who sees the IRR bit must know how to end it. */
-	bool news = bitmap_change(apic, VLAPIC_TMR, vector, level);
+	bool news = bitmap_test(apic, VLAPIC_TMR, vector) != level;
 
+	if (news)
+		bitmap_change(apic, VLAPIC_TMR, vector, level);
+
+	apic->tmr_changed |= news;
 	news |= bitmap_change(apic, VLAPIC_IRR, vector, true);
 	apic->accepted++;
 	if (news)
@@ -238,29 +264,30 @@ void vlapic_accept(struct vlapic *apic, u8 vector, bool level)
 		vector_request(apic, vector, level);
 }
 
-int vlapic_highest_irr(const struct vlapic *apic)
-{
-	return bitmap_highest(apic, VLAPIC_IRR);
-}
-
-int vlapic_next_irr(const struct vlapic *apic, u8 vector)
-{
-	return bitmap_highest_below(apic, VLAPIC_IRR, vector);
-}
-
-int vlapic_highest_isr(const struct vlapic *apic)
-{
-	return bitmap_highest(apic, VLAPIC_ISR);
-}
-
 /* What was accepted before a software disable is held and still delivered (11.4.7.2). */
+void vlapic_look(const struct vlapic *apic, struct vlapic_view *view)
+{
+	struct vectors requested = bitmap_read(apic, VLAPIC_IRR);
+	u64 *words = requested.words;
+
+	view->irr = vectors_highest(&requested);
+	view->isr = bitmap_highest(apic, VLAPIC_ISR);
+	view->pending = false;
+	view->several = false;
+	if (view->irr < 0)
+		return;
+	words[view->irr / 64] &= ~BIT(view->irr % 64);
+	view->several = words[0] | words[1] | words[2] | words[3];
+	view->pending = vlapic_enabled(apic) &&
+			((u32)view->irr & 0xf0) > (ppr_with(apic, view->isr) & 0xf0);
+}
+
 int vlapic_pending(const struct vlapic *apic)
 {
-	int vector = bitmap_highest(apic, VLAPIC_IRR);
+	struct vlapic_view view;
 
-	if (vector < 0 || !vlapic_enabled(apic))
-		return -1;
-	return ((u32)vector & 0xf0) > (ppr_compute(apic) & 0xf0) ? vector : -1;
+	vlapic_look(apic, &view);
+	return view.pending ? view.irr : -1;
 }
 
 void vlapic_take(struct vlapic *apic, u8 vector)
@@ -639,4 +666,5 @@ void vlapic_init(struct vlapic *apic, u8 *page, u32 id, struct device_host *host
 	vlapic_timer_init(apic);
 	apic->base_msr = VLAPIC_BASE_DEFAULT | VLAPIC_ENABLE | (id == 0 ? VLAPIC_BSP : 0);
 	registers_reset(apic);
+	apic->tmr_changed = true;
 }

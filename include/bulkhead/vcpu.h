@@ -48,6 +48,7 @@ struct vcpu {
 	 * (vcpu_take_posted).
 	 */
 	u32 posted[8], posted_level[8];
+	bool posted_any; /* there may be some */
 	struct guest_msrs msrs;
 	struct thread thread;
 	u64 exits;
@@ -68,7 +69,12 @@ struct vcpu {
 void vcpu_request(struct vcpu *vcpu, u32 request);
 
 /* On the vCPU's CPU, while it is not in guest mode: move posted interrupts into its APIC. */
-void vcpu_take_posted(struct vcpu *vcpu);
+void vcpu_move_posted(struct vcpu *vcpu);
+static inline void vcpu_take_posted(struct vcpu *vcpu)
+{
+	if (unlikely(__atomic_load_n(&vcpu->posted_any, __ATOMIC_RELAXED)))
+		vcpu_move_posted(vcpu);
+}
 
 /* How many interrupts it got, as far as Bulkhead had to do with them. */
 static inline u64 vcpu_interrupts(const struct vcpu *vcpu)

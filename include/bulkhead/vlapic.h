@@ -80,6 +80,7 @@ struct vlapic {
 	bool has_x2apic;       /* CPUID.1:ECX[21] */
 	u32 esr_pending;       /* errors since the last write to ESR */
 	u64 accepted;	       /* interrupts, ever */
+	bool tmr_changed;      /* the trigger mode of some vector; the owner takes it back */
 	struct device_timer timer;
 	struct device_host *host;
 	const struct vlapic_ops *ops;
@@ -114,13 +115,15 @@ void vlapic_accept(struct vlapic *apic, u8 vector, bool level);
 /* Does it answer to `destination`? Physical or logical mode, xAPIC or x2APIC by its own state. */
 bool vlapic_matches(const struct vlapic *apic, u32 destination, bool logical);
 
-/* Highest-priority vector that could be delivered now (in IRR and above PPR), or -1. */
+/* What waits and what is in service. */
+struct vlapic_view {
+	int irr, isr; /* the highest vector in each, whatever the priority; -1 for none */
+	bool pending; /* irr could be delivered now: it is above PPR */
+	bool several; /* IRR has more than that one */
+};
+void vlapic_look(const struct vlapic *apic, struct vlapic_view *view);
+/* Highest-priority vector that could be delivered now, or -1. */
 int vlapic_pending(const struct vlapic *apic);
-/* Highest vector in IRR, or in ISR, whatever the priority; -1 for none. */
-int vlapic_highest_irr(const struct vlapic *apic);
-int vlapic_highest_isr(const struct vlapic *apic);
-/* The highest vector in IRR below `vector`, or -1. */
-int vlapic_next_irr(const struct vlapic *apic, u8 vector);
 /* The CPU takes `vector`: from IRR to ISR. */
 void vlapic_take(struct vlapic *apic, u8 vector);
 /* EOI, however the guest signalled it. */

@@ -20,7 +20,7 @@ struct unit {
 };
 
 static const struct unit units[] = {
-	{'b', 1}, /* bytes */ {'h', 2}, {'w', 4}, {'g', 8}, {'s', 0}, /* text */
+	{'b', 1}, {'h', 2}, {'w', 4}, {'g', 8}, {'s', 0},
 };
 
 struct examination {

@@ -163,13 +163,10 @@ static void exit_cpuid(struct vcpu *vcpu)
 	vmx_advance();
 }
 
+/* Whether something wakes it at once is looked at before it would go on. */
 static void exit_hlt(struct vcpu *vcpu)
 {
 	vmx_advance();
-	if (vmx_interrupt_wakes(vcpu)) {
-		__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
-		return;
-	}
 	vcpu->halted = true;
 }
 
@@ -309,8 +306,8 @@ static void requeue_interrupted_event(struct vcpu *vcpu)
 }
 
 /*
- * The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the deadline. A guest
- * that masks interrupts may hide the host's too, on emulators: it is left for a look around.
+ * The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the deadline. A
+ * guest that masks interrupts may hide the host's too, on emulators: it is left for a look around.
  */
 static void arm_preemption_timer(const struct vcpu *vcpu, u64 now)
 {

@@ -65,29 +65,24 @@ static void deliver_nmi(struct vcpu *vcpu)
 	vmx_inject(vcpu, EVENT_NMI | 2, 0);
 }
 
-/* Take one interrupt from the 8259 or the APIC. */
-static void inject_next(struct vcpu *vcpu, bool pic)
+/* Take one interrupt from the 8259, or this one from the APIC. */
+static void inject_next(struct vcpu *vcpu, bool pic, u8 vector)
 {
-	u8 vector;
-
 	if (pic) {
 		vector = exit_pic_acknowledge(vcpu);
 		vcpu->pic_interrupts++;
 	} else {
-		vector = (u8)vlapic_pending(&vcpu->apic);
 		vlapic_take(&vcpu->apic, vector);
 	}
 	vmx_inject(vcpu, EVENT_EXTERNAL | vector, 0);
 }
 
-/* What the CPU must know of the software-held state of the APIC (SDM vol. 3, 30.2.1, 25.4.2). */
-static void virtual_interrupts_update(struct vcpu *vcpu)
+/* Level-triggered interrupts must come to our notice when they end. */
+static void eoi_exits_update(struct vcpu *vcpu)
 {
-	int irr = vlapic_highest_irr(&vcpu->apic), isr = vlapic_highest_isr(&vcpu->apic);
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	vmwrite(GUEST_INTERRUPT_STATUS, (u64)(isr < 0 ? 0 : isr) << 8 | (u64)(irr < 0 ? 0 : irr));
-	/* Level-triggered interrupts must come to our notice when they end. */
+	vcpu->apic.tmr_changed = false;
 	for (u32 i = 0; i < 8; i++) {
 		u32 tmr = vlapic_register(&vcpu->apic, VLAPIC_TMR + 16 * i);
 
@@ -99,12 +94,22 @@ static void virtual_interrupts_update(struct vcpu *vcpu)
 	}
 }
 
-/* Without virtual-interrupt delivery: be told when TPR no longer holds back what is pending. */
-static void tpr_threshold_update(struct vcpu *vcpu)
+/* What the CPU must know of the software-held state of the APIC (SDM vol. 3, 30.2.1, 25.4.2). */
+static void virtual_interrupts_update(struct vcpu *vcpu, const struct vlapic_view *view)
 {
-	int irr = vlapic_highest_irr(&vcpu->apic);
+	u64 requested = view->irr < 0 ? 0 : (u64)view->irr;
+	u64 in_service = view->isr < 0 ? 0 : (u64)view->isr;
+
+	vmwrite(GUEST_INTERRUPT_STATUS, in_service << 8 | requested);
+	if (unlikely(vcpu->apic.tmr_changed))
+		eoi_exits_update(vcpu);
+}
+
+/* Without virtual-interrupt delivery: be told when TPR no longer holds back what is pending. */
+static void tpr_threshold_update(struct vcpu *vcpu, const struct vlapic_view *view)
+{
 	u32 tpr = vlapic_register(&vcpu->apic, VLAPIC_TPR) >> 4 & 0xf;
-	u32 class = irr < 0 ? 0 : (u32)irr >> 4;
+	u32 class = view->irr < 0 ? 0 : (u32)view->irr >> 4;
 
 	vmwrite(TPR_THRESHOLD, class && class <= tpr ? class : 0);
 }
@@ -116,23 +121,16 @@ static void tpr_threshold_update(struct vcpu *vcpu)
  * the guest masks interrupts, or if one will wait for another's handler, an exit is asked for when
  * interrupts are on again. That request keeps the CPU from delivering (SDM vol. 3, 30.2.1).
  */
-static bool apic_waits(const struct vcpu *vcpu, bool masked)
+static bool apic_waits(const struct vlapic_view *view, bool masked)
 {
-	int first = vlapic_highest_irr(&vcpu->apic);
-
-	if (first < 0)
-		return false;
-	if (vmx_machine.controls.apic_registers) {
-		if (masked)
-			return true;
-		if (vlapic_next_irr(&vcpu->apic, (u8)first) < 0)
-			return false;
-	}
-	return vlapic_pending(&vcpu->apic) >= 0;
+	if (!vmx_machine.controls.apic_registers)
+		return view->pending;
+	return masked ? view->irr >= 0 : view->several && view->pending;
 }
 
 void vmx_interrupt_deliver(struct vcpu *vcpu)
 {
+	struct vlapic_view view;
 	bool pic, apic, masked;
 
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
@@ -140,18 +138,20 @@ void vmx_interrupt_deliver(struct vcpu *vcpu)
 	if (vcpu->requests & VCPU_REQUEST_NMI)
 		deliver_nmi(vcpu);
 	masked = vmx_of(vcpu)->event_set || !can_take_interrupt();
+	vlapic_look(&vcpu->apic, &view);
 	pic = exit_pic_pending(vcpu);
-	apic = apic_waits(vcpu, masked);
+	apic = apic_waits(&view, masked);
 	if ((pic || apic) && !masked) {
-		inject_next(vcpu, pic);
+		inject_next(vcpu, pic, (u8)view.irr);
+		vlapic_look(&vcpu->apic, &view);
 		pic = exit_pic_pending(vcpu);
-		apic = apic_waits(vcpu, true);
+		apic = apic_waits(&view, true);
 	}
 	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, pic || apic);
 	if (vmx_machine.controls.apic_registers)
-		virtual_interrupts_update(vcpu);
+		virtual_interrupts_update(vcpu, &view);
 	else
-		tpr_threshold_update(vcpu);
+		tpr_threshold_update(vcpu, &view);
 }
 
 bool vmx_interrupt_wakes(struct vcpu *vcpu)
@@ -161,6 +161,8 @@ bool vmx_interrupt_wakes(struct vcpu *vcpu)
 	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
 		return false;
 	vcpu_take_posted(vcpu);
-	vlapic_tpr_changed(&vcpu->apic);
-	return vlapic_pending(&vcpu->apic) >= 0 || exit_pic_pending(vcpu);
+	if (vlapic_pending(&vcpu->apic) < 0 && !exit_pic_pending(vcpu))
+		return false;
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
+	return true;
 }

@@ -405,8 +405,6 @@ static inline void sim_wake(struct sim_task *task)
 
 		if (!ask)
 			assert_ptr_not_equal(decision.next, &task->entity);
-		else if (cpu->now.until > sim.now && decision.next == cpu->now.next)
-			assert_true(decision.until <= cpu->now.until);
 		sim_decided(cpu, decision, false);
 	}
 }

@@ -25,6 +25,14 @@ struct world {
 
 static struct world w;
 
+static struct vlapic_view view_of(const struct vlapic *apic)
+{
+	struct vlapic_view view;
+
+	vlapic_look(apic, &view);
+	return view;
+}
+
 static void on_ipi(struct vlapic *apic, u64 icr)
 {
 	assert_ptr_equal(apic, &w.apic);
@@ -233,16 +241,15 @@ static void priority(void **state)
 	vlapic_accept(&w.apic, 0x35, false);
 	assert_int_equal(w.changes, 2);
 	assert_int_equal(vlapic_pending(&w.apic), 0x35);
-	assert_int_equal(vlapic_next_irr(&w.apic, 0x35), 0x31);
-	assert_int_equal(vlapic_next_irr(&w.apic, 0x31), -1);
-	assert_int_equal(vlapic_next_irr(&w.apic, 0xff), 0x35);
-	assert_int_equal(vlapic_next_irr(&w.apic, 0x40), 0x35);
+	assert_int_equal(view_of(&w.apic).irr, 0x35);
+	assert_true(view_of(&w.apic).several);
+	assert_true(view_of(&w.apic).pending);
 	vlapic_take(&w.apic, 0x35);
 	assert_true(isr(0x35) && !irr(0x35));
 	assert_int_equal(rd(VLAPIC_PPR), 0x30);
 	/* the same class waits, a higher one does not */
 	assert_int_equal(vlapic_pending(&w.apic), -1);
-	assert_int_equal(vlapic_highest_irr(&w.apic), 0x31);
+	assert_int_equal(view_of(&w.apic).irr, 0x31);
 	vlapic_accept(&w.apic, 0x40, false);
 	assert_int_equal(vlapic_pending(&w.apic), 0x40);
 	wr(VLAPIC_TPR, 0x4f);
@@ -253,7 +260,7 @@ static void priority(void **state)
 	assert_int_equal(w.changes, 1);
 	assert_int_equal(vlapic_pending(&w.apic), 0x40);
 	vlapic_take(&w.apic, 0x40);
-	assert_int_equal(vlapic_highest_isr(&w.apic), 0x40);
+	assert_int_equal(view_of(&w.apic).isr, 0x40);
 	assert_int_equal(rd(VLAPIC_PPR), 0x40);
 	wr(VLAPIC_EOI, 0);
 	assert_int_equal(rd(VLAPIC_PPR), 0x3f);
@@ -268,8 +275,8 @@ static void priority(void **state)
 	vlapic_take(&w.apic, 0x31);
 	vlapic_eoi(&w.apic);
 	vlapic_eoi(&w.apic); /* nothing in service: nothing happens */
-	assert_int_equal(vlapic_highest_isr(&w.apic), -1);
-	assert_int_equal(vlapic_highest_irr(&w.apic), -1);
+	assert_int_equal(view_of(&w.apic).isr, -1);
+	assert_int_equal(view_of(&w.apic).irr, -1);
 	assert_int_equal(w.broadcasts, 0);
 	vlapic_accept(&w.apic, 0xff, false);
 	assert_int_equal(vlapic_pending(&w.apic), 0xff);
@@ -360,7 +367,7 @@ static void errors(void **state)
 	enable();
 	wr(VLAPIC_LVT_ERROR, 0xfe);
 	vlapic_accept(&w.apic, 0x0f, false);
-	assert_int_equal(vlapic_highest_irr(&w.apic), 0xfe);
+	assert_int_equal(view_of(&w.apic).irr, 0xfe);
 	assert_int_equal(rd(VLAPIC_ESR), 0); /* latched by a write only */
 	vlapic_take(&w.apic, 0xfe);
 	/* no second interrupt before ESR is written */
@@ -486,7 +493,7 @@ static void base_transitions(void **state)
 	rdmsr_gp(X2(VLAPIC_ID));
 	wrmsr_gp(MSR_BASE, BASE_X2);
 	vlapic_accept(&w.apic, 0x60, false);
-	assert_int_equal(vlapic_highest_irr(&w.apic), -1);
+	assert_int_equal(view_of(&w.apic).irr, -1);
 	wrmsr(MSR_BASE, BASE_X);
 	assert_int_equal(rd(VLAPIC_ID), 0x23000000);
 	assert_int_equal(rd(VLAPIC_SVR), 0xff);
@@ -508,7 +515,7 @@ static void resets(void **state)
 	assert_int_equal(rdmsr(X2(VLAPIC_LDR)), 1);
 	assert_int_equal(rdmsr(X2(VLAPIC_TPR)), 0);
 	assert_int_equal(rdmsr(X2(VLAPIC_SVR)), 0xff);
-	assert_int_equal(vlapic_highest_irr(&w.apic), -1);
+	assert_int_equal(view_of(&w.apic).irr, -1);
 	assert_true(w.apic.timer.deadline == DEVICE_TIMER_OFF);
 	vlapic_reset(&w.apic, false);
 	assert_int_equal(rdmsr(MSR_BASE), 0xfee00900);
@@ -589,7 +596,7 @@ static void x2apic_ipis(void **state)
 	assert_int_equal(rdmsr(X2(VLAPIC_ESR)), 0x60);
 	vlapic_take(&w.apic, 0x77);
 	wrmsr(X2(VLAPIC_EOI), 0);
-	assert_int_equal(vlapic_highest_isr(&w.apic), -1);
+	assert_int_equal(view_of(&w.apic).isr, -1);
 }
 
 static void timer_one_shot(void **state)
