@@ -171,11 +171,28 @@ static seldom u64 deadline_of_new(const struct scheduler_queue *queue,
 	return vtime_before(last, other) ? other : last;
 }
 
+/* Nobody is there to be behind or ahead of: it goes on where it was. */
+static bool join_alone(struct scheduler_queue *queue, struct scheduler_entity *entity)
+{
+	u64 rest = entity->vdeadline - entity->vtime;
+
+	if (queue->load || entity->queue != queue || entity->group.parent ||
+	    entity->effective_weight != entity->claim.weight << WEIGHT_SHIFT)
+		return false;
+	if (rest - 1 >= entity->vslice)
+		entity->vdeadline = entity->vtime + entity->vslice;
+	queue->vtime = entity->vtime;
+	queue->load = entity->effective_weight;
+	return true;
+}
+
 void fair_join(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
 	s64 rest = (s64)(entity->vdeadline - entity->vtime), behind = 0;
 	u32 before = entity->effective_weight, weight;
 
+	if (join_alone(queue, entity))
+		return;
 	member_add(entity);
 	weight = member_weight(entity);
 	if (before)

@@ -81,21 +81,33 @@ void timer_move(struct timer *timer, u32 cpu)
 		timer_set(timer, deadline);
 }
 
-void timer_run_due(void)
+/* The first timer, if it is due, taken off the queue. */
+static struct timer *due_take(struct cpu *cpu)
 {
-	struct cpu *cpu = cpu_this();
 	u64 flags = spin_lock_irq(&cpu->timer_lock);
+	struct timer *timer = cpu->timers;
 
-	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_TIMER, __ATOMIC_ACQUIRE);
-	while (cpu->timers && cpu->timers->deadline <= arch_tsc()) {
-		struct timer *timer = cpu->timers;
-
+	if (timer && timer->deadline <= arch_tsc()) {
 		cpu->timers = timer->next;
 		timer->deadline = TIMER_OFF;
 		timer_next_update(cpu);
-		spin_unlock_irq(&cpu->timer_lock, flags);
-		timer->fire(timer);
-		flags = spin_lock_irq(&cpu->timer_lock);
+	} else {
+		timer = NULL;
 	}
 	spin_unlock_irq(&cpu->timer_lock, flags);
+	return timer;
+}
+
+void timer_run_due(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	/* Before timer_next is read: who makes it earlier after that says so again. */
+	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_TIMER, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED) <= arch_tsc()) {
+		struct timer *timer = due_take(cpu);
+
+		if (timer)
+			timer->fire(timer);
+	}
 }

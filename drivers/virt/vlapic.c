@@ -146,44 +146,45 @@ static bool bitmap_test(const struct vlapic *apic, u32 bitmap, u8 vector)
 	return vlapic_register(apic, bitmap_register(bitmap, vector)) & vector_bit(vector);
 }
 
-/* A whole bitmap, vector 0 first. */
-struct vectors {
-	u64 words[4];
-};
-
-static struct vectors bitmap_read(const struct vlapic *apic, u32 bitmap)
+/* 64 vectors of a bitmap, from the multiple of 64 that `first` is on. */
+static u64 vectors_from(const struct vlapic *apic, u32 bitmap, u32 first)
 {
-	const u32 *from = register_at(apic, bitmap);
+	const volatile u32 *words = register_at(apic, bitmap + first / 32 * 16);
 
-	__asm__ volatile("" ::: "memory"); /* the CPU may have changed the page */
-	return (struct vectors){{
-		(u64)from[4] << 32 | from[0],
-		(u64)from[12] << 32 | from[8],
-		(u64)from[20] << 32 | from[16],
-		(u64)from[28] << 32 | from[24],
-	}};
+	return (u64)words[4] << 32 | words[0];
 }
 
-static int highest_in(u64 word, int first)
+static int highest_in(u64 vectors, int first)
 {
-	return first + 63 - __builtin_clzl(word);
+	return first + 63 - __builtin_clzl(vectors);
 }
 
-/* The highest vector, or -1. */
-static int vectors_highest(const struct vectors *v)
+/* The highest vector, or -1; and whether there are more. This is asked at every turn. */
+static inline int bitmap_look(const struct vlapic *apic, u32 bitmap, bool *several)
 {
-	return v->words[3]   ? highest_in(v->words[3], 192)
-	       : v->words[2] ? highest_in(v->words[2], 128)
-	       : v->words[1] ? highest_in(v->words[1], 64)
-	       : v->words[0] ? highest_in(v->words[0], 0)
-			     : -1;
+	u64 d = vectors_from(apic, bitmap, 192), c = vectors_from(apic, bitmap, 128);
+	u64 b = vectors_from(apic, bitmap, 64), a = vectors_from(apic, bitmap, 0);
+
+	*several = false;
+	if (!(a | b | c | d))
+		return -1;
+	if (d) {
+		*several = (d & (d - 1)) | c | b | a;
+		return highest_in(d, 192);
+	}
+	if (c) {
+		*several = (c & (c - 1)) | b | a;
+		return highest_in(c, 128);
+	}
+	*several = b ? (b & (b - 1)) | a : a & (a - 1);
+	return b ? highest_in(b, 64) : highest_in(a, 0);
 }
 
 static int bitmap_highest(const struct vlapic *apic, u32 bitmap)
 {
-	struct vectors v = bitmap_read(apic, bitmap);
+	bool several;
 
-	return vectors_highest(&v);
+	return bitmap_look(apic, bitmap, &several);
 }
 
 /* SDM 11.8.3.1, with this vector in service, or none (-1). When the classes are equal the low bits
@@ -267,18 +268,9 @@ void vlapic_accept(struct vlapic *apic, u8 vector, bool level)
 /* What was accepted before a software disable is held and still delivered (11.4.7.2). */
 void vlapic_look(const struct vlapic *apic, struct vlapic_view *view)
 {
-	struct vectors requested = bitmap_read(apic, VLAPIC_IRR);
-	u64 *words = requested.words;
-
-	view->irr = vectors_highest(&requested);
+	view->irr = bitmap_look(apic, VLAPIC_IRR, &view->several);
 	view->isr = bitmap_highest(apic, VLAPIC_ISR);
-	view->pending = false;
-	view->several = false;
-	if (view->irr < 0)
-		return;
-	words[view->irr / 64] &= ~BIT(view->irr % 64);
-	view->several = words[0] | words[1] | words[2] | words[3];
-	view->pending = vlapic_enabled(apic) &&
+	view->pending = view->irr >= 0 && vlapic_enabled(apic) &&
 			((u32)view->irr & 0xf0) > (ppr_with(apic, view->isr) & 0xf0);
 }
 

@@ -168,6 +168,7 @@ static void exit_hlt(struct vcpu *vcpu)
 {
 	vmx_advance();
 	vcpu->halted = true;
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
 }
 
 /* It has waited in a loop of PAUSE for a while: whoever it waits for may need this CPU. */
@@ -362,26 +363,30 @@ static bool must_leave(struct vcpu *vcpu, u64 now)
 		vmx->result = VIRT_SPINS;
 		return true;
 	}
-	if (vcpu->halted) {
-		if (!vmx_interrupt_wakes(vcpu)) {
-			vmx->result = VIRT_HALTED;
-			return true;
-		}
-		vcpu->halted = false;
-	}
 	return false;
+}
+
+/* Interrupts are seen to. Whether the guest stays halted all the same. */
+static bool stays_halted(struct vcpu *vcpu)
+{
+	bool taken = vcpu->requests && vmx_interrupt_deliver(vcpu);
+
+	if (likely(!vcpu->halted || taken)) {
+		vcpu->halted = false;
+		return false;
+	}
+	vmx_of(vcpu)->result = VIRT_HALTED;
+	return true;
 }
 
 bool vmx_prepare(struct vcpu *vcpu)
 {
 	u64 now = tsc_read();
 
-	if (must_leave(vcpu, now)) {
+	if (must_leave(vcpu, now) || stays_halted(vcpu)) {
 		meter_exit(vcpu, tsc_read());
 		return false;
 	}
-	if (vcpu->requests)
-		vmx_interrupt_deliver(vcpu);
 	now = tsc_read();
 	arm_preemption_timer(vcpu, now);
 	meter_exit(vcpu, now);

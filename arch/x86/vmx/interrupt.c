@@ -53,16 +53,17 @@ static bool can_take_interrupt(void)
 }
 
 /* NMIs first: one is delivered, or the CPU is asked to say when it can be. */
-static void deliver_nmi(struct vcpu *vcpu)
+static bool deliver_nmi(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
 	if (vmx->event_set || (vmread(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
 		vmx_cpu_control(vcpu, CPU_NMI_WINDOW, true);
-		return;
+		return false;
 	}
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_ACQUIRE);
 	vmx_inject(vcpu, EVENT_NMI | 2, 0);
+	return true;
 }
 
 /* Take one interrupt from the 8259, or this one from the APIC. */
@@ -128,19 +129,20 @@ static bool apic_waits(const struct vlapic_view *view, bool masked)
 	return masked ? view->irr >= 0 : view->several && view->pending;
 }
 
-void vmx_interrupt_deliver(struct vcpu *vcpu)
+bool vmx_interrupt_deliver(struct vcpu *vcpu)
 {
+	bool pic, apic, masked, taken = false;
 	struct vlapic_view view;
-	bool pic, apic, masked;
 
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
 	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)
-		deliver_nmi(vcpu);
+		taken = deliver_nmi(vcpu);
 	masked = vmx_of(vcpu)->event_set || !can_take_interrupt();
 	vlapic_look(&vcpu->apic, &view);
 	pic = exit_pic_pending(vcpu);
 	apic = apic_waits(&view, masked);
+	taken |= !masked && (pic || view.pending);
 	if ((pic || apic) && !masked) {
 		inject_next(vcpu, pic, (u8)view.irr);
 		vlapic_look(&vcpu->apic, &view);
@@ -152,17 +154,5 @@ void vmx_interrupt_deliver(struct vcpu *vcpu)
 		virtual_interrupts_update(vcpu, &view);
 	else
 		tpr_threshold_update(vcpu, &view);
-}
-
-bool vmx_interrupt_wakes(struct vcpu *vcpu)
-{
-	if (vcpu->requests & VCPU_REQUEST_NMI)
-		return true;
-	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
-		return false;
-	vcpu_take_posted(vcpu);
-	if (vlapic_pending(&vcpu->apic) < 0 && !exit_pic_pending(vcpu))
-		return false;
-	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
-	return true;
+	return taken;
 }
