@@ -314,7 +314,8 @@ def selected(request, parameter):
     """The values of a parameter among the tests of this module that are to run, each once."""
     items = [item for item in request.session.items
              if item.module is request.module and hasattr(item, "callspec")]
-    return list(dict.fromkeys(item.callspec.params[parameter] for item in items))
+    return list(dict.fromkeys(item.callspec.params[parameter] for item in items
+                              if parameter in item.callspec.params))
 
 
 def in_parallel(function, items, workers=2):

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from host import Host, PROMPT, payload, tiny
+from host import Host, PROMPT, in_parallel, payload, selected, tiny
 
 LONG = os.environ.get("BULKHEAD_LONG", "") not in ("", "0")
 CYCLES = 1000
@@ -123,11 +123,8 @@ def random_line(choice):
         f"set {name} reservation 1ms / {choice.randrange(20, 40)}ms"])
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("cpus", [1, 2, 4])
-def test_random_commands(cpus):
-    """Whatever comes of them, every meter is consistent, the console answers, and in the end all memory
-    is there again."""
+def random_run(cpus):
+    """A machine that gets random commands for some time."""
     partitions = [tiny(name, autostart=False) for name in MODELS] + [tiny("steady", "count")]
     with Host(partitions, QUIET, cpus=cpus, ips=10_000_000, memory_mib=256) as host:
         before = host.good("memory")
@@ -144,6 +141,20 @@ def test_random_commands(cpus):
         assert host.good("memory") == before
         steady = host.states()["steady"]
         assert steady["state"] == "running" and steady["starts"] == 1, steady
+    return True
+
+
+@pytest.fixture(scope="module")
+def random_results(request):
+    return in_parallel(random_run, selected(request, "random_cpus"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("random_cpus", [1, 2, 4])
+def test_random_commands(random_results, random_cpus):
+    """Whatever comes of them, every meter is consistent, the console answers, and in the end all memory
+    is there again."""
+    assert random_results(random_cpus)
 
 
 def check_accounts(host):
