@@ -156,7 +156,8 @@ void placement_withdraw(struct partition *partition)
 	}
 }
 
-/* Those that run on a CPU that became somebody's own leave it when it looks at them next: at once. */
+/* Those that run on a CPU that became somebody's own leave it when it looks at them next: at once.
+ */
 void placement_apply(struct partition *partition)
 {
 	struct thread *thread = &partition->vcpu->thread;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which CPU a partition's vCPU goes to, and whether its claim can be kept there. For the thread that
- * may change partitions. */
+/* Which CPU a partition's vCPU goes to, and whether its claim can be kept there. For the thread
+ * that may change partitions. */
 #pragma once
 
 #include <bulkhead/cpu_mask.h>
@@ -11,7 +11,8 @@ struct partition;
 
 struct placement {
 	u32 cpu;
-	struct cpu_mask affinity; /* where it may run: `cpu` alone, if the claim was admitted there */
+	struct cpu_mask
+		affinity; /* where it may run: `cpu` alone, if the claim was admitted there */
 };
 
 /* For a partition with this configuration; `self` is it, if it exists already. 0, -EINVAL if no CPU

@@ -81,13 +81,13 @@ void timer_move(struct timer *timer, u32 cpu)
 		timer_set(timer, deadline);
 }
 
-/* The first timer, if it is due, taken off the queue. */
-static struct timer *due_take(struct cpu *cpu)
+/* The first timer, if it is due at `now`, taken off the queue. */
+static struct timer *due_take(struct cpu *cpu, u64 now)
 {
 	u64 flags = spin_lock_irq(&cpu->timer_lock);
 	struct timer *timer = cpu->timers;
 
-	if (timer && timer->deadline <= arch_tsc()) {
+	if (timer && timer->deadline <= now) {
 		cpu->timers = timer->next;
 		timer->deadline = TIMER_OFF;
 		timer_next_update(cpu);
@@ -101,13 +101,14 @@ static struct timer *due_take(struct cpu *cpu)
 void timer_run_due(void)
 {
 	struct cpu *cpu = cpu_this();
+	struct timer *timer;
+	u64 now;
 
 	/* Before timer_next is read: who makes it earlier after that says so again. */
 	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_TIMER, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED) <= arch_tsc()) {
-		struct timer *timer = due_take(cpu);
-
-		if (timer)
-			timer->fire(timer);
-	}
+	now = arch_tsc();
+	/* What becomes due meanwhile comes the next time: this must end, whatever timers do. */
+	while (__atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED) <= now &&
+	       (timer = due_take(cpu, now)))
+		timer->fire(timer);
 }

@@ -314,6 +314,8 @@ static void run(struct partition *partition)
 	struct vcpu *vcpu = partition->vcpu;
 
 	steal_update(vcpu);
+	if (unlikely(vcpu->late_timers))
+		vcpu_devices_catch_up(vcpu);
 	switch (virt->vcpu_run(vcpu)) {
 	case VIRT_HALTED:
 		thread_block();
@@ -329,7 +331,9 @@ static void run(struct partition *partition)
 		thread_reschedule();
 		break;
 	case VIRT_STOPPED:
-		say_where(vcpu);
+		/* Of a loop of crashes the first one tells. */
+		if (partition->config->on_crash != CONFIG_ACTION_RESTART || !partition->quick_ends)
+			say_where(vcpu);
 		/* What cannot be now comes again: it stays stopped. */
 		(void)ended(partition, partition->config->on_crash, true, vcpu->stop_text);
 		break;

@@ -21,7 +21,12 @@ struct apic_host {
 	struct timer timer;
 	struct vcpu *vcpu;
 	struct device_timer *armed; /* the last that was armed; NULL: none since the reset */
+	u64 fired_at;		    /* TSC */
 };
+
+/* Timers of a guest's device fire no more often than this, so that it cannot keep its CPU with
+ * them. */
+#define TIMER_GAP_US 20
 
 static struct apic_host *apic_host_of(struct device_host *host)
 {
@@ -33,17 +38,29 @@ static u64 apic_now(struct device_host *host)
 	return arch_tsc() + apic_host_of(host)->vcpu->tsc_offset;
 }
 
-/* When a moment of the guest's clock, which is ahead of the TSC by `offset`, comes: a past one is
- * due now. */
-static u64 host_deadline(u64 guest, u64 offset)
+/* When a moment of the guest's clock, which is ahead of the TSC by `offset`, comes, after the last
+ * one came at `fired_at`: a past one is due now. */
+static u64 host_deadline(u64 guest, u64 offset, u64 fired_at)
 {
 	u64 now = arch_tsc(), guest_now = now + offset;
+	u64 least = MAX(now, fired_at + us_to_tsc(TIMER_GAP_US));
 
 	if (guest == DEVICE_TIMER_OFF)
 		return TIMER_OFF;
 	if (guest <= guest_now)
-		return now;
-	return now + MIN(guest - guest_now, TIMER_OFF - 1 - now);
+		return least;
+	return MAX(least, now + MIN(guest - guest_now, TIMER_OFF - 1 - now));
+}
+
+/*
+ * While a vCPU waits for its CPU somebody else has it, whose time this would be: what it would be
+ * told waits with it (vcpu_devices_catch_up). Asked on its CPU.
+ */
+static bool is_waiting(const struct vcpu *vcpu)
+{
+	enum scheduler_state state = vcpu->thread.entity.state;
+
+	return state == SCHEDULER_READY || state == SCHEDULER_CAPPED;
 }
 
 static void apic_timer_set(struct device_host *host, struct device_timer *timer, u64 deadline)
@@ -52,15 +69,26 @@ static void apic_timer_set(struct device_host *host, struct device_timer *timer,
 
 	timer->deadline = deadline;
 	apic->armed = timer;
-	timer_set(&apic->timer, host_deadline(deadline, apic->vcpu->tsc_offset));
+	timer_set(&apic->timer, host_deadline(deadline, apic->vcpu->tsc_offset, apic->fired_at));
+}
+
+static void apic_timer_run(struct apic_host *apic)
+{
+	struct device_timer *armed = apic->armed;
+
+	apic->fired_at = arch_tsc();
+	armed->deadline = DEVICE_TIMER_OFF;
+	armed->fire(armed->context);
 }
 
 static void apic_timer_fire(struct timer *timer)
 {
-	struct device_timer *armed = container_of(timer, struct apic_host, timer)->armed;
+	struct apic_host *apic = container_of(timer, struct apic_host, timer);
 
-	armed->deadline = DEVICE_TIMER_OFF;
-	armed->fire(armed->context);
+	if (is_waiting(apic->vcpu))
+		apic->vcpu->late_timers |= VCPU_LATE_APIC;
+	else
+		apic_timer_run(apic);
 }
 
 static void apic_report(struct device_host *host, const char *text)
@@ -182,16 +210,37 @@ static void board_next_timer(void *context, u64 deadline)
 {
 	struct partition *partition = context;
 
-	timer_set(&partition->device_timer, host_deadline(deadline, partition->clock_offset));
+	timer_set(&partition->device_timer,
+		  host_deadline(deadline, partition->clock_offset, partition->board_fired_at));
+}
+
+static void board_timer_run(struct partition *partition)
+{
+	partition->board_fired_at = arch_tsc();
+	spin_lock(&partition->device_lock);
+	pc_run_timers(partition->pc);
+	spin_unlock(&partition->device_lock);
 }
 
 static void board_timer_fire(struct timer *timer)
 {
 	struct partition *partition = container_of(timer, struct partition, device_timer);
 
-	spin_lock(&partition->device_lock);
-	pc_run_timers(partition->pc);
-	spin_unlock(&partition->device_lock);
+	if (is_waiting(partition->vcpu))
+		partition->vcpu->late_timers |= VCPU_LATE_BOARD;
+	else
+		board_timer_run(partition);
+}
+
+void vcpu_devices_catch_up(struct vcpu *vcpu)
+{
+	u32 late = vcpu->late_timers;
+
+	vcpu->late_timers = 0;
+	if (late & VCPU_LATE_APIC)
+		apic_timer_run(apic_host_of(vcpu->apic.host));
+	if (late & VCPU_LATE_BOARD)
+		board_timer_run(vcpu->partition);
 }
 
 static void board_interrupt(void *context, u64 entry)
@@ -288,6 +337,7 @@ void vcpu_devices_destroy(struct partition *partition)
 
 void vcpu_devices_stop(struct partition *partition)
 {
+	partition->vcpu->late_timers = 0; /* their deadlines are kept */
 	timer_set(&partition->device_timer, TIMER_OFF);
 	timer_set(&apic_host_of(partition->vcpu->apic.host)->timer, TIMER_OFF);
 }

@@ -196,7 +196,11 @@ static void host_timer_set(struct device_host *host, struct device_timer *timer,
 
 void pc_run_timers(struct pc *pc)
 {
-	while (pc->timers && pc->timers->deadline <= pc->ops->now(pc->context)) {
+	u64 now = pc->ops->now(pc->context);
+
+	/* What becomes due meanwhile comes the next time: guests make timers that are due at once.
+	 */
+	while (pc->timers && pc->timers->deadline <= now) {
 		struct device_timer *timer = pc->timers;
 
 		pc->timers = timer->next;

@@ -36,7 +36,7 @@ struct ram_block {
 /*
  * Created from the configuration or by the operator, linked in a list that only the console's
  * thread changes. `lock` guards state and what belongs to it; `device_lock` every virtual device,
- * see include/bulkhead/device.h. Order: lock, then device_lock.
+ * see include/bulkhead/device.h. Neither is taken under the other.
  */
 struct partition {
 	struct partition *next;
@@ -66,6 +66,7 @@ struct partition {
 
 	struct spinlock device_lock;
 	struct pc *pc;
+	u64 board_fired_at;	   /* TSC of the last time that its moment came */
 	struct timer device_timer; /* the board's next moment */
 	u64 clock_offset;	   /* guest tick = host TSC + clock_offset */
 	u64 paused_at;		   /* host TSC */

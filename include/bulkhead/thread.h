@@ -16,13 +16,15 @@
  * long. */
 #define THREAD_WATCHDOG_US 50000
 
+#define THREAD_CONSOLE 0xffff
+
 struct vcpu;
 
 struct thread {
 	u64 stack_pointer; /* while not running */
 	u64 stack_top;
 	const char *name;
-	u32 number; /* in traces: 0 is idle */
+	u32 number; /* in traces: its partition's, THREAD_CONSOLE, or 0 for idle */
 	void (*main)(void *argument);
 	void *argument;
 	/* Called on the CPU that the thread leaves, before it can run on CPU `to`. NULL: nothing.

@@ -17,6 +17,9 @@ struct partition;
 #define VCPU_REQUEST_INTERRUPT 2u /* interrupt state changed: look at what to deliver */
 #define VCPU_REQUEST_NMI       4u
 
+#define VCPU_LATE_APIC	1u
+#define VCPU_LATE_BOARD 2u
+
 /* Why a vCPU stopped for good. */
 enum vcpu_stop {
 	VCPU_STOP_NONE,
@@ -55,6 +58,7 @@ struct vcpu {
 	struct exit_meter *exit_meters; /* METER_EXIT_REASONS of them, by reason */
 	/* As the guest left it, when it was paused or crashed: see partition_inspectable. */
 	struct cpu_state state;
+	u32 late_timers;    /* that came due while it waited for its CPU; on that CPU */
 	u64 pic_interrupts; /* that the 8259 pair delivered */
 	/* Meters of time: see vcpu_times. */
 	u64 guest_ticks; /* in guest mode, without the current stretch */

@@ -567,6 +567,7 @@ void console_start(const struct config *config)
 	if (!console.uart)
 		return;
 	console.thread.name = "console";
+	console.thread.number = THREAD_CONSOLE;
 	console.thread.cpu = CONSOLE_CPU;
 	cpu_mask_add(&console.thread.affinity, CONSOLE_CPU);
 	if (thread_create(&console.thread, &console_claim, NULL, console_main, argument)) {

@@ -202,6 +202,7 @@ static int request_names(struct reader *reader)
 {
 	if (!read_end(reader))
 		return 0;
+	answer_text("thread %u console\n", THREAD_CONSOLE);
 	for (struct partition *partition = partition_first(); partition;
 	     partition = partition->next) {
 		if (partition->vcpu)

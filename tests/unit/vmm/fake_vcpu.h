@@ -316,6 +316,12 @@ void vcpu_devices_pause(struct partition *partition)
 	say('p');
 }
 
+void vcpu_devices_catch_up(struct vcpu *vcpu)
+{
+	vcpu->late_timers = 0;
+	say('l');
+}
+
 void vcpu_devices_resume(struct partition *partition)
 {
 	(void)partition;

@@ -158,7 +158,7 @@ static void time_passes(unsigned index)
 	fake_tsc += 1000;
 }
 
-/* What becomes due while others fire is not left for the next time. */
+/* What becomes due while others fire is left for the next time. */
 static void due_meanwhile(void **state)
 {
 	(void)state;
@@ -167,7 +167,27 @@ static void due_meanwhile(void **state)
 	timer_set(&timers[1], 2900);
 	timer_set(&timers[2], 5000);
 	run_at(2000);
+	expect_fired("0");
+	timer_run_due();
+	expect_fired("1");
+}
+
+static void is_due_again(unsigned index)
+{
+	fake_tsc += 10;
+	timer_set(&timers[index], fake_tsc);
+}
+
+/* Guests make timers that are due as soon as they have fired: the CPU is not theirs for ever. */
+static void a_timer_that_is_always_due(void **state)
+{
+	(void)state;
+	on_fire = is_due_again;
+	timer_set(&timers[0], 2000);
+	timer_set(&timers[1], 2000);
+	run_at(2000);
 	expect_fired("01");
+	assert_int_equal(cpus[0]->timer_next, 2010);
 }
 
 static void own_cpu_is_not_kicked(void **state)
@@ -438,6 +458,7 @@ int main(void)
 		cmocka_unit_test_setup(a_callback_cancels_what_is_due, setup),
 		cmocka_unit_test_setup(a_callback_arms_again, setup),
 		cmocka_unit_test_setup(due_meanwhile, setup),
+		cmocka_unit_test_setup(a_timer_that_is_always_due, setup),
 		cmocka_unit_test_setup(own_cpu_is_not_kicked, setup),
 		cmocka_unit_test_setup(other_cpu_is_kicked_when_it_matters, setup),
 		cmocka_unit_test_setup(kick_comes_last, setup),
