@@ -413,12 +413,12 @@ void thread_idle_loop(void)
 	struct cpu *cpu = cpu_this();
 
 	for (;;) {
-		u64 switches = cpu->idle->switches;
+		u64 switches = __atomic_load_n(&cpu->idle->switches, __ATOMIC_RELAXED);
 
 		(void)arch_irq_save();
 		timer_run_due();
 		thread_reschedule();
-		if (cpu->idle->switches != switches)
+		if (__atomic_load_n(&cpu->idle->switches, __ATOMIC_RELAXED) != switches)
 			ask_for_work(cpu);
 		if (cpu->attention)
 			continue;

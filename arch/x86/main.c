@@ -156,8 +156,8 @@ void core_main(u64 info_physical)
 	boot_info = memory_boot(info_physical);
 	cpu_finish_boot(0);
 	cpu_this()->thread = &first;
-	if (thread_create(&first, &(struct scheduler_claim){.weight = SCHEDULER_WEIGHT_DEFAULT}, NULL,
-			  late_start, NULL))
+	if (thread_create(&first, &(struct scheduler_claim){.weight = SCHEDULER_WEIGHT_DEFAULT},
+			  NULL, late_start, NULL))
 		panic("no memory for the first stack");
 	arch_context_switch(&unused_stack, first.stack_pointer);
 	__builtin_unreachable();

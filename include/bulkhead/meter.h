@@ -69,5 +69,5 @@ static inline void exit_meter_add(struct exit_meter *meter, u64 ticks)
  * `most`; 0 when there was none. */
 u64 exit_meter_percentile(const struct exit_meter *meter, u32 permille);
 
-/* How long CPU `cpu` had nobody to run, in TSC ticks since it came up; any CPU. */
-u64 cpu_idle_ticks(u32 cpu);
+/* How long CPU `id` had nobody to run, in TSC ticks since it came up; any CPU. */
+u64 cpu_idle_ticks(u32 id);

@@ -349,6 +349,7 @@ def test_after():
 def test_audit():
     """What changed the machine is on record, with its result."""
     with Host([tiny("idle")], ips=10_000_000, memory_mib=128) as host:
+        host.until_state("idle", "running")
         host.good("pause idle")
         host.query("start nobody")
         host.good("list")

@@ -4,7 +4,8 @@
  * What another CPU does at the worst moment is done from within the faked arch_ functions. Who runs
  * when several want to is the scheduler's matter, and tested there.
  */
-/* links: vmm/timer.c vmm/scheduler.c vmm/scheduler_claim.c vmm/scheduler_fair.c vmm/scheduler_group.c vmm/scheduler_reserve.c */
+/* links: vmm/timer.c vmm/scheduler.c vmm/scheduler_claim.c vmm/scheduler_fair.c */
+/* links: vmm/scheduler_group.c vmm/scheduler_reserve.c */
 #include "fake_cpu.h"
 
 #include <stdlib.h>

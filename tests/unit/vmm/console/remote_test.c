@@ -491,7 +491,8 @@ static void names_are_lines(void **state)
 {
 	(void)state;
 	ask(FRAME_NAMES, NULL, 0);
-	assert_text("thread 65535 console\nthread 5 web/0\nthread 6 db/0\nexit 12 HLT\nexit 30 I/O \"port\"\n");
+	assert_text("thread 65535 console\nthread 5 web/0\nthread 6 db/0\nexit 12 HLT\nexit 30 I/O "
+		    "\"port\"\n");
 }
 
 int main(void)
