@@ -467,10 +467,32 @@ inlined void block(struct scheduler_queue *queue, u64 now)
 	queue->running = NULL;
 }
 
+/* Most often one entity wants an idle CPU, and nothing limits it: what all the rest would come to.
+ */
+static bool run_only(struct scheduler_queue *queue, u64 now)
+{
+	struct scheduler_entity *only = queue->shared;
+
+	if (queue->running || queue->count != 1 || !only || queue->capped || queue->depleted ||
+	    only->group.cap || only->group.parent)
+		return false;
+	queue->shared = NULL;
+	queue->count = 0;
+	queue->running = only;
+	queue->until = SCHEDULER_NEVER;
+	only->charged_to = now;
+	state_set(only, SCHEDULER_RUNNING, now);
+	if (fair_slice_over(only))
+		only->vdeadline = only->vtime + only->vslice;
+	return true;
+}
+
 static struct scheduler_decision decide(struct scheduler_queue *queue, enum fate fate, u64 now)
 {
 	struct scheduler_entity *next;
 
+	if (run_only(queue, now))
+		return (struct scheduler_decision){queue->running, SCHEDULER_NEVER};
 	charge(queue, now);
 	if (queue->running && fate == BLOCKS)
 		block(queue, now);

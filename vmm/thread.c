@@ -249,8 +249,8 @@ static void switch_by(struct cpu *cpu, decide *how)
 		to->switches++;
 		__atomic_store_n(&to->on_cpu, true, __ATOMIC_RELAXED);
 		cpu->previous = from;
-		trace(TRACE_SWITCH, to->number, from->entity.state);
 	}
+	trace(TRACE_SWITCH, to->number, from->entity.state);
 	spin_unlock(&cpu->run_lock);
 	if (to != from) {
 		/* Nobody runs with sight of another's partition. */

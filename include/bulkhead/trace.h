@@ -11,8 +11,8 @@
 enum trace_kind {
 	TRACE_EXIT,    /* a guest was left: data = exit reason */
 	TRACE_ENTRY,   /* a guest goes on */
-	TRACE_SWITCH,  /* another thread has the CPU: who = that one's, 0 for idle; data = state of
-			  the  one before (enum thread_time) */
+	TRACE_SWITCH,  /* the scheduler has decided: who = who has the CPU next, 0 for idle; data =
+			* what became of the one before (enum scheduler_state) */
 	TRACE_WAKE,    /* who was woken */
 	TRACE_MIGRATE, /* who moved; data = to which CPU */
 	TRACE_INTERRUPT, /* the host took one: data = vector */

@@ -3,6 +3,7 @@
 Promise: a partition that stands still can be looked at: registers, memory, page tables, the fields of the CPU's
 control structure, and all of it as a core file that gdb opens. The payload `known` has known values everywhere.
 """
+import json
 import os
 import re
 import shutil
@@ -129,6 +130,33 @@ def test_gdb_opens_a_dump(host, tmp_path, name):
         assert re.search(r"jmp +0x100100", answer), answer
     assert bhctl(host, "dump", name, str(core)).returncode != 0, "it overwrites a file unasked"
     assert bhctl(host, "dump", "nobody", str(core) + "2").returncode == 1
+
+
+def test_trace(host, tmp_path):
+    """What the machine recorded, in the form that Perfetto's viewer reads: JSON trace events."""
+    target = tmp_path / "trace.json"
+    host.good("trace on")
+    host.sleep(0.05)
+    host.good("trace off")
+    run = bhctl(host, "trace", str(target))
+    assert run.returncode == 0, run.stderr
+    host.send("\r")
+    host.expect("bulkhead> ")
+    events = json.loads(target.read_text())["traceEvents"]
+    slices = [event for event in events if event["ph"] == "X"]
+    assert "spin/0" in {event["name"] for event in slices}
+    tracks = {}
+    for event in slices:
+        assert event["dur"] >= 0
+        tracks.setdefault((event["pid"], event["tid"]), []).append((event["ts"], -event["dur"]))
+    for track in tracks.values():
+        # On a track, slices lie apart or within each other.
+        ends = []
+        for start, minus in sorted(track):
+            while ends and ends[-1] <= start + 0.002:  # they are rounded
+                ends.pop()
+            assert not ends or start - minus <= ends[-1] + 0.002, (start, -minus, ends)
+            ends.append(start - minus)
 
 
 def test_nmi(host):

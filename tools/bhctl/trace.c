@@ -292,6 +292,8 @@ static void record_write(struct trace *trace, struct track *track,
 {
 	switch (record->kind) {
 	case TRACE_SWITCH:
+		if (track->running && track->running->who == record->who)
+			break; /* it goes on */
 		run_close(trace, track, record->tsc);
 		track->running = record;
 		break;

@@ -9,8 +9,11 @@
 #include <bulkhead/format.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
+#include <bulkhead/thread.h>
 #include <bulkhead/trace.h>
 #include <bulkhead/virt.h>
+
+#define MARK_US 2000 /* long enough for every CPU to look */
 
 static u64 ticks_to_us(u64 ticks)
 {
@@ -336,6 +339,15 @@ static void trace_show(void)
 	table_end();
 }
 
+/* Each CPU puts into its ring who runs there: a guest that nothing disturbs leaves no other trace.
+ */
+static void trace_mark(void)
+{
+	for (u32 cpu = 0; cpu < arch_cpu_count(); cpu++)
+		thread_cpu_look(cpu);
+	thread_sleep_until(arch_tsc() + us_to_tsc(MARK_US));
+}
+
 void command_trace(const struct command *command, u32 count unused, char *const *arguments)
 {
 	const char *word = arguments[0];
@@ -346,12 +358,14 @@ void command_trace(const struct command *command, u32 count unused, char *const 
 		command_only_looked();
 		trace_show();
 	} else if (strcmp(word, "off") == 0) {
+		trace_mark();
 		trace_stop();
 		report_note("trace: off; what was recorded stays until it is switched on again");
 	} else if (trace_start()) {
 		report_error("no memory for the trace: it takes %lu KiB for each of %u CPUs",
 			     TRACE_RECORDS * sizeof(struct trace_record) / KIB, arch_cpu_count());
 	} else {
+		trace_mark();
 		report_note("trace: on, and empty");
 	}
 }

@@ -34,6 +34,21 @@ int trace_start(void)
 	return start_result;
 }
 
+static u32 looks, sleeps;
+
+void thread_cpu_look(u32 id)
+{
+	assert_true(trace_on); /* or it leaves no mark */
+	assert_int_equal(id, looks % arch_cpu_count());
+	looks++;
+}
+
+void thread_sleep_until(u64 tsc)
+{
+	assert_true(tsc > arch_tsc());
+	sleeps++;
+}
+
 void trace_stop(void)
 {
 	trace_on = false;
@@ -254,6 +269,9 @@ static void test_trace(void **state)
 	expect(fake_run(command_trace, false, "off", NULL),
 	       "trace: off; what was recorded stays until it is switched on again\n");
 	assert_false(trace_on);
+	/* Who runs on each CPU was marked at the beginning and at the end. */
+	assert_int_equal(looks, 2 * arch_cpu_count());
+	assert_int_equal(sleeps, 2);
 	expect(fake_run(command_trace, true, "status", NULL),
 	       "{\"trace\": {\"on\": false, \"room\": 8191}, \"cpus\": [{\"cpu\": 0, \"written\": "
 	       "5, \"kept\": 5}, {\"cpu\": 1, \"written\": 100000, \"kept\": 8191}]}\n");
