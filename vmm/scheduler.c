@@ -540,8 +540,25 @@ static bool decision_outdated(const struct scheduler_queue *queue,
 	       now + fair_slice_left(running) < queue->until;
 }
 
+/* Likewise of an entity that comes to an idle CPU. */
+static bool wake_only(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	if (queue->running || queue->count || queue->capped || queue->depleted ||
+	    entity->claim.kind != SCHEDULER_SHARED || entity->group.cap ||
+	    !fair_join_alone(queue, entity))
+		return false;
+	entity->on_budget = false;
+	entity->next = NULL;
+	queue->shared = entity;
+	queue->count = 1;
+	state_set(entity, SCHEDULER_READY, now);
+	return true;
+}
+
 bool scheduler_wake(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
+	if (wake_only(queue, entity, now))
+		return true;
 	charge(queue, now);
 	entity_begin(queue, entity, now);
 	if (!queue->running && entity->state == SCHEDULER_READY)

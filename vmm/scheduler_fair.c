@@ -171,8 +171,7 @@ static seldom u64 deadline_of_new(const struct scheduler_queue *queue,
 	return vtime_before(last, other) ? other : last;
 }
 
-/* Nobody is there to be behind or ahead of: it goes on where it was. */
-static bool join_alone(struct scheduler_queue *queue, struct scheduler_entity *entity)
+bool fair_join_alone(struct scheduler_queue *queue, struct scheduler_entity *entity)
 {
 	u64 rest = entity->vdeadline - entity->vtime;
 
@@ -191,8 +190,6 @@ void fair_join(struct scheduler_queue *queue, struct scheduler_entity *entity, u
 	s64 rest = (s64)(entity->vdeadline - entity->vtime), behind = 0;
 	u32 before = entity->effective_weight, weight;
 
-	if (join_alone(queue, entity))
-		return;
 	member_add(entity);
 	weight = member_weight(entity);
 	if (before)
