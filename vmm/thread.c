@@ -27,16 +27,7 @@ static struct thread *thread_of(const struct scheduler_entity *entity)
 	return container_of(entity, struct thread, entity);
 }
 
-static void switch_finish(void);
-
-static void thread_start(void *argument)
-{
-	struct thread *thread = argument;
-
-	switch_finish();
-	thread->main(thread->argument);
-	panic("thread %s returned", thread->name);
-}
+static void thread_start(void *argument);
 
 int thread_create(struct thread *thread, const struct scheduler_claim *claim,
 		  struct scheduler_group *group, void (*main)(void *argument), void *argument)
@@ -173,14 +164,9 @@ static void balance(struct cpu *cpu)
 
 /* --- switching --- */
 
-/* Right after a switch, on the stack of who has the CPU now. */
-static void switch_finish(void)
+static void others_see_to(struct cpu *cpu)
 {
-	struct cpu *cpu = cpu_this();
-
-	if (cpu->previous)
-		__atomic_store_n(&cpu->previous->on_cpu, false, __ATOMIC_RELEASE);
-	while (unlikely(cpu->outgoing)) {
+	while (cpu->outgoing) {
 		struct thread *thread = cpu->outgoing;
 
 		cpu->outgoing = thread->outgoing;
@@ -188,6 +174,26 @@ static void switch_finish(void)
 	}
 	if (cpu->queue.count && __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED))
 		balance(cpu);
+}
+
+/* Right after a switch, on the stack of who has the CPU now. */
+static inline void switch_finish(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (cpu->previous)
+		__atomic_store_n(&cpu->previous->on_cpu, false, __ATOMIC_RELEASE);
+	if (unlikely(cpu->outgoing || cpu->queue.count))
+		others_see_to(cpu);
+}
+
+static void thread_start(void *argument)
+{
+	struct thread *thread = argument;
+
+	switch_finish();
+	thread->main(thread->argument);
+	panic("thread %s returned", thread->name);
 }
 
 /* Who may not run here any more leaves instead of being next. */

@@ -261,6 +261,7 @@ static void board_pic(void *context, bool level)
 {
 	struct partition *partition = context;
 
+	__atomic_store_n(&partition->vcpu->pic_level, level, __ATOMIC_RELAXED);
 	if (level)
 		vcpu_request(partition->vcpu, VCPU_REQUEST_INTERRUPT);
 }
@@ -392,6 +393,7 @@ void vcpu_devices_reset(struct partition *partition)
 	partition->clock_offset = 0 - now;
 	vcpu->tsc_offset = 0 - now;
 	vcpu->requests = 0;
+	vcpu->pic_level = false;
 	guest_msrs_reset(&vcpu->msrs);
 	vlapic_init(&vcpu->apic, page, vcpu->id, host, &apic_ops);
 	vcpu->apic.context = vcpu;
@@ -460,7 +462,7 @@ void exit_memory_write(struct vcpu *vcpu, u64 gpa, unsigned bytes, u64 value)
 
 bool exit_pic_pending(struct vcpu *vcpu)
 {
-	return pc_pic_pending(vcpu->partition->pc) && vlapic_accepts_pic(&vcpu->apic);
+	return vcpu->pic_level && vlapic_accepts_pic(&vcpu->apic);
 }
 
 u8 exit_pic_acknowledge(struct vcpu *vcpu)

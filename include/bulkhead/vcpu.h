@@ -59,6 +59,7 @@ struct vcpu {
 	/* As the guest left it, when it was paused or crashed: see partition_inspectable. */
 	struct cpu_state state;
 	u32 late_timers;    /* that came due while it waited for its CPU; on that CPU */
+	bool pic_level;	    /* the 8259 pair's INTR; written under the device lock, read without */
 	u64 pic_interrupts; /* that the 8259 pair delivered */
 	/* Meters of time: see vcpu_times. */
 	u64 guest_ticks; /* in guest mode, without the current stretch */

@@ -241,14 +241,11 @@ static void arrive(struct vcpu *vcpu)
 	vmx->ept_stale = true;
 }
 
-/* Make `vcpu`'s VMCS the current one of this CPU; another CPU must have let go of it. */
-static void load(struct vcpu *vcpu)
+static void vmcs_load(struct vcpu *vcpu)
 {
 	struct cpu *cpu = cpu_this();
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	if (cpu->virt_owner == vcpu)
-		return;
 	if (!vmx->vmcs_used) {
 		*(u32 *)vmx->vmcs = vmx_machine.caps.revision;
 		if (vmclear(memory_physical(vmx->vmcs)))
@@ -260,6 +257,13 @@ static void load(struct vcpu *vcpu)
 	cpu->virt_owner = vcpu;
 	if (vmx->vmcs_cpu == VMX_NO_CPU)
 		arrive(vcpu);
+}
+
+/* Make `vcpu`'s VMCS the current one of this CPU; another CPU must have let go of it. */
+static inline void load(struct vcpu *vcpu)
+{
+	if (cpu_this()->virt_owner != vcpu)
+		vmcs_load(vcpu);
 }
 
 /* A VMCS may be active on one CPU only, and is written back to memory by VMCLEAR (SDM vol.
