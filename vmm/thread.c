@@ -18,6 +18,8 @@
 #include <bulkhead/timer.h>
 #include <bulkhead/trace.h>
 
+#define ASK_GAP_US 1000
+
 typedef struct scheduler_decision decide(struct scheduler_queue *queue, u64 now);
 
 static u32 idle_cpus; /* how many idle; atomic */
@@ -403,11 +405,17 @@ void thread_cpu_init(void)
 	cpu->slice_end = SCHEDULER_NEVER;
 }
 
-/* Where some wait, one of them may come here. */
-static void ask_for_work(const struct cpu *cpu)
+/*
+ * Where some wait, one of them may come here. Not again soon: a guest that halts all the time must
+ * not disturb other CPUs each time, and those look by themselves when a slice is over.
+ */
+static void ask_for_work(struct cpu *cpu)
 {
-	if (cpu->dedicated)
+	u64 now = arch_tsc();
+
+	if (cpu->dedicated || now < cpu->ask_at)
 		return;
+	cpu->ask_at = now + us_to_tsc(ASK_GAP_US);
 	for (u32 id = 0; id < arch_cpu_count(); id++) {
 		if (id != cpu->id && __atomic_load_n(&cpus[id]->queue.count, __ATOMIC_RELAXED))
 			attention_call(cpus[id], CPU_ATTENTION_SCHEDULE);

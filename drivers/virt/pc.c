@@ -293,11 +293,6 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vreset_init(&pc->reset, &pc->host);
 }
 
-bool pc_pic_pending(const struct pc *pc)
-{
-	return vpic_pending(&pc->pic);
-}
-
 u8 pc_pic_acknowledge(struct pc *pc)
 {
 	return vpic_acknowledge(&pc->pic);

@@ -138,11 +138,6 @@ void vpic_irq_set(struct vpic *pic, unsigned irq, bool level)
 	pic_update(pic);
 }
 
-bool vpic_pending(const struct vpic *pic)
-{
-	return pic->intr;
-}
-
 /* A request that went away before INTA is answered as input 7, without in-service bit. */
 static unsigned chip_acknowledge(struct vpic_chip *chip)
 {

@@ -46,9 +46,6 @@ void vpic_reset(struct vpic *pic);
 /* Input `irq`, 0 to 15. Input 2 is the cascade and is not anyone's to drive: ignored. */
 void vpic_irq_set(struct vpic *pic, unsigned irq, bool level);
 
-/* Level of INTR. */
-bool vpic_pending(const struct vpic *pic);
-
 /* The CPU acknowledges: the vector to take. With no request left that is the spurious one, input 7.
  */
 u8 vpic_acknowledge(struct vpic *pic);

@@ -43,6 +43,7 @@ struct cpu {
 	struct thread *previous;    /* who had the CPU before the running thread */
 	bool idling;		    /* nobody runs; atomic, others read */
 	u64 idle_ticks, idle_since; /* TSC ticks of idling before, and when this one began */
+	u64 ask_at;		    /* TSC before which it does not ask others for work again */
 	/* The only thread that may run here; NULL: any. Atomic; the operator's console writes it.
 	 */
 	struct thread *dedicated;

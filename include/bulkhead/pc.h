@@ -42,7 +42,6 @@ void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value);
 
 void pc_run_timers(struct pc *pc);
 u64 pc_next_timer(const struct pc *pc); /* as next_timer was told last */
-bool pc_pic_pending(const struct pc *pc);
 u8 pc_pic_acknowledge(struct pc *pc);
 void pc_eoi(struct pc *pc, u8 vector);
 /* false: no room, console_ready will be called. */
