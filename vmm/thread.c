@@ -133,34 +133,36 @@ static void thread_move(struct thread *thread, u32 to)
 	thread_wake(thread);
 }
 
-static bool has_idle_place(const struct scheduler_entity *entity, void *context)
+/* The idle CPU that a thread may go to; CPU_MAX: there is none. */
+static u32 idle_place(const struct thread *thread)
 {
-	const struct thread *thread = thread_of(entity);
-	u32 *to = context;
-
-	if (entity->claim.kind != SCHEDULER_SHARED)
-		return false; /* where the others are was admitted */
-	for (*to = 0; *to < arch_cpu_count(); (*to)++) {
-		if (is_idling(*to) && may_run(thread, *to))
-			return true;
+	for (u32 id = 0; id < arch_cpu_count(); id++) {
+		if (is_idling(id) && may_run(thread, id))
+			return id;
 	}
-	return false;
+	return CPU_MAX;
+}
+
+static bool may_leave(const struct scheduler_entity *entity, void *context unused)
+{
+	/* Where the others are was admitted. */
+	return entity->claim.kind == SCHEDULER_SHARED && idle_place(thread_of(entity)) != CPU_MAX;
 }
 
 /* Somebody waits here while another CPU idles. */
 static void balance(struct cpu *cpu)
 {
 	u64 flags = spin_lock_irq(&cpu->run_lock);
-	struct scheduler_entity *entity;
-	u32 to = 0;
+	struct scheduler_entity *entity = scheduler_spare(&cpu->queue, may_leave, NULL);
+	u32 to = entity ? idle_place(thread_of(entity)) : CPU_MAX;
 
-	entity = scheduler_spare(&cpu->queue, has_idle_place, &to);
-	if (entity) {
+	/* That CPU may have found work since. */
+	if (to != CPU_MAX) {
 		scheduler_remove(&cpu->queue, entity, arch_tsc());
 		thread_of(entity)->moving = true;
 	}
 	spin_unlock_irq(&cpu->run_lock, flags);
-	if (entity)
+	if (to != CPU_MAX)
 		thread_move(thread_of(entity), to);
 }
 

@@ -484,6 +484,31 @@ static void a_waiting_thread_goes_to_an_idle_cpu(void **state)
 	assert_int_equal(story[story_bytes - 1], 'b');
 }
 
+/* Among those that wait, some may not leave: wherever they stand. */
+static void the_one_that_may_leave_leaves(void **state)
+{
+	static char *const letters[] = {"a", "b", "c", "d"};
+
+	(void)state;
+	for (unsigned free = 0; free < ARRAY_SIZE(letters); free++) {
+		struct thread *all[ARRAY_SIZE(letters)];
+
+		teardown(NULL);
+		setup(NULL);
+		for (unsigned i = 0; i < ARRAY_SIZE(letters); i++)
+			all[i] = i == free ? make_free(0, teller, letters[i])
+					   : make(0, teller, letters[i]);
+		fake_cpu_be(2);
+		run();
+		fake_cpu_be(0);
+		for (unsigned i = 0; i < ARRAY_SIZE(letters); i++)
+			thread_wake(all[i]);
+		thread_reschedule();
+		for (unsigned i = 0; i < ARRAY_SIZE(letters); i++)
+			assert_true(all[i]->cpu == 0 || (i == free && all[i]->cpu == 2));
+	}
+}
+
 static void who_has_a_promise_stays(void **state)
 {
 	struct thread *a = make(0, teller, "a"), *b = make_free(0, teller, "b");
@@ -846,6 +871,7 @@ int main(void)
 		T(other_cpus),
 		T(own_cpu_is_not_kicked),
 		T(a_waiting_thread_goes_to_an_idle_cpu),
+		T(the_one_that_may_leave_leaves),
 		T(who_has_a_promise_stays),
 		T(affinity_moves_it),
 		T(a_running_thread_moves),
