@@ -3,7 +3,8 @@
 BHCTL_SOURCES := $(wildcard tools/bhctl/*.c) vmm/console/frame.c
 BHCTL_HEADERS := $(wildcard tools/bhctl/*.h include/bulkhead/*.h)
 BHCTL_FLAGS   := $(COMMON) -O2 -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(shell cat VERSION)"'
-BHCTL_PEER    := tests/system/bhctl_peer.c vmm/console/remote.c vmm/console/frame.c vmm/byte_ring.c vmm/format.c
+BHCTL_PEER    := tests/system/bhctl_peer.c vmm/console/remote.c vmm/console/frame.c vmm/partition_view.c \
+                 vmm/byte_ring.c vmm/format.c
 
 $(B)/bhctl: $(BHCTL_SOURCES) $(BHCTL_HEADERS) VERSION tools/bhctl.mk
 	@mkdir -p $(@D)

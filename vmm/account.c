@@ -16,34 +16,24 @@ static u64 cpu_us(struct vcpu *vcpu)
 	if (!vcpu)
 		return 0;
 	vcpu_times(vcpu, &times);
-	return mul_div(times.run + times.exit, 1000000, arch_tsc_hz());
-}
-
-static u64 console_bytes(struct partition *partition)
-{
-	u64 flags = spin_lock_irq(&partition->console_lock);
-	u64 bytes = partition->console.written;
-
-	spin_unlock_irq(&partition->console_lock, flags);
-	return bytes;
+	return tsc_to_us(times.run + times.exit);
 }
 
 void account_read(struct partition *partition, struct account_record *record)
 {
-	u64 flags;
+	struct partition_view view;
 
+	partition_look(partition, &view);
 	*record = (struct account_record){
 		.number = partition->number,
 		.created_us = partition->created_us,
 		.until_us = MAX(arch_time_us(), partition->created_us),
 		.cpu_us = cpu_us(partition->vcpu),
 		.memory_bytes = partition->config->memory_bytes,
-		.console_bytes = console_bytes(partition),
+		.console_bytes = partition_console_written(partition),
+		.starts = view.starts,
 	};
 	memcpy(record->name, partition->config->name, sizeof(record->name));
-	flags = spin_lock_irq(&partition->lock);
-	record->starts = partition->starts;
-	spin_unlock_irq(&partition->lock, flags);
 }
 
 void account_close(struct partition *partition)

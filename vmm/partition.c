@@ -35,27 +35,9 @@ struct partition *partition_find(const char *name)
 	return NULL;
 }
 
-const char *partition_state_name(enum partition_state state)
-{
-	static const char *const names[] = {
-		[PARTITION_STOPPED] = "stopped",   [PARTITION_WAITING] = "waiting",
-		[PARTITION_STARTING] = "starting", [PARTITION_RUNNING] = "running",
-		[PARTITION_PAUSING] = "pausing",   [PARTITION_PAUSED] = "paused",
-		[PARTITION_RESUMING] = "resuming", [PARTITION_STOPPING] = "stopping",
-		[PARTITION_CRASHED] = "crashed",
-	};
-
-	return names[state];
-}
-
-static enum partition_state state_of(struct partition *partition)
-{
-	return __atomic_load_n(&partition->state, __ATOMIC_ACQUIRE);
-}
-
 bool partition_inspectable(struct partition *partition)
 {
-	enum partition_state state = state_of(partition);
+	enum partition_state state = partition_state_now(partition);
 
 	return state == PARTITION_PAUSED || state == PARTITION_CRASHED ||
 	       (state == PARTITION_STOPPED && partition->kept);
@@ -128,17 +110,20 @@ static struct partition *allocate(const struct config_partition *config)
 	return partition;
 }
 
+static int group_check(const struct config_partition *config, char *reason)
+{
+	if (!config->group[0] || group_find(config->group))
+		return 0;
+	format_text(reason, LOAD_REASON_BYTES, "there is no group %s", config->group);
+	return -ENOENT;
+}
+
 static int check(const struct config_partition *config, char *reason)
 {
-	if (partition_find(config->name)) {
-		format_text(reason, LOAD_REASON_BYTES, "there is one of that name");
-		return -EEXIST;
-	}
-	if (config->group[0] && !group_find(config->group)) {
-		format_text(reason, LOAD_REASON_BYTES, "there is no group %s", config->group);
-		return -ENOENT;
-	}
-	return 0;
+	if (!partition_find(config->name))
+		return group_check(config, reason);
+	format_text(reason, LOAD_REASON_BYTES, "there is one of that name");
+	return -EEXIST;
 }
 
 static void list_add(struct partition *partition)
@@ -222,13 +207,22 @@ static void go_to(struct partition *partition, enum partition_state state)
 	vcpu_request(partition->vcpu, VCPU_REQUEST_STOP);
 }
 
-/* Until the vCPU has left the state `passing`, or long enough. In a thread. */
+/* Let the vCPU's thread go on for a moment; false: it has had long enough. In a thread. */
+static bool give_time(u64 end)
+{
+	if (arch_tsc() >= end)
+		return false;
+	thread_sleep_until(arch_tsc() + us_to_tsc(SETTLE_GAP_US));
+	return true;
+}
+
+/* Until the vCPU has left the state `passing`, or long enough. */
 static void settle(struct partition *partition, enum partition_state passing)
 {
 	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
 
-	while (state_of(partition) == passing && arch_tsc() < end)
-		thread_sleep_until(arch_tsc() + us_to_tsc(SETTLE_GAP_US));
+	while (partition_state_now(partition) == passing && give_time(end))
+		;
 }
 
 int partition_start(struct partition *partition, char *reason)
@@ -295,15 +289,10 @@ int partition_stop(struct partition *partition, char *reason)
 	return 0;
 }
 
-/* For a vCPU's thread to come to rest, once more; false: it has been long enough. */
-static bool rest_wait(u64 end, char *reason)
+static int restless(char *reason)
 {
-	if (arch_tsc() >= end) {
-		format_text(reason, LOAD_REASON_BYTES, "its vCPU does not come to rest");
-		return false;
-	}
-	thread_sleep_until(arch_tsc() + us_to_tsc(SETTLE_GAP_US));
-	return true;
+	format_text(reason, LOAD_REASON_BYTES, "its vCPU does not come to rest");
+	return -EBUSY;
 }
 
 int partition_destroy(struct partition *partition, char *reason)
@@ -316,8 +305,8 @@ int partition_destroy(struct partition *partition, char *reason)
 	spin_unlock(&partition->lock);
 	/* Its thread may still be on its way to rest. */
 	while (!thread_retire(&partition->vcpu->thread))
-		if (!rest_wait(end, reason))
-			return -EBUSY;
+		if (!give_time(end))
+			return restless(reason);
 	timer_set(&partition->start_timer, TIMER_OFF);
 	account_close(partition);
 	placement_withdraw(partition);
@@ -357,6 +346,7 @@ static int change_check(struct partition *partition, const struct config_partiti
 			char *reason)
 {
 	const char *fixed = fixed_difference(partition->config, config);
+	int error;
 
 	if (fixed) {
 		format_text(reason, LOAD_REASON_BYTES,
@@ -365,14 +355,14 @@ static int change_check(struct partition *partition, const struct config_partiti
 	}
 	if (strcmp(partition->config->group, config->group) == 0)
 		return 0;
-	if (config->group[0] && !group_find(config->group)) {
-		format_text(reason, LOAD_REASON_BYTES, "there is no group %s", config->group);
-		return -ENOENT;
-	}
-	if (state_of(partition) != PARTITION_STOPPED && state_of(partition) != PARTITION_CRASHED) {
+	error = group_check(config, reason);
+	if (error)
+		return error;
+	if (partition_state_now(partition) != PARTITION_STOPPED &&
+	    partition_state_now(partition) != PARTITION_CRASHED) {
 		format_text(reason, LOAD_REASON_BYTES,
 			    "its group can change only while it is stopped, it is %s",
-			    partition_state_name(state_of(partition)));
+			    partition_state_name(partition_state_now(partition)));
 		return -EBUSY;
 	}
 	return 0;
@@ -384,8 +374,8 @@ static int group_move(struct partition *partition, const char *name, char *reaso
 	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
 
 	while (!thread_group_set(&partition->vcpu->thread, group ? &group->scheduler : NULL))
-		if (!rest_wait(end, reason))
-			return -EBUSY;
+		if (!give_time(end))
+			return restless(reason);
 	return 0;
 }
 
@@ -410,7 +400,7 @@ int partition_change(struct partition *partition, const struct config_partition 
 	thread_affinity_set(thread, &placement.affinity);
 	thread_claim_set(thread, &config->claim);
 	placement_apply(partition);
-	if (state_of(partition) == PARTITION_WAITING)
+	if (partition_state_now(partition) == PARTITION_WAITING)
 		thread_wake(thread); /* maybe for others than these */
 	return 0;
 }
@@ -438,7 +428,7 @@ bool partition_after_runs(struct partition *partition)
 	for (u32 i = 0; i < config->after_count; i++) {
 		struct partition *other = partition_find(config->after[i]);
 
-		all = all && other && state_of(other) == PARTITION_RUNNING;
+		all = all && other && partition_state_now(other) == PARTITION_RUNNING;
 	}
 	spin_unlock(&list_lock);
 	return all;
@@ -448,7 +438,7 @@ void partition_runs(struct partition *partition)
 {
 	spin_lock(&list_lock);
 	for (struct partition *p = first; p; p = p->next)
-		if (p != partition && state_of(p) == PARTITION_WAITING)
+		if (p != partition && partition_state_now(p) == PARTITION_WAITING)
 			thread_wake(&p->vcpu->thread);
 	spin_unlock(&list_lock);
 }

@@ -25,7 +25,8 @@ int steal_time_write(struct steal_time *steal, const struct guest_memory *memory
  * What is there is added to: a guest that switched the record off and on again goes on from where
  * it was, and a new kernel begins with a cleared one. Its other vCPUs may be reading.
  */
-void steal_time_add(const struct steal_time *steal, const struct guest_memory *memory, u64 ns)
+void steal_time_add(const struct steal_time *steal, const struct guest_memory *memory, u64 ticks,
+		    u64 tsc_hz)
 {
 	struct steal_time_record *record = record_at(memory, steal->control);
 	u32 version;
@@ -36,7 +37,8 @@ void steal_time_add(const struct steal_time *steal, const struct guest_memory *m
 	__atomic_store_n(&record->version, version, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	__atomic_store_n(&record->steal_ns,
-			 __atomic_load_n(&record->steal_ns, __ATOMIC_RELAXED) + ns,
+			 __atomic_load_n(&record->steal_ns, __ATOMIC_RELAXED) +
+				 mul_div(ticks, 1000000000, tsc_hz),
 			 __ATOMIC_RELAXED);
 	record->flags = 0;
 	record->preempted = 0;

@@ -59,13 +59,6 @@ static struct cpu *thread_lock(const struct thread *thread, u64 *flags)
 	}
 }
 
-static void attention_call(struct cpu *cpu, u32 what)
-{
-	__atomic_or_fetch(&cpu->attention, what, __ATOMIC_RELEASE);
-	if (cpu != cpu_this())
-		arch_cpu_kick(cpu->id);
-}
-
 bool thread_retire(struct thread *thread)
 {
 	u64 flags;
@@ -324,14 +317,14 @@ void thread_wake(struct thread *thread)
 	}
 	spin_unlock_irq(&cpu->run_lock, flags);
 	if (call)
-		attention_call(cpu, CPU_ATTENTION_SCHEDULE);
+		cpu_call(cpu, CPU_ATTENTION_SCHEDULE);
 }
 
 /* --- what others ask for --- */
 
 void thread_cpu_look(u32 id)
 {
-	attention_call(cpus[id], CPU_ATTENTION_SCHEDULE);
+	cpu_call(cpus[id], CPU_ATTENTION_SCHEDULE);
 }
 
 void thread_claim_set(struct thread *thread, const struct scheduler_claim *claim)
@@ -341,7 +334,7 @@ void thread_claim_set(struct thread *thread, const struct scheduler_claim *claim
 
 	scheduler_claim_set(&cpu->queue, &thread->entity, claim, arch_tsc());
 	spin_unlock_irq(&cpu->run_lock, flags);
-	attention_call(cpu, CPU_ATTENTION_SCHEDULE);
+	cpu_call(cpu, CPU_ATTENTION_SCHEDULE);
 }
 
 void thread_affinity_set(struct thread *thread, const struct cpu_mask *affinity)
@@ -351,7 +344,7 @@ void thread_affinity_set(struct thread *thread, const struct cpu_mask *affinity)
 
 	thread->affinity = *affinity;
 	spin_unlock_irq(&cpu->run_lock, flags);
-	attention_call(cpu, CPU_ATTENTION_SCHEDULE);
+	cpu_call(cpu, CPU_ATTENTION_SCHEDULE);
 }
 
 bool thread_group_set(struct thread *thread, struct scheduler_group *group)
@@ -420,7 +413,7 @@ static void ask_for_work(struct cpu *cpu)
 	cpu->ask_at = now + us_to_tsc(ASK_GAP_US);
 	for (u32 id = 0; id < arch_cpu_count(); id++) {
 		if (id != cpu->id && __atomic_load_n(&cpus[id]->queue.count, __ATOMIC_RELAXED))
-			attention_call(cpus[id], CPU_ATTENTION_SCHEDULE);
+			cpu_call(cpus[id], CPU_ATTENTION_SCHEDULE);
 	}
 }
 

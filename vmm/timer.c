@@ -60,10 +60,8 @@ void timer_set(struct timer *timer, u64 deadline)
 		timer_insert(cpu, timer);
 	timer_next_update(cpu);
 	spin_unlock_irq(&cpu->timer_lock, flags);
-	if (cpu != cpu_this() && deadline < before) {
-		__atomic_or_fetch(&cpu->attention, CPU_ATTENTION_TIMER, __ATOMIC_RELEASE);
-		arch_cpu_kick(cpu->id);
-	}
+	if (cpu != cpu_this() && deadline < before)
+		cpu_call(cpu, CPU_ATTENTION_TIMER);
 }
 
 void timer_move(struct timer *timer, u32 cpu)

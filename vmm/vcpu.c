@@ -70,7 +70,7 @@ static void clear(struct partition *partition, u64 gpa, u64 bytes)
 	for (u64 done = 0; done < bytes; done += CLEAR_BYTES) {
 		u64 previous;
 
-		if (__atomic_load_n(&partition->state, __ATOMIC_RELAXED) != PARTITION_STARTING)
+		if (partition_state_now(partition) != PARTITION_STARTING)
 			return;
 		previous = address_space_enter(&partition->space);
 		memset(partition->memory.window + gpa + done, 0, MIN(CLEAR_BYTES, bytes - done));
@@ -159,6 +159,8 @@ static bool restart(struct partition *partition, const char *reason)
 	if (again) {
 		delay = restart_delay_us(partition);
 		partition->state = delay ? PARTITION_WAITING : PARTITION_STARTING;
+	}
+	if (delay) {
 		format_text(partition->reason, sizeof(partition->reason),
 			    "%s; it ended %u times soon after its start, so it waits %lu ms",
 			    reason, partition->quick_ends, delay / 1000);
@@ -296,16 +298,13 @@ static void steal_update(struct vcpu *vcpu)
 {
 	struct partition *partition = vcpu->partition;
 	const u64 *times = vcpu->thread.entity.times;
-	u64 waited = times[SCHEDULER_READY] + times[SCHEDULER_CAPPED], previous;
+	u64 waited = times[SCHEDULER_READY] + times[SCHEDULER_CAPPED], ticks, previous;
 
-	if (!(vcpu->msrs.steal.control & STEAL_TIME_ON)) {
-		vcpu->msrs.steal.counted = waited;
-		return;
-	}
-	if (vcpu->msrs.steal.counted == waited)
+	ticks = steal_time_take(&vcpu->msrs.steal, waited);
+	if (likely(!ticks))
 		return;
 	previous = address_space_enter(&partition->space);
-	steal_time_update(&vcpu->msrs.steal, &partition->memory, waited, arch_tsc_hz());
+	steal_time_add(&vcpu->msrs.steal, &partition->memory, ticks, arch_tsc_hz());
 	address_space_leave(previous);
 }
 
@@ -364,7 +363,7 @@ static void vcpu_main(void *argument)
 	struct partition *partition = argument;
 
 	for (;;) {
-		switch (__atomic_load_n(&partition->state, __ATOMIC_ACQUIRE)) {
+		switch (partition_state_now(partition)) {
 		case PARTITION_STARTING:
 			start(partition);
 			break;

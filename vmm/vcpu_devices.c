@@ -481,7 +481,7 @@ u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 co
 	u64 done = 0;
 
 	/* Before its first start it has no board that could take anything. */
-	if (__atomic_load_n(&partition->state, __ATOMIC_ACQUIRE) != PARTITION_RUNNING)
+	if (partition_state_now(partition) != PARTITION_RUNNING)
 		return 0;
 	spin_lock(&partition->device_lock);
 	while (done < count && pc_console_input(partition->pc, bytes[done]))

@@ -20,6 +20,10 @@ static inline u64 us_to_tsc(u64 us)
 {
 	return mul_div(us, arch_tsc_hz(), 1000000);
 }
+static inline u64 tsc_to_us(u64 ticks)
+{
+	return mul_div(ticks, 1000000, arch_tsc_hz());
+}
 
 /* This CPU: its number, from 0, in the order in which CPUs were found; 0 is the one that booted. */
 u32 arch_cpu_id(void);

@@ -73,8 +73,8 @@ struct config_partition {
 	char after[CONFIG_AFTER_MAX][CONFIG_NAME_BYTES];
 	u32 after_count;
 	u32 after_line;
-	/* Place in the order of starting, from 1: behind all that `after` names. Each of a file has
-	 * its own. */
+	/* A place from 1 behind all that `after` names; each of a file has its own. It shows that
+	 * there is no circle; who starts when is seen as they run. */
 	u32 start_rank;
 	/* on_poweroff (default stop), on_reset (default restart), on_crash (default preserve) */
 	enum config_action on_poweroff, on_reset, on_crash;

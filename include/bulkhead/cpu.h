@@ -68,3 +68,11 @@ static inline struct cpu *cpu_this(void)
 	__asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
 	return cpu;
 }
+
+/* Let `cpu` look at something soon: `what` is a bit of cpu->attention. */
+static inline void cpu_call(struct cpu *cpu, u32 what)
+{
+	__atomic_or_fetch(&cpu->attention, what, __ATOMIC_RELEASE);
+	if (cpu != cpu_this())
+		arch_cpu_kick(cpu->id);
+}

@@ -140,7 +140,26 @@ void partition_state_change(struct partition *partition, enum partition_state fr
 bool partition_ended(struct partition *partition, enum partition_state from,
 		     enum partition_state to, const char *reason);
 
+/* What of a partition changes, at one moment. Any CPU, as all that follows. */
+struct partition_view {
+	enum partition_state state;
+	u64 starts, started_us;
+	char reason[sizeof(((struct partition *)0)->reason)];
+};
+void partition_look(struct partition *partition, struct partition_view *view);
+
+static inline enum partition_state partition_state_now(const struct partition *partition)
+{
+	return __atomic_load_n(&partition->state, __ATOMIC_ACQUIRE);
+}
+
 const char *partition_state_name(enum partition_state state);
+
+/* How much it has ever printed, and what: as byte_ring_read does. A position beyond the end, from a
+ * partition that had the name before, means the beginning. */
+u64 partition_console_written(struct partition *partition);
+u64 partition_console_read(struct partition *partition, u64 *position, u8 *bytes, u64 room,
+			   u64 *missed);
 
 /* Bytes typed at the partition's console: how many were taken. */
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count);

@@ -3,7 +3,7 @@
  * What a guest is told of the time that it wanted to run in and could not: a record in its memory
  * in KVM's format, which stock systems read (Linux: Documentation/virt/kvm/x86/msr.rst,
  * MSR_KVM_STEAL_TIME). Where it is, the guest says in an MSR of its vCPU. Pure. For the CPU that
- * the vCPU belongs to, with its partition's memory in sight, while it is not in guest mode.
+ * the vCPU belongs to, while it is not in guest mode.
  */
 #pragma once
 
@@ -33,18 +33,17 @@ struct steal_time_record {
 int steal_time_write(struct steal_time *steal, const struct guest_memory *memory,
 		     u64 value) must_check;
 
-void steal_time_add(const struct steal_time *steal, const struct guest_memory *memory, u64 ns);
-
-/* Before the vCPU runs again: it has waited `waited` TSC ticks for a CPU since it was created. What
- * of that was before the guest switched the record on does not count. */
-static inline void steal_time_update(struct steal_time *steal, const struct guest_memory *memory,
-				     u64 waited, u64 tsc_hz)
+/* Before the vCPU runs again: it has waited `waited` TSC ticks for a CPU since it was created. How
+ * many of them the guest is to be told with steal_time_add; what was before it switched the record
+ * on does not count. */
+static inline u64 steal_time_take(struct steal_time *steal, u64 waited)
 {
 	u64 more = waited - steal->counted;
 
-	if (!more)
-		return;
 	steal->counted = waited;
-	if (unlikely(steal->control & STEAL_TIME_ON))
-		steal_time_add(steal, memory, mul_div(more, 1000000000, tsc_hz));
+	return steal->control & STEAL_TIME_ON ? more : 0;
 }
+
+/* With the partition's memory in sight. */
+void steal_time_add(const struct steal_time *steal, const struct guest_memory *memory, u64 ticks,
+		    u64 tsc_hz);

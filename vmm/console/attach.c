@@ -44,17 +44,11 @@ static bool output_pass(struct attachment *attachment)
 {
 	struct partition *partition = attachment->partition;
 	u8 bytes[OUTPUT_BYTES];
-	u64 count, missed, flags;
 	bool first = !attachment->position;
+	u64 count, missed;
 
-	flags = spin_lock_irq(&partition->console_lock);
-	/* A ring that was begun anew is read from its beginning. */
-	if (attachment->position > partition->console.written)
-		attachment->position = 0;
-	count = byte_ring_read(&partition->console, &attachment->position, bytes, sizeof(bytes),
-			       &missed);
-	spin_unlock_irq(&partition->console_lock, flags);
-
+	count = partition_console_read(partition, &attachment->position, bytes, sizeof(bytes),
+				       &missed);
 	if (missed && first)
 		console_print("[the first %lu bytes are lost: the latest %lu are kept]\n", missed,
 			      PARTITION_CONSOLE_BYTES);
@@ -81,17 +75,6 @@ static enum attach_state state_of(enum partition_state state)
 	}
 }
 
-static enum attach_state state_look(struct partition *partition, char *reason, size_t bytes)
-{
-	u64 flags = spin_lock_irq(&partition->lock);
-	enum attach_state state = state_of(partition->state);
-
-	memcpy(reason, partition->reason, MIN(bytes, sizeof(partition->reason)));
-	spin_unlock_irq(&partition->lock, flags);
-	reason[bytes - 1] = 0;
-	return state;
-}
-
 /* Once the guest's last words are shown: tell when it stopped or started again. */
 static bool state_pass(struct attachment *attachment)
 {
@@ -101,9 +84,11 @@ static bool state_pass(struct attachment *attachment)
 		[ATTACH_WAITS] = "waits",
 		[ATTACH_ENDED] = "does not run",
 	};
-	char reason[sizeof(attachment->partition->reason)];
-	enum attach_state state = state_look(attachment->partition, reason, sizeof(reason));
+	struct partition_view view;
+	enum attach_state state;
 
+	partition_look(attachment->partition, &view);
+	state = state_of(view.state);
 	if (state == attachment->state)
 		return false;
 	attachment->state = state;
@@ -111,7 +96,7 @@ static bool state_pass(struct attachment *attachment)
 		console_print("\n[%s %s]\n", attachment->name, words[state]);
 	else
 		console_print("\n[%s %s%s%s; Ctrl-] leaves]\n", attachment->name, words[state],
-			      reason[0] ? ": " : "", reason);
+			      view.reason[0] ? ": " : "", view.reason);
 	return true;
 }
 

@@ -273,7 +273,7 @@ int dump_begin(struct partition *partition, u64 *total_bytes, char *reason)
 	begun.number = 0;
 	if (!partition_inspectable(partition)) {
 		format_text(reason, LOAD_REASON_BYTES, "it is %s, it must be paused or crashed",
-			    partition_state_name(partition->state));
+			    partition_state_name(partition_state_now(partition)));
 		return -EBUSY;
 	}
 	error = layout_make(partition);

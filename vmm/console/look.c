@@ -16,16 +16,17 @@
 struct vcpu *look_vcpu(const char *text)
 {
 	struct vcpu *vcpu = argument_vcpu(text);
+	enum partition_state state;
 	const char *name;
 	bool runs;
 
 	if (!vcpu || partition_inspectable(vcpu->partition))
 		return vcpu;
 	name = vcpu->partition->config->name;
-	runs = vcpu->partition->state == PARTITION_RUNNING;
+	state = partition_state_now(vcpu->partition);
+	runs = state == PARTITION_RUNNING;
 	report_error("%s is %s, only one that is paused or crashed can be looked at%s%s", name,
-		     partition_state_name(vcpu->partition->state), runs ? ": first pause " : "",
-		     runs ? name : "");
+		     partition_state_name(state), runs ? ": first pause " : "", runs ? name : "");
 	return NULL;
 }
 
@@ -140,10 +141,7 @@ void look_fault_text(const struct guest_walk *walk, char *buffer, size_t bytes)
 	}
 #define GPR(name, number) REGISTER(name, gpr[number])
 
-static const struct {
-	const char *name;
-	size_t offset;
-} registers[] = {
+const struct look_register look_registers[] = {
 	GPR("rax", GPR_RAX),
 	GPR("rbx", GPR_RBX),
 	GPR("rcx", GPR_RCX),
@@ -175,6 +173,14 @@ static const struct {
 	REGISTER("idtr.base", idtr.base),
 };
 
+u64 look_register(const struct cpu_state *state, size_t index)
+{
+	u64 value;
+
+	memcpy(&value, (const u8 *)state + look_registers[index].offset, sizeof(value));
+	return value;
+}
+
 /* Where the next instruction and the top of the stack are, whatever the segments' bases. */
 static bool linear_register(const struct cpu_state *state, const char *name, u64 *value)
 {
@@ -193,14 +199,14 @@ static bool register_read(const struct cpu_state *state, const char *name, u64 *
 
 	if (linear_register(state, name, value))
 		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
-		if (strcmp(name, registers[i].name) != 0)
+	for (size_t i = 0; i < ARRAY_SIZE(look_registers); i++) {
+		if (strcmp(name, look_registers[i].name) != 0)
 			continue;
-		memcpy(value, (const u8 *)state + registers[i].offset, sizeof(*value));
+		*value = look_register(state, i);
 		return true;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
-		names_add(&names, registers[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(look_registers); i++)
+		names_add(&names, look_registers[i].name);
 	report_error("no register \"$%s\"; there are: pc, sp, %s", name, names_text(&names));
 	return false;
 }

@@ -8,8 +8,18 @@
 #include <bulkhead/guest_walk.h>
 #include <bulkhead/types.h>
 
+struct cpu_state;
 struct partition;
 struct vcpu;
+
+/* Registers of 64 bits, by name; the first GPR_COUNT of them are the general ones, in the order in
+ * which people look for them. */
+struct look_register {
+	const char *name;
+	size_t offset; /* in struct cpu_state */
+};
+extern const struct look_register look_registers[];
+u64 look_register(const struct cpu_state *state, size_t index);
 
 /* The one that `text` names, if it can be looked at. NULL: report_error has said why not. */
 struct vcpu *look_vcpu(const char *text);

@@ -2,8 +2,8 @@
 /* Commands about the machine as a whole. */
 #include "command.h"
 #include "internal.h"
+#include "partition_cells.h"
 #include "report.h"
-#include "snapshot.h"
 
 #include <bulkhead/arch.h>
 #include <bulkhead/boot_files.h>
@@ -65,7 +65,7 @@ static void cell_thread(const struct cpu *cpu, const struct thread *thread)
 	else if (thread == cpu->idle)
 		cell_text("idle");
 	else if (thread->vcpu)
-		cell_text("%s/%u", thread->vcpu->partition->config->name, thread->vcpu->id);
+		cell_vcpu(thread->vcpu);
 	else
 		cell_text("%s", thread->name);
 }
@@ -81,10 +81,7 @@ static void cell_chosen_by(u32 cpu)
 		if (cpu_mask_has(affinity, cpu) && !cpu_mask_full(affinity, arch_cpu_count()))
 			names_add(&names, p->config->name);
 	}
-	if (names.count)
-		cell_text("%s", names_text(&names));
-	else
-		cell_none();
+	cell_names(&names);
 }
 
 /* Only the console's thread destroys threads: those that others run stay while this is shown. */
@@ -248,11 +245,11 @@ void command_loglevel(const struct command *command, u32 count, char *const *arg
 static bool partitions_hold(const struct command *command)
 {
 	struct names names = {.count = 0};
-	struct snapshot snapshot;
+	struct partition_view view;
 
 	for (struct partition *p = partition_first(); p; p = p->next) {
-		snapshot_take(p, &snapshot);
-		if (snapshot_runs(&snapshot))
+		partition_look(p, &view);
+		if (view_runs(&view))
 			names_add(&names, p->config->name);
 	}
 	if (!names.count)

@@ -2,6 +2,7 @@
 /* Commands that show meters: stats, exits, account, trace. What the figures mean: docs/meters.md.
  */
 #include "command.h"
+#include "partition_cells.h"
 #include "report.h"
 
 #include <bulkhead/account.h>
@@ -15,17 +16,7 @@
 
 #define MARK_US 2000 /* long enough for every CPU to look */
 
-static u64 ticks_to_us(u64 ticks)
-{
-	return mul_div(ticks, 1000000, arch_tsc_hz());
-}
-
 /* --- stats --- */
-
-static void cell_vcpu(const struct vcpu *vcpu)
-{
-	cell_text("%s/%u", vcpu->partition->config->name, vcpu->id);
-}
 
 static void cell_seconds(u64 us)
 {
@@ -46,13 +37,13 @@ static void times_row(struct vcpu *vcpu)
 
 	vcpu_times(vcpu, &times);
 	cell_vcpu(vcpu);
-	cell_seconds(ticks_to_us(times.wall));
-	cell_seconds(ticks_to_us(times.run));
-	cell_seconds(ticks_to_us(times.exit));
-	cell_seconds(ticks_to_us(times.ready));
-	cell_seconds(ticks_to_us(times.capped));
-	cell_seconds(ticks_to_us(times.blocked));
-	cell_seconds(ticks_to_us(times.paused));
+	cell_seconds(tsc_to_us(times.wall));
+	cell_seconds(tsc_to_us(times.run));
+	cell_seconds(tsc_to_us(times.exit));
+	cell_seconds(tsc_to_us(times.ready));
+	cell_seconds(tsc_to_us(times.capped));
+	cell_seconds(tsc_to_us(times.blocked));
+	cell_seconds(tsc_to_us(times.paused));
 }
 
 static void shares_row(struct vcpu *vcpu)
@@ -61,12 +52,7 @@ static void shares_row(struct vcpu *vcpu)
 
 	vcpu_times(vcpu, &times);
 	cell_vcpu(vcpu);
-	cell_percent(times.run, times.wall);
-	cell_percent(times.exit, times.wall);
-	cell_percent(times.ready, times.wall);
-	cell_percent(times.capped, times.wall);
-	cell_percent(times.blocked, times.wall);
-	cell_percent(times.paused, times.wall);
+	cells_shares(&times);
 }
 
 static void events_row(struct vcpu *vcpu)
@@ -82,7 +68,7 @@ static void events_row(struct vcpu *vcpu)
 	cell_number(thread->entity.missed_deadlines);
 	cell_number(vcpu_interrupts(vcpu));
 	cell_number(vcpu->exits);
-	cell_rate(vcpu->exits, ticks_to_us(times.wall - times.paused));
+	cell_rate(vcpu->exits, tsc_to_us(times.wall - times.paused));
 }
 
 static const struct column times_columns[] = {
@@ -162,7 +148,7 @@ static void cell_latency(u64 ticks)
 static void exits_row(u32 reason, const struct exit_meter *meter, u64 all)
 {
 	const char *name = virt ? virt->exit_name(reason) : NULL;
-	u64 us = ticks_to_us(meter->ticks);
+	u64 us = tsc_to_us(meter->ticks);
 
 	if (name)
 		cell_text("%s", name);
@@ -220,8 +206,7 @@ static void exits_table(const struct exit_meter *meters)
 	record_field("count", "exits");
 	cell_number(all);
 	record_field("ticks", "time in them");
-	cell_shown(ticks, "%lu.%06lu s", ticks_to_us(ticks) / 1000000,
-		   ticks_to_us(ticks) % 1000000);
+	cell_shown(ticks, "%lu.%06lu s", tsc_to_us(ticks) / 1000000, tsc_to_us(ticks) % 1000000);
 	record_field("tsc_hz", "ticks in 1 us");
 	cell_shown(arch_tsc_hz(), "%lu", arch_tsc_hz() / 1000000);
 	record_end();

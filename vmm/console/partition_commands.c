@@ -3,8 +3,8 @@
 #include "../config_value.h"
 #include "command.h"
 #include "internal.h"
+#include "partition_cells.h"
 #include "report.h"
-#include "snapshot.h"
 
 #include <bulkhead/arch.h>
 #include <bulkhead/format.h>
@@ -13,52 +13,23 @@
 
 #define CHUNK_BYTES 256
 
-void snapshot_take(struct partition *partition, struct snapshot *snapshot)
-{
-	u64 flags = spin_lock_irq(&partition->lock);
-
-	snapshot->state = partition->state;
-	snapshot->starts = partition->starts;
-	snapshot->started_us = partition->started_us;
-	memcpy(snapshot->reason, partition->reason, sizeof(snapshot->reason));
-	spin_unlock_irq(&partition->lock, flags);
-	snapshot->reason[sizeof(snapshot->reason) - 1] = 0;
-}
-
-bool snapshot_runs(const struct snapshot *snapshot)
-{
-	return snapshot->state != PARTITION_STOPPED && snapshot->state != PARTITION_WAITING &&
-	       snapshot->state != PARTITION_CRASHED;
-}
-
 /* --- list and info --- */
 
-static void cell_uptime(const struct snapshot *snapshot)
+static void cell_uptime(const struct partition_view *view)
 {
 	u64 now = arch_time_us();
 
-	if (snapshot_runs(snapshot) && snapshot->state != PARTITION_STARTING)
-		cell_duration(now - MIN(now, snapshot->started_us));
+	if (view_runs(view) && view->state != PARTITION_STARTING)
+		cell_duration(now - MIN(now, view->started_us));
 	else
 		cell_none();
 }
 
-static void cell_reason(const struct snapshot *snapshot)
+static void cell_reason(const struct partition_view *view)
 {
-	bool stands = !snapshot_runs(snapshot) || snapshot->state == PARTITION_PAUSED;
+	bool stands = !view_runs(view) || view->state == PARTITION_PAUSED;
 
-	if (stands && snapshot->reason[0])
-		cell_text("%s", snapshot->reason);
-	else
-		cell_none();
-}
-
-static void cell_cpu(const struct partition *partition)
-{
-	if (partition->vcpu)
-		cell_number(partition->vcpu->thread.cpu);
-	else
-		cell_none();
+	cell_text_or_none(stands ? view->reason : "");
 }
 
 void command_list(const struct command *command unused, u32 count unused,
@@ -73,18 +44,18 @@ void command_list(const struct command *command unused, u32 count unused,
 		{"starts", "STARTS", true},
 		{"reason", COLUMN_BELOW, false},
 	};
-	struct snapshot snapshot;
+	struct partition_view view;
 
 	table_begin("partitions", columns, ARRAY_SIZE(columns));
 	for (struct partition *p = partition_first(); p; p = p->next) {
-		snapshot_take(p, &snapshot);
+		partition_look(p, &view);
 		cell_text("%s", p->config->name);
-		cell_text("%s", partition_state_name(snapshot.state));
-		cell_cpu(p);
+		cell_text("%s", partition_state_name(view.state));
+		cell_cpu(p->vcpu);
 		cell_bytes(p->config->memory_bytes);
-		cell_uptime(&snapshot);
-		cell_number(snapshot.starts);
-		cell_reason(&snapshot);
+		cell_uptime(&view);
+		cell_number(view.starts);
+		cell_reason(&view);
 	}
 	table_end();
 	if (!partition_first())
@@ -93,10 +64,8 @@ void command_list(const struct command *command unused, u32 count unused,
 
 static void claim_fields(const struct scheduler_claim *claim)
 {
-	static const char *const kinds[] = {"shared", "reserved", "dedicated"};
-
 	record_field("claim", "claim");
-	cell_text("%s", kinds[claim->kind]);
+	cell_claim_kind(claim);
 	if (claim->kind == SCHEDULER_RESERVED) {
 		record_field("budget_us", "budget");
 		cell_microseconds(claim->budget_us);
@@ -106,10 +75,7 @@ static void claim_fields(const struct scheduler_claim *claim)
 	record_field("weight", claim->kind == SCHEDULER_DEDICATED ? NULL : "weight");
 	cell_number(claim->weight);
 	record_field("cap_percent", "cap");
-	if (claim->cap)
-		cell_shown(claim->cap, "%u%%", claim->cap);
-	else
-		cell_none();
+	cell_cap(claim->cap);
 }
 
 /* What a key of the partition's configuration is, as the file has it; "" for its default. */
@@ -129,52 +95,43 @@ static void place_fields(const struct partition *partition)
 	const char *affinity = value_text(partition->config, CONFIG_KEY_AFFINITY);
 
 	record_field("cpu", "CPU");
-	cell_cpu(partition);
+	cell_cpu(partition->vcpu);
 	record_field("affinity", "affinity");
 	cell_text("%s", affinity[0] ? affinity : "all");
 	record_field("group", "group");
-	if (partition->config->group[0])
-		cell_text("%s", partition->config->group);
-	else
-		cell_none();
+	cell_text_or_none(partition->config->group);
 }
 
 static void memory_fields(struct partition *partition)
 {
-	u64 flags, printed;
+	u64 printed = partition_console_written(partition);
 
 	record_field("memory_bytes", "memory");
 	cell_bytes(partition->config->memory_bytes);
 	record_field("memory_blocks", "blocks");
 	cell_number(partition->ram_count);
-	flags = spin_lock_irq(&partition->console_lock);
-	printed = partition->console.written;
-	spin_unlock_irq(&partition->console_lock, flags);
 	record_field("console_bytes", "printed");
 	cell_shown(printed, "%lu bytes", printed);
 }
 
 static void partition_record(struct partition *partition)
 {
-	struct snapshot snapshot;
+	struct partition_view view;
 
-	snapshot_take(partition, &snapshot);
+	partition_look(partition, &view);
 	record_begin("partition");
 	record_field("name", "name");
 	cell_text("%s", partition->config->name);
 	record_field("number", "number");
 	cell_number(partition->number);
 	record_field("state", "state");
-	cell_text("%s", partition_state_name(snapshot.state));
-	record_field("reason", snapshot.reason[0] ? "reason" : NULL);
-	if (snapshot.reason[0])
-		cell_text("%s", snapshot.reason);
-	else
-		cell_none();
+	cell_text("%s", partition_state_name(view.state));
+	record_field("reason", view.reason[0] ? "reason" : NULL);
+	cell_text_or_none(view.reason);
 	record_field("uptime_us", "uptime");
-	cell_uptime(&snapshot);
+	cell_uptime(&view);
 	record_field("starts", "starts");
-	cell_number(snapshot.starts);
+	cell_number(view.starts);
 	memory_fields(partition);
 	place_fields(partition);
 	claim_fields(&partition->config->claim);
@@ -210,7 +167,7 @@ static void config_record(const struct config_partition *config)
 static void cell_ticks(u64 ticks, u64 whole)
 {
 	if (report_is_json())
-		cell_number(mul_div(ticks, 1000000, arch_tsc_hz()));
+		cell_number(tsc_to_us(ticks));
 	else
 		cell_percent(ticks, whole);
 }
@@ -237,7 +194,7 @@ static void vcpu_table(struct partition *partition)
 	if (vcpu) {
 		vcpu_times(vcpu, &times);
 		cell_number(vcpu->id);
-		cell_number(vcpu->thread.cpu);
+		cell_cpu(vcpu);
 		cell_number(vcpu->exits);
 		cell_ticks(times.run, times.wall);
 		cell_ticks(times.exit, times.wall);
@@ -276,21 +233,13 @@ static void state_report(const char *name, const char *state)
 	record_end();
 }
 
-void change_report(const char *verb, const char *name, int result, const char *reason)
-{
-	if (reason[0])
-		report_error("cannot %s %s: %s", verb, name, reason);
-	else
-		report_error("cannot %s %s: error %d", verb, name, -result);
-}
-
 /* Say what became of it, which may still be under way. */
 static void state_change(const struct command *command, const char *name,
 			 int (*change)(struct partition *partition, char *reason))
 {
 	char reason[LOAD_REASON_BYTES] = "";
 	struct partition *partition = argument_partition(name);
-	struct snapshot snapshot;
+	struct partition_view view;
 	int result;
 
 	if (!partition)
@@ -300,8 +249,8 @@ static void state_change(const struct command *command, const char *name,
 		change_report(command->name, name, result, reason);
 		return;
 	}
-	snapshot_take(partition, &snapshot);
-	state_report(name, partition_state_name(snapshot.state));
+	partition_look(partition, &view);
+	state_report(name, partition_state_name(view.state));
 }
 
 void command_start(const struct command *command, u32 count unused, char *const *arguments)
@@ -369,27 +318,22 @@ struct stretch {
 
 static void stretch_open(struct stretch *stretch, struct partition *partition)
 {
-	u64 flags = spin_lock_irq(&partition->console_lock);
-
 	stretch->partition = partition;
-	stretch->end = partition->console.written;
+	stretch->end = partition_console_written(partition);
 	stretch->at = stretch->end - MIN(stretch->end, partition->console.bytes);
 	stretch->lost = stretch->at;
-	spin_unlock_irq(&partition->console_lock, flags);
 }
 
 /* How many of its bytes were read; 0 at the end. */
 static u64 stretch_read(struct stretch *stretch)
 {
-	struct partition *partition = stretch->partition;
-	u64 flags, count, missed;
+	u64 count, missed;
 
 	if (stretch->at >= stretch->end)
 		return 0;
-	flags = spin_lock_irq(&partition->console_lock);
-	count = byte_ring_read(&partition->console, &stretch->at, stretch->bytes,
-			       MIN(stretch->end - stretch->at, sizeof(stretch->bytes)), &missed);
-	spin_unlock_irq(&partition->console_lock, flags);
+	count = partition_console_read(stretch->partition, &stretch->at, stretch->bytes,
+				       MIN(stretch->end - stretch->at, sizeof(stretch->bytes)),
+				       &missed);
 	stretch->lost += missed;
 	return count;
 }

@@ -15,19 +15,6 @@
 
 /* --- regs --- */
 
-static const char *const gpr_names[GPR_COUNT] = {
-	[GPR_RAX] = "rax", [GPR_RCX] = "rcx", [GPR_RDX] = "rdx", [GPR_RBX] = "rbx",
-	[GPR_RSP] = "rsp", [GPR_RBP] = "rbp", [GPR_RSI] = "rsi", [GPR_RDI] = "rdi",
-	[GPR_R8] = "r8",   [GPR_R9] = "r9",   [GPR_R10] = "r10", [GPR_R11] = "r11",
-	[GPR_R12] = "r12", [GPR_R13] = "r13", [GPR_R14] = "r14", [GPR_R15] = "r15",
-};
-
-/* In the order in which people look for them. */
-static const u8 gpr_order[GPR_COUNT] = {
-	GPR_RAX, GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI, GPR_RDI, GPR_RBP, GPR_RSP,
-	GPR_R8,	 GPR_R9,  GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
-};
-
 static void register_row(const char *name, u64 value, const char *meaning)
 {
 	cell_text("%s", name);
@@ -51,7 +38,7 @@ static void show_registers(const struct cpu_state *state)
 
 	table_begin("registers", columns, ARRAY_SIZE(columns));
 	for (u32 i = 0; i < GPR_COUNT; i++)
-		register_row(gpr_names[gpr_order[i]], state->gpr[gpr_order[i]], "");
+		register_row(look_registers[i].name, look_register(state, i), "");
 	register_row("rip", state->rip, "");
 	bits_row("rflags", state->rflags, cpu_rflags_text);
 	bits_row("cr0", state->cr0, cpu_cr0_text);
@@ -151,10 +138,7 @@ static void show_vcpu(struct vcpu *vcpu)
 	record_field("halted", "halted");
 	cell_flag(vcpu->halted);
 	record_field("stopped_by", vcpu->stop == VCPU_STOP_NONE ? NULL : "stopped by");
-	if (vcpu->stop == VCPU_STOP_NONE)
-		cell_none();
-	else
-		cell_text("%s", vcpu->stop_text);
+	cell_text_or_none(vcpu->stop == VCPU_STOP_NONE ? "" : vcpu->stop_text);
 	record_field("instruction", "next instruction");
 	cell_hex(pc);
 	show_code(vcpu, pc);
@@ -265,9 +249,10 @@ void command_inject(const struct command *command, u32 count unused, char *const
 	if (!vcpu || !argument_word(command, arguments[1]))
 		return;
 	partition = vcpu->partition;
-	if (partition->state != PARTITION_RUNNING) {
+	if (partition_state_now(partition) != PARTITION_RUNNING) {
 		report_error("%s is %s: only a running partition takes interrupts",
-			     partition->config->name, partition_state_name(partition->state));
+			     partition->config->name,
+			     partition_state_name(partition_state_now(partition)));
 		return;
 	}
 	vcpu_request(vcpu, VCPU_REQUEST_NMI | VCPU_REQUEST_INTERRUPT);

@@ -258,40 +258,12 @@ static struct partition *partition_named(const char *name)
 	return NULL;
 }
 
-static enum partition_state state_take(struct partition *partition,
-				       char reason[sizeof(partition->reason)])
-{
-	u64 flags = spin_lock_irq(&partition->lock);
-	enum partition_state state = partition->state;
-
-	memcpy(reason, partition->reason, sizeof(partition->reason));
-	spin_unlock_irq(&partition->lock, flags);
-	reason[sizeof(partition->reason) - 1] = 0;
-	return state;
-}
-
-/* What was printed, read into `bytes`: how much. A ring that was begun anew is read from its
- * beginning. */
-static u64 console_take(struct partition *partition, u64 *position, u8 *bytes, u64 room,
-			u64 *missed)
-{
-	u64 flags = spin_lock_irq(&partition->console_lock), count;
-
-	if (*position == FRAME_POSITION_END)
-		*position = partition->console.written;
-	else if (*position > partition->console.written)
-		*position = 0;
-	count = byte_ring_read(&partition->console, position, bytes, room, missed);
-	spin_unlock_irq(&partition->console_lock, flags);
-	return count;
-}
-
 static int request_console_read(struct reader *reader)
 {
 	static u8 bytes[FRAME_CONSOLE_MAX];
-	char name[CONFIG_NAME_BYTES], reason[sizeof(((struct partition *)0)->reason)];
+	char name[CONFIG_NAME_BYTES];
 	struct partition *partition;
-	enum partition_state state;
+	struct partition_view view;
 	u64 position, room, missed, count;
 
 	read_name(reader, name);
@@ -303,12 +275,15 @@ static int request_console_read(struct reader *reader)
 	if (!partition)
 		return -ENOENT;
 	/* The state first: of a guest that has stopped nothing is printed any more. */
-	state = state_take(partition, reason);
-	count = console_take(partition, &position, bytes, MIN(room, sizeof(bytes)), &missed);
+	partition_look(partition, &view);
+	if (position == FRAME_POSITION_END)
+		position = partition_console_written(partition);
+	count = partition_console_read(partition, &position, bytes, MIN(room, sizeof(bytes)),
+				       &missed);
 	answer_number(position, 8);
 	answer_number(missed, 8);
-	answer_counted(partition_state_name(state));
-	answer_counted(reason);
+	answer_counted(partition_state_name(view.state));
+	answer_counted(view.reason);
 	memcpy(answer_end(), bytes, count);
 	answer.bytes += (u32)count;
 	return 0;
@@ -316,10 +291,8 @@ static int request_console_read(struct reader *reader)
 
 static int request_console_write(struct reader *reader)
 {
-	char name[CONFIG_NAME_BYTES], reason[sizeof(((struct partition *)0)->reason)];
+	char name[CONFIG_NAME_BYTES];
 	struct partition *partition;
-	enum partition_state state;
-	u64 taken = 0;
 	const u8 *bytes;
 	u32 count;
 
@@ -331,10 +304,7 @@ static int request_console_write(struct reader *reader)
 	partition = partition_named(name);
 	if (!partition)
 		return -ENOENT;
-	state = state_take(partition, reason);
-	if (state != PARTITION_STOPPED && state != PARTITION_WAITING && state != PARTITION_CRASHED)
-		taken = partition_console_input(partition, bytes, count);
-	answer_number(taken, 4);
+	answer_number(partition_console_input(partition, bytes, count), 4);
 	return 0;
 }
 

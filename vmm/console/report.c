@@ -288,6 +288,14 @@ void cell_none(void)
 	cell_put(below ? "" : "-", "null");
 }
 
+void cell_text_or_none(const char *text)
+{
+	if (text[0])
+		cell_text("%s", text);
+	else
+		cell_none();
+}
+
 void cell_shown(u64 value, const char *format, ...)
 {
 	char text[CELL_BYTES], json[24];

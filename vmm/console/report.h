@@ -41,6 +41,7 @@ void cell_number(u64 value);
 void cell_hex(u64 value);   /* 0x text; JSON has no hexadecimal numbers: a string there */
 void cell_flag(bool value); /* yes, no; true, false */
 void cell_none(void);	    /* -; null */
+void cell_text_or_none(const char *text); /* none if it is empty */
 /* A number that people read in another form: 268435456 and "256M". */
 void cell_shown(u64 value, const char *format, ...) printf_like(2, 3);
 void cell_bytes(u64 bytes);		/* 268435456; 256M */

@@ -3,8 +3,8 @@
 #include "../config_value.h"
 #include "command.h"
 #include "internal.h"
+#include "partition_cells.h"
 #include "report.h"
-#include "snapshot.h"
 
 #include <bulkhead/format.h>
 #include <bulkhead/memory.h>
@@ -293,18 +293,12 @@ static void group_row(const struct group *group)
 
 	cell_text("%s", group->config.name);
 	cell_number(group->config.weight);
-	if (group->config.cap)
-		cell_shown(group->config.cap, "%u%%", group->config.cap);
-	else
-		cell_none();
+	cell_cap(group->config.cap);
 	for (const struct partition *p = partition_first(); p; p = p->next) {
 		if (strcmp(p->config->group, group->config.name) == 0)
 			names_add(&names, p->config->name);
 	}
-	if (names.count)
-		cell_text("%s", names_text(&names));
-	else
-		cell_none();
+	cell_names(&names);
 }
 
 /* `only` NULL: all of them. */

@@ -5,6 +5,7 @@
  */
 #include "command.h"
 #include "internal.h"
+#include "partition_cells.h"
 #include "report.h"
 
 #include <bulkhead/arch.h>
@@ -34,7 +35,7 @@ struct sample {
 };
 
 /* All meters at one moment. */
-struct snapshot {
+struct reading {
 	u64 tsc; /* 0: the core's start, when all of them were 0 */
 	struct sample *samples;
 	u32 count, room;
@@ -50,14 +51,14 @@ struct row {
 
 /* What is shown: `now` over what was `before`. */
 static struct {
-	struct snapshot now;
-	const struct snapshot *before;
+	struct reading now;
+	const struct reading *before;
 	u64 since; /* TSC where the interval begins */
 	struct row *rows;
 	u32 room;
 } view;
 
-static struct snapshot on_screen, reported;
+static struct reading on_screen, reported;
 
 /* --- sampling --- */
 
@@ -74,12 +75,12 @@ static bool room_make(void **items, u32 *room, u32 count, u64 bytes)
 	return *items;
 }
 
-static bool samples_make(struct snapshot *snapshot, u32 count)
+static bool samples_make(struct reading *reading, u32 count)
 {
-	void *items = snapshot->samples;
-	bool made = room_make(&items, &snapshot->room, count, sizeof(struct sample));
+	void *items = reading->samples;
+	bool made = room_make(&items, &reading->room, count, sizeof(struct sample));
 
-	snapshot->samples = items;
+	reading->samples = items;
 	return made;
 }
 
@@ -111,7 +112,7 @@ static u64 growth(u64 to, u64 from)
 }
 
 /* What it had in `before`; nothing if it was not there. `hint`: where it probably is. */
-static struct sample sample_before(const struct snapshot *before, u32 number, u32 hint)
+static struct sample sample_before(const struct reading *before, u32 number, u32 hint)
 {
 	for (u32 i = 0; i < before->count; i++) {
 		const struct sample *sample = &before->samples[(hint + i) % before->count];
@@ -165,7 +166,7 @@ static void rows_sort(u32 count)
 }
 
 /* Look at everything now, and compare with `before`. false: said why not. */
-static bool view_take(const struct snapshot *before)
+static bool view_take(const struct reading *before)
 {
 	u32 count = 0, place = 0;
 
@@ -191,12 +192,12 @@ static bool view_take(const struct snapshot *before)
 }
 
 /* The next view begins where this one ended: the two trade places, and arrays. */
-static void view_keep(struct snapshot *snapshot)
+static void view_keep(struct reading *reading)
 {
-	struct sample *samples = snapshot->samples;
-	u32 room = snapshot->room;
+	struct sample *samples = reading->samples;
+	u32 room = reading->room;
 
-	*snapshot = view.now;
+	*reading = view.now;
 	view.now.samples = samples;
 	view.now.room = room;
 }
@@ -208,7 +209,7 @@ static u64 interval_ticks(void)
 
 static u64 interval_us(void)
 {
-	return mul_div(interval_ticks(), 1000000, arch_tsc_hz());
+	return tsc_to_us(interval_ticks());
 }
 
 /* Which part of the interval the CPU was busy, in ticks. */
@@ -220,18 +221,9 @@ static u64 cpu_busy(u32 cpu)
 /* How many in a second, of `count` in `ticks`. */
 static u64 rate(u64 count, u64 ticks)
 {
-	u64 us = mul_div(ticks, 1000000, arch_tsc_hz());
+	u64 us = tsc_to_us(ticks);
 
 	return us ? mul_div(count, 1000000, us) : 0;
-}
-
-static enum partition_state state_of(struct partition *partition)
-{
-	u64 flags = spin_lock_irq(&partition->lock);
-	enum partition_state state = partition->state;
-
-	spin_unlock_irq(&partition->lock, flags);
-	return state;
 }
 
 /* --- for programs --- */
@@ -260,27 +252,13 @@ static const struct column row_columns[] = {
 	{"interrupts_per_second", "IRQ/s", true},
 };
 
-static const char *kind_name(enum scheduler_kind kind)
-{
-	static const char *const names[] = {
-		[SCHEDULER_SHARED] = "shared",
-		[SCHEDULER_RESERVED] = "reserved",
-		[SCHEDULER_DEDICATED] = "dedicated",
-	};
-
-	return names[kind];
-}
-
 static void claim_cells(const struct config_partition *config)
 {
 	const struct scheduler_claim *claim = &config->claim;
 
-	cell_text("%s", kind_name(claim->kind));
+	cell_claim_kind(claim);
 	cell_number(claim->weight);
-	if (claim->cap)
-		cell_number(claim->cap);
-	else
-		cell_none();
+	cell_cap(claim->cap);
 	if (claim->kind == SCHEDULER_RESERVED) {
 		cell_microseconds(claim->budget_us);
 		cell_microseconds(claim->period_us);
@@ -288,31 +266,19 @@ static void claim_cells(const struct config_partition *config)
 		cell_none();
 		cell_none();
 	}
-	if (config->group[0])
-		cell_text("%s", config->group);
-	else
-		cell_none();
+	cell_text_or_none(config->group);
 }
 
 static void row_report(const struct row *row)
 {
 	const struct vcpu_times *times = &row->over.times;
-	const struct vcpu *vcpu = row->partition->vcpu;
 
 	cell_text("%s", row->partition->config->name);
 	cell_number(row->partition->number);
-	cell_text("%s", partition_state_name(state_of(row->partition)));
-	if (vcpu)
-		cell_number(vcpu->thread.cpu);
-	else
-		cell_none();
-	cell_number(mul_div(times->wall, 1000000, arch_tsc_hz()));
-	cell_percent(times->run, times->wall);
-	cell_percent(times->exit, times->wall);
-	cell_percent(times->ready, times->wall);
-	cell_percent(times->capped, times->wall);
-	cell_percent(times->blocked, times->wall);
-	cell_percent(times->paused, times->wall);
+	cell_text("%s", partition_state_name(partition_state_now(row->partition)));
+	cell_cpu(row->partition->vcpu);
+	cell_number(tsc_to_us(times->wall));
+	cells_shares(times);
 	claim_cells(row->partition->config);
 	cell_number(rate(row->over.exits, times->wall));
 	cell_number(rate(row->over.interrupts, times->wall));
@@ -452,8 +418,9 @@ static void row_draw(const struct row *row)
 	count_text(exits, rate(row->over.exits, times->wall));
 	count_text(interrupts, rate(row->over.interrupts, times->wall));
 	console_print("%-12.12s %-8s %3s %5s %5s %6s %5s %-14.14s %7s %5s" LINE_END,
-		      row->partition->config->name, partition_state_name(state_of(row->partition)),
-		      cpu, run, exit, ready, capped, claim, exits, interrupts);
+		      row->partition->config->name,
+		      partition_state_name(partition_state_now(row->partition)), cpu, run, exit,
+		      ready, capped, claim, exits, interrupts);
 }
 
 static void screen_draw(bool first)
@@ -506,7 +473,7 @@ static bool wait_until(u64 deadline)
 
 static void screen_run(u64 seconds, u64 count)
 {
-	static const struct snapshot nothing;
+	static const struct reading nothing;
 	u64 deadline = arch_tsc();
 
 	console_print(SCREEN_BEGIN);

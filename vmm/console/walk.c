@@ -10,6 +10,13 @@
 
 #define TEXT_BYTES 256
 
+static const struct column entry_columns[] = {
+	{"level", "LEVEL", false},
+	{"at", "AT", false},
+	{"value", "VALUE", false},
+	{"flags", "FLAGS", false},
+};
+
 /* --- the guest's tables --- */
 
 static const struct bit_name entry_names[] = {
@@ -50,12 +57,7 @@ static void entry_text(const struct guest_walk *walk, unsigned index, char *buff
 
 static void show_guest_tables(const struct guest_walk *walk)
 {
-	static const struct column columns[] = {{"level", "LEVEL", false},
-						{"at", "AT", false},
-						{"value", "VALUE", false},
-						{"flags", "FLAGS", false}};
-
-	table_begin("guest", columns, ARRAY_SIZE(columns));
+	table_begin("guest", entry_columns, ARRAY_SIZE(entry_columns));
 	for (unsigned i = 0; i < walk->count; i++) {
 		char text[TEXT_BYTES];
 
@@ -148,12 +150,7 @@ static void step_text(const struct page_table_format *format, const struct page_
 static void show_second_level(const struct page_table *table, const struct page_table_step *steps,
 			      unsigned count)
 {
-	static const struct column columns[] = {{"level", "LEVEL", false},
-						{"at", "AT", false},
-						{"value", "VALUE", false},
-						{"flags", "FLAGS", false}};
-
-	table_begin("second_level", columns, ARRAY_SIZE(columns));
+	table_begin("second_level", entry_columns, ARRAY_SIZE(entry_columns));
 	for (unsigned i = 0; i < count; i++) {
 		char text[TEXT_BYTES];
 

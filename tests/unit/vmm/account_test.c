@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Charge records: of partitions that exist, and of those that are gone. */
+/* links: vmm/partition_view.c vmm/byte_ring.c */
 #include "cmocka_all.h"
 
 #include <stdio.h>

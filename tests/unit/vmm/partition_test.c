@@ -5,6 +5,7 @@
  */
 /* links: vmm/format.c vmm/byte_ring.c vmm/placement.c vmm/group.c vmm/timer.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c */
+/* links: vmm/partition_view.c */
 #include "fake_machine.h"
 
 #include "vmm/partition_memory.h"

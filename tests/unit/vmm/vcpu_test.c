@@ -6,6 +6,7 @@
 /* links: vmm/partition.c vmm/placement.c vmm/group.c vmm/timer.c */
 /* links: vmm/format.c vmm/byte_ring.c vmm/steal_time.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c */
+/* links: vmm/partition_view.c */
 #include "fake_vcpu.h"
 
 /* --- guests --- */

@@ -5,6 +5,7 @@
  */
 /* links: vmm/scheduler_claim.c vmm/format.c vmm/log.c vmm/byte_ring.c */
 /* links: vmm/console/line_editor.c vmm/console/attach.c */
+/* links: vmm/partition_view.c */
 #include "cmocka_all.h"
 
 #include "vmm/console/internal.h"

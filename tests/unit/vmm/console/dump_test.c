@@ -3,6 +3,7 @@
 /* links: vmm/console/look.c vmm/console/arguments.c vmm/console/report.c vmm/format.c */
 /* links: vmm/page_table.c vmm/page_table_formats.c arch/x86/emulate/walk.c arch/x86/cpu_text.c */
 /* links: vmm/core_file.c */
+/* links: vmm/partition_view.c vmm/byte_ring.c */
 #include "fake_guest.h"
 
 #include <elf.h>

@@ -313,19 +313,6 @@ struct partition *partition_find(const char *name)
 	return NULL;
 }
 
-const char *partition_state_name(enum partition_state state)
-{
-	static const char *const names[] = {
-		[PARTITION_STOPPED] = "stopped",   [PARTITION_WAITING] = "waiting",
-		[PARTITION_STARTING] = "starting", [PARTITION_RUNNING] = "running",
-		[PARTITION_PAUSING] = "pausing",   [PARTITION_PAUSED] = "paused",
-		[PARTITION_RESUMING] = "resuming", [PARTITION_STOPPING] = "stopping",
-		[PARTITION_CRASHED] = "crashed",
-	};
-
-	return names[state];
-}
-
 /* 0, or -EBUSY with the reason. */
 static int fake_result(char *reason)
 {

@@ -201,13 +201,6 @@ bool partition_inspectable(struct partition *partition)
 	return partition->state == PARTITION_PAUSED || partition->state == PARTITION_CRASHED;
 }
 
-const char *partition_state_name(enum partition_state state)
-{
-	return state == PARTITION_RUNNING  ? "running"
-	       : state == PARTITION_PAUSED ? "paused"
-					   : "stopped";
-}
-
 const char *candidate(enum argument_kind kind, const struct command *command, const char *key,
 		      u32 index)
 {

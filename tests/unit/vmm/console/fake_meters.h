@@ -112,11 +112,6 @@ struct group *group_find(const char *name)
 	return NULL;
 }
 
-const char *partition_state_name(enum partition_state state)
-{
-	return state == PARTITION_RUNNING ? "running" : "stopped";
-}
-
 void vcpu_times(struct vcpu *vcpu, struct vcpu_times *to)
 {
 	*to = times[vcpu - vcpus];

@@ -114,28 +114,16 @@ struct partition *partition_find(const char *name)
 	return NULL;
 }
 
-const char *partition_state_name(enum partition_state state)
-{
-	switch (state) {
-	case PARTITION_STOPPED:
-		return "stopped";
-	case PARTITION_RUNNING:
-		return "running";
-	case PARTITION_PAUSED:
-		return "paused";
-	default:
-		return "crashed";
-	}
-}
-
 bool partition_inspectable(struct partition *partition)
 {
 	return partition->state == PARTITION_PAUSED || partition->state == PARTITION_CRASHED;
 }
 
-/* As a guest that echoes. */
+/* As a guest that echoes, while it runs. */
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count)
 {
+	if (partition_state_now(partition) != PARTITION_RUNNING)
+		return 0;
 	fake_inputs++;
 	count = MIN(count, (u64)FAKE_TAKES);
 	byte_ring_write(&partition->console, bytes, count);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stats, exits, account and trace: what they say, as text and as JSON. */
 /* links: vmm/console/report.c vmm/console/arguments.c vmm/format.c vmm/account.c vmm/meter.c */
+/* links: vmm/console/partition_cells.c vmm/partition_view.c vmm/byte_ring.c */
 #include "fake_meters.h"
 
 #include <bulkhead/account.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The core's end of the protocol for programs: answers, parts, nothing twice, nothing believed. */
 /* links: vmm/console/frame.c vmm/byte_ring.c vmm/format.c */
+/* links: vmm/partition_view.c */
 #include "cmocka_all.h"
 
 #include "fake_program.h"

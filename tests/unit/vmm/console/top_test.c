@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* top: what stands on a terminal of 24 lines and 80 columns, and what programs are told. */
 /* links: vmm/console/report.c vmm/console/arguments.c vmm/format.c */
+/* links: vmm/console/partition_cells.c vmm/partition_view.c vmm/byte_ring.c */
 #include "fake_meters.h"
 
 #include <bulkhead/cpu.h>
