@@ -467,6 +467,17 @@ inlined void block(struct scheduler_queue *queue, u64 now)
 	queue->running = NULL;
 }
 
+/* It was in no list, or is taken off its: nobody else is there, and nothing limits it. */
+inlined void run_alone(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	queue->running = entity;
+	queue->until = SCHEDULER_NEVER;
+	entity->charged_to = now;
+	state_set(entity, SCHEDULER_RUNNING, now);
+	if (fair_slice_over(entity))
+		entity->vdeadline = entity->vtime + entity->vslice;
+}
+
 /* Most often one entity wants an idle CPU, and nothing limits it: what all the rest would come to.
  */
 static bool run_only(struct scheduler_queue *queue, u64 now)
@@ -478,12 +489,7 @@ static bool run_only(struct scheduler_queue *queue, u64 now)
 		return false;
 	queue->shared = NULL;
 	queue->count = 0;
-	queue->running = only;
-	queue->until = SCHEDULER_NEVER;
-	only->charged_to = now;
-	state_set(only, SCHEDULER_RUNNING, now);
-	if (fair_slice_over(only))
-		only->vdeadline = only->vtime + only->vslice;
+	run_alone(queue, only, now);
 	return true;
 }
 
@@ -540,8 +546,8 @@ static bool decision_outdated(const struct scheduler_queue *queue,
 	       now + fair_slice_left(running) < queue->until;
 }
 
-/* Likewise of an entity that comes to an idle CPU. */
-static bool wake_only(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+/* An entity comes to an idle CPU, where nobody waits and nothing limits it. */
+inlined bool join_alone(struct scheduler_queue *queue, struct scheduler_entity *entity)
 {
 	if (queue->running || queue->count || queue->capped || queue->depleted ||
 	    entity->claim.kind != SCHEDULER_SHARED || entity->group.cap ||
@@ -549,6 +555,21 @@ static bool wake_only(struct scheduler_queue *queue, struct scheduler_entity *en
 		return false;
 	entity->on_budget = false;
 	entity->next = NULL;
+	return true;
+}
+
+bool scheduler_resume(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	if (!join_alone(queue, entity))
+		return false;
+	run_alone(queue, entity, now);
+	return true;
+}
+
+static bool wake_alone(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	if (!join_alone(queue, entity))
+		return false;
 	queue->shared = entity;
 	queue->count = 1;
 	state_set(entity, SCHEDULER_READY, now);
@@ -557,7 +578,7 @@ static bool wake_only(struct scheduler_queue *queue, struct scheduler_entity *en
 
 bool scheduler_wake(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
-	if (wake_only(queue, entity, now))
+	if (wake_alone(queue, entity, now))
 		return true;
 	charge(queue, now);
 	entity_begin(queue, entity, now);

@@ -317,7 +317,7 @@ static void run(struct partition *partition)
 		vcpu_devices_catch_up(vcpu);
 	switch (virt->vcpu_run(vcpu)) {
 	case VIRT_HALTED:
-		thread_block();
+		thread_wait(&vcpu->requests);
 		break;
 	case VIRT_SPINS:
 		thread_yield();

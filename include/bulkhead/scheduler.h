@@ -133,6 +133,11 @@ void scheduler_entity_init(struct scheduler_entity *entity, const struct schedul
 bool scheduler_wake(struct scheduler_queue *queue, struct scheduler_entity *entity,
 		    u64 now) must_check;
 
+/* Blocked, likewise, and it has the CPU at once, until SCHEDULER_NEVER. False, and nothing has
+ * changed: there are others, or something limits it. */
+bool scheduler_resume(struct scheduler_queue *queue, struct scheduler_entity *entity,
+		      u64 now) must_check;
+
 /* What runs is charged up to `now` and stays a candidate; the best candidate has the CPU next. */
 struct scheduler_decision scheduler_pick(struct scheduler_queue *queue, u64 now) must_check;
 /* The same, but what runs is blocked. */

@@ -59,8 +59,11 @@ void thread_destroy(struct thread *thread);
 
 void thread_wake(struct thread *thread); /* any CPU, any context */
 void thread_block(void);		 /* until woken; returns at once when already woken */
-void thread_reschedule(void);		 /* whoever should run now, runs */
-void thread_yield(void);		 /* others first: this one only waits for them */
+/* The same, or until `*wanted` is not 0, which on another CPU is only seen with thread_wake. What
+ * sets it on this CPU need not wake it. Interrupts are off, the partition stays in sight. */
+void thread_wait(const volatile u32 *wanted);
+void thread_reschedule(void); /* whoever should run now, runs */
+void thread_yield(void);      /* others first: this one only waits for them */
 /* Or until woken. For threads that may run on one CPU only. */
 void thread_sleep_until(u64 tsc);
 

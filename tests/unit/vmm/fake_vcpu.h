@@ -153,6 +153,12 @@ void thread_block(void)
 		give_up(SCHEDULER_BLOCKED);
 }
 
+void thread_wait(const volatile u32 *wanted)
+{
+	if (!*wanted)
+		thread_block();
+}
+
 void thread_reschedule(void)
 {
 	reschedules++;
@@ -377,6 +383,7 @@ static enum virt_result fake_vcpu_run(struct vcpu *vcpu)
 	assert_int_equal(vcpu->stop, VCPU_STOP_NONE);
 	held = true;
 	say('R');
+	vcpu->requests &= ~(VCPU_REQUEST_INTERRUPT | VCPU_REQUEST_NMI); /* seen to at each entry */
 	vcpu->entered_at = fake_tsc;
 	fake_tsc += 1000;
 	result = guest(vcpu);

@@ -28,6 +28,31 @@ static void one_alone_is_left_alone(void **state)
 	expect_state(a, SCHEDULER_BLOCKED);
 }
 
+static void one_goes_on_where_nobody_else_is(void **state)
+{
+	struct scheduler_entity before;
+
+	(void)state;
+	(void)start(a, shared(100, 0), NULL);
+	expect_pick(a, SCHEDULER_NEVER);
+	now += MS(1);
+	expect_decision(scheduler_block(&queue, now), NULL, SCHEDULER_NEVER);
+	now += MS(1);
+	assert_true(scheduler_resume(&queue, a, now));
+	expect_state(a, SCHEDULER_RUNNING);
+	assert_ptr_equal(queue.running, a);
+	assert_int_equal(a->times[SCHEDULER_BLOCKED], MS(1));
+	/* Not beside another that runs, or waits. */
+	scheduler_entity_init(b, &a->claim, NULL, now);
+	before = *b;
+	assert_false(scheduler_resume(&queue, b, now));
+	assert_memory_equal(b, &before, sizeof(before));
+	expect_decision(scheduler_block(&queue, now), NULL, SCHEDULER_NEVER);
+	(void)wake(b);
+	assert_false(scheduler_resume(&queue, a, now));
+	expect_state(a, SCHEDULER_BLOCKED);
+}
+
 /* b has had a slice, and a begins its own. */
 static void pair_begin(void)
 {
@@ -350,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nobody_is_idle),
 		TEST(one_alone_is_left_alone),
+		TEST(one_goes_on_where_nobody_else_is),
 		TEST(two_take_turns),
 		TEST(a_neighbour_ends_the_peace),
 		TEST(who_slept_interrupts),
