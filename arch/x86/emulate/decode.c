@@ -121,9 +121,10 @@ static u8 operand_bytes(const struct decoder *decoder, u32 flags)
 
 	if (flags & OPCODE_BYTE)
 		return 1;
-	if (long_mode &&
-	    (flags & OPCODE_FORCE_64 || (decoder->rex & REX_W && !(flags & OPCODE_MAX_DWORD))))
+	if (long_mode && flags & OPCODE_FORCE_64)
 		return 8;
+	if (long_mode && decoder->rex & REX_W)
+		return flags & OPCODE_MAX_DWORD ? 4 : 8;
 	if (flags & OPCODE_NO_WORD)
 		return 4;
 	if (decoder->mode == CPU_MODE_16)
@@ -449,6 +450,8 @@ int instruction_decode(struct instruction *instruction, enum cpu_mode mode, cons
 	instruction->operand_bytes = operand_bytes(&decoder, opcode.flags);
 	instruction->condition = decoder.opcode & 0xf;
 	instruction->aligned = opcode.flags & OPCODE_ALIGNED;
+	if (mode != CPU_MODE_64)
+		instruction->vex_source &= 7;
 	operands_decode(&decoder, &opcode);
 	if (decoder.short_of_bytes)
 		return -EINVAL;

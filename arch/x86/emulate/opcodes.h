@@ -35,7 +35,7 @@ enum opcode_flags {
 	OPCODE_SOURCE_BYTE = 1 << 1, /* the source is, whatever the destination */
 	OPCODE_SOURCE_WORD = 1 << 2,
 	OPCODE_SOURCE_DWORD = 1 << 3, /* 32 bits, or 16 for a 16-bit destination */
-	OPCODE_MAX_DWORD = 1 << 4,    /* REX.W does not count */
+	OPCODE_MAX_DWORD = 1 << 4,    /* REX.W means 32 bits */
 	OPCODE_DEFAULT_64 = 1 << 5,   /* 64-bit operands without REX.W in 64-bit mode; 32-bit
 				       * ones do not exist */
 	OPCODE_FORCE_64 = 1 << 6,     /* nor do 16-bit ones */

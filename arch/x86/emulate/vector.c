@@ -81,11 +81,9 @@ int execute_vector_store(struct emulate_cpu *cpu, struct instruction *instructio
 int execute_vector_half(struct emulate_cpu *cpu, struct instruction *instruction)
 {
 	unsigned half = instruction->operation == OPERATION_VECTOR_LOAD_HIGH;
-	unsigned other =
-		cpu->mode == CPU_MODE_64 ? instruction->vex_source : instruction->vex_source & 7U;
+	unsigned other = instruction->vex ? instruction->vex_source : instruction->destination.reg;
 	struct vector vector;
-	int error =
-		vector_read(cpu, instruction->vex ? other : instruction->destination.reg, &vector);
+	int error = vector_read(cpu, other, &vector);
 
 	if (!error)
 		error = load(cpu, instruction, &vector.words[half]);
