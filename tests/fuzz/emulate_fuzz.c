@@ -1,5 +1,7 @@
-/* links: arch/x86/emulate/decode.c arch/x86/emulate/execute.c */
-/* links: arch/x86/emulate/arithmetic.c arch/x86/emulate/translate.c arch/x86/emulate/walk.c */
+/* links: arch/x86/emulate/decode.c arch/x86/emulate/opcodes.c arch/x86/emulate/operand.c */
+/* links: arch/x86/emulate/arithmetic.c arch/x86/emulate/shift.c arch/x86/emulate/stack.c */
+/* links: arch/x86/emulate/string.c arch/x86/emulate/segment.c arch/x86/emulate/vector.c */
+/* links: arch/x86/emulate/execute.c arch/x86/emulate/translate.c arch/x86/emulate/walk.c */
 /* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a guest's instruction, on any registers and segments, with memory that refuses at

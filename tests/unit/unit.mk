@@ -1,5 +1,6 @@
 # Unit tests: tests/unit/PATH/NAME_test.c tests PATH/NAME.c. It links that source, if there is one, and
-# whatever lines "/* links: a.c b.c */" in it name besides. Every source is compiled once for all of them.
+# whatever lines "/* links: a.c b.c */" in it name besides, and "/* libraries: a */" of the machine. Every
+# source is compiled once for all of them.
 UNIT_TESTS := $(sort $(shell find tests/unit -name '*_test.c'))
 UNIT_BINS  := $(UNIT_TESTS:tests/unit/%.c=$(B)/unit/%)
 UNIT_OBJ   := $(B)/unit/obj
@@ -7,6 +8,7 @@ UNIT_FLAGS := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=a
               -fno-omit-frame-pointer -Itests/unit -I$(B)/gen
 
 test_links  = $(shell sed -n 's|^/\* links: \(.*\) \*/|\1|p' $(1))
+test_libraries = $(shell sed -n 's|^/\* libraries: \(.*\) \*/|\1|p' $(1))
 # The sources of the test $(1).
 unit_source = $(1) $(wildcard $(patsubst tests/unit/%_test.c,%.c,$(1))) $(call test_links,$(1))
 
@@ -19,7 +21,7 @@ define unit_rule
 $(1:tests/unit/%.c=$(B)/unit/%): $(patsubst %.c,$(UNIT_OBJ)/%.o,$(call unit_source,$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
-	@$(CC) $(UNIT_FLAGS) -o $$@ $$^ -lcmocka
+	@$(CC) $(UNIT_FLAGS) -o $$@ $$^ -lcmocka $(addprefix -l,$(call test_libraries,$(1)))
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
 

@@ -4,7 +4,9 @@
  * on real memory and emulated on a copy, and everything must agree. What user mode cannot run (16-
  * and 32-bit code, segments, faults) is checked by hand-made cases.
  */
-/* links: arch/x86/emulate/decode.c arch/x86/emulate/arithmetic.c */
+/* links: arch/x86/emulate/decode.c arch/x86/emulate/opcodes.c arch/x86/emulate/operand.c */
+/* links: arch/x86/emulate/arithmetic.c arch/x86/emulate/shift.c arch/x86/emulate/stack.c */
+/* links: arch/x86/emulate/string.c arch/x86/emulate/segment.c arch/x86/emulate/vector.c */
 #define _GNU_SOURCE
 #include "cmocka_all.h"
 
@@ -149,7 +151,7 @@ static int copy_write(struct emulate_cpu *cpu, u64 linear, const void *data, uns
 	return 0;
 }
 
-static const struct emulate_memory_ops copy_ops = {copy_read, copy_write};
+static const struct emulate_ops copy_ops = {.read = copy_read, .write = copy_write};
 
 /* Random instructions. */
 
@@ -612,7 +614,7 @@ static int flat_write(struct emulate_cpu *cpu, u64 linear, const void *data, uns
 	return 0;
 }
 
-static const struct emulate_memory_ops flat_ops = {flat_read, flat_write};
+static const struct emulate_ops flat_ops = {.read = flat_read, .write = flat_write};
 
 static struct emulate_cpu cpu_make(enum cpu_mode mode)
 {
@@ -1006,7 +1008,7 @@ static void unknown(void **state)
 		{"\x0f\x05", 2},
 		{"\xc6\x0b\x01", 3},
 		{"\xf7\x23", 2},
-		{"\xff\x13", 2},
+		{"\xff\x1b", 2}, /* a far call */
 		{"\x8f\x0b", 2},
 		{"\xcc", 1},
 		{"\x0f\xba\x03\x01", 4},
@@ -1015,7 +1017,7 @@ static void unknown(void **state)
 		{"\xc7\x03\x01\x02\x03", 5},
 		{"\x66", 1},
 		{"", 0},
-		{"\x0f\xc7\x0b", 3},
+		{"\x0f\xc7\x03", 3},
 	};
 	static const u8 long_one[] = {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
 				      0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x89, 0x03};
