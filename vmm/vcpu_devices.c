@@ -214,12 +214,16 @@ static void board_next_timer(void *context, u64 deadline)
 		  host_deadline(deadline, partition->clock_offset, partition->board_fired_at));
 }
 
+/* Timers fire wherever this CPU is just then, also in sight of another partition's memory. */
 static void board_timer_run(struct partition *partition)
 {
+	u64 previous = address_space_enter(&partition->space);
+
 	partition->board_fired_at = arch_tsc();
 	spin_lock(&partition->device_lock);
 	pc_run_timers(partition->pc);
 	spin_unlock(&partition->device_lock);
+	address_space_leave(previous);
 }
 
 static void board_timer_fire(struct timer *timer)
@@ -297,6 +301,11 @@ static void board_report(void *context, const char *text)
 	log_debug("%s: %s", partition->config->name, text);
 }
 
+static void board_entropy(void *context unused, void *bytes, u64 count)
+{
+	arch_entropy(bytes, count);
+}
+
 static const struct pc_ops board_ops = {
 	.now = board_now,
 	.next_timer = board_next_timer,
@@ -306,6 +315,7 @@ static const struct pc_ops board_ops = {
 	.console_output = board_console_output,
 	.console_ready = board_console_ready,
 	.report = board_report,
+	.entropy = board_entropy,
 };
 
 int vcpu_devices_create(struct partition *partition)
@@ -478,14 +488,16 @@ u8 exit_pic_acknowledge(struct vcpu *vcpu)
 
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count)
 {
-	u64 done = 0;
+	u64 done = 0, previous;
 
 	/* Before its first start it has no board that could take anything. */
 	if (partition_state_now(partition) != PARTITION_RUNNING)
 		return 0;
+	previous = address_space_enter(&partition->space);
 	spin_lock(&partition->device_lock);
 	while (done < count && pc_console_input(partition->pc, bytes[done]))
 		done++;
 	spin_unlock(&partition->device_lock);
+	address_space_leave(previous);
 	return done;
 }

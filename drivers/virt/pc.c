@@ -18,6 +18,11 @@
 #define COM1_BASE 0x3f8
 #define COM1_IRQ  4
 
+/* Interrupt messages: vector, delivery mode and trigger mode are where a redirection entry has
+ * them, and the rest of the data means nothing there. */
+#define MESSAGE_AREA 0xfee00000UL
+#define MESSAGE_DATA (VIOAPIC_VECTOR | VIOAPIC_MODE | VIOAPIC_LEVEL)
+
 struct pc {
 	struct device_host host;
 	const struct pc_ops *ops;
@@ -221,6 +226,26 @@ static void host_irq_set(struct device_host *host, unsigned irq, bool level)
 	vioapic_irq_set(&pc->ioapic, irq == 0 ? 2 : irq, level);
 }
 
+/* The address names whom, the data what (SDM vol. 3, figures 11-14 and 11-15): the fields of a
+ * redirection entry in other places. */
+static void host_message(struct device_host *host, u64 address, u32 data)
+{
+	struct pc *pc = pc_of(host);
+	u64 logical = address & BIT(2) ? VIOAPIC_LOGICAL : 0;
+
+	if (address >> 20 != MESSAGE_AREA >> 20)
+		return;
+	pc->ops->interrupt(pc->context,
+			   (data & MESSAGE_DATA) | logical | (address >> 12 & 0xff) << 56);
+}
+
+static void host_entropy(struct device_host *host, void *bytes, u64 count)
+{
+	struct pc *pc = pc_of(host);
+
+	pc->ops->entropy(pc->context, bytes, count);
+}
+
 static void host_event(struct device_host *host, enum device_event event)
 {
 	struct pc *pc = pc_of(host);
@@ -246,6 +271,8 @@ static const struct device_host_ops host_ops = {
 	.now = host_now,
 	.timer_set = host_timer_set,
 	.irq_set = host_irq_set,
+	.message = host_message,
+	.entropy = host_entropy,
 	.event = host_event,
 	.console_output = host_console_output,
 	.report = host_report,

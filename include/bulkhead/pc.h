@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The board of a partition: which virtual devices a PC has, where they answer, and how their
- * interrupt lines run. All calls are made with the partition's device lock held.
+ * interrupt lines run. All calls are made with the partition's device lock held, and those that
+ * reach a device (accesses, timers, input) while the partition's address space is the current one.
  */
 #pragma once
 
@@ -14,7 +15,8 @@ struct pc_ops {
 	u64 (*now)(void *context); /* guest tick */
 	/* The earliest moment at which pc_run_timers must be called; ~0 for none. */
 	void (*next_timer)(void *context, u64 deadline);
-	/* An I/O APIC redirection entry fires: vector, mode and destination as in the entry. */
+	/* An I/O APIC redirection entry fires, or an interrupt message was sent: vector, mode and
+	 * destination as in an entry. */
 	void (*interrupt)(void *context, u64 redirection_entry);
 	/* The 8259 pair's INTR changed. */
 	void (*pic)(void *context, bool level);
@@ -23,6 +25,7 @@ struct pc_ops {
 	/* There is room for console input again. */
 	void (*console_ready)(void *context);
 	void (*report)(void *context, const char *text);
+	void (*entropy)(void *context, void *bytes, u64 count);
 };
 
 struct pc_setup {
