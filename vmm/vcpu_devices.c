@@ -318,12 +318,24 @@ static const struct pc_ops board_ops = {
 	.entropy = board_entropy,
 };
 
+static struct pc_choice board_choice(const struct partition *partition)
+{
+	return (struct pc_choice){.rng = partition->config->rng};
+}
+
+static unsigned board_order(const struct partition *partition)
+{
+	struct pc_choice choice = board_choice(partition);
+
+	return memory_order(pc_bytes(&choice));
+}
+
 int vcpu_devices_create(struct partition *partition)
 {
 	struct vcpu *vcpu = partition->vcpu;
 	struct apic_host *host = memory_alloc(0);
 
-	partition->pc = memory_alloc(memory_order(pc_bytes()));
+	partition->pc = memory_alloc(board_order(partition));
 	vcpu->apic.page = memory_alloc(0);
 	vcpu->apic.host = host ? &host->host : NULL;
 	if (!host || !vcpu->apic.page || !partition->pc)
@@ -340,7 +352,7 @@ void vcpu_devices_destroy(struct partition *partition)
 {
 	struct vlapic *apic = &partition->vcpu->apic;
 
-	memory_free(partition->pc, memory_order(pc_bytes()));
+	memory_free(partition->pc, board_order(partition));
 	memory_free(apic->page, 0);
 	memory_free(apic->host ? apic_host_of(apic->host) : NULL, 0);
 	partition->pc = NULL;
@@ -395,6 +407,8 @@ void vcpu_devices_reset(struct partition *partition)
 		.unix_time_s = boot_info->unix_time_s + arch_time_us() / 1000000,
 		.low_bytes = partition->memory.low_bytes,
 		.high_bytes = partition->memory.high_bytes,
+		.memory = &partition->memory,
+		.choice = board_choice(partition),
 	};
 
 	vcpu_devices_stop(partition);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <bulkhead/device.h>
+#include <bulkhead/guest_memory.h>
 
 struct pc;
 
@@ -28,13 +29,20 @@ struct pc_ops {
 	void (*entropy)(void *context, void *bytes, u64 count);
 };
 
-struct pc_setup {
-	u64 tsc_hz;
-	u64 unix_time_s;	   /* at guest tick 0 */
-	u64 low_bytes, high_bytes; /* RAM below and above 4 GiB, for CMOS */
+/* What the partition's configuration adds to a PC's usual devices. */
+struct pc_choice {
+	bool rng;
 };
 
-u64 pc_bytes(void); /* size of struct pc */
+struct pc_setup {
+	u64 tsc_hz;
+	u64 unix_time_s;		   /* at guest tick 0 */
+	u64 low_bytes, high_bytes;	   /* RAM below and above 4 GiB, for CMOS */
+	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
+	struct pc_choice choice;	   /* as pc_bytes was given it */
+};
+
+u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */
 void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context);
 
 u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes);

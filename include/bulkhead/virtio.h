@@ -119,6 +119,7 @@ struct virtio_transport_ops {
 struct virtio_device {
 	const struct virtio_device_ops *ops;
 	const struct virtio_transport_ops *transport;
+	void *carrier; /* the transport's */
 	struct device_host *host;
 	const struct guest_memory *memory;
 	const u8 *config; /* its configuration space, the back-end's */
