@@ -178,6 +178,8 @@ static void partition_print(const struct config_partition *partition)
 		       config_entry_names[partition->entry]);
 	if (partition->initrd[0])
 		printf(", initrd %s", partition->initrd);
+	if (partition->rng)
+		printf(", entropy device");
 	putchar('\n');
 	if (partition->cmdline[0]) {
 		slice_show(slice_of(partition->cmdline), cmdline, sizeof(cmdline));

@@ -4,8 +4,11 @@
 #
 #   tools/guest-debian.sh DIRECTORY     makes DIRECTORY/debian.vmlinuz and DIRECTORY/debian.initrd.gz
 #
-# The kernel's package is fetched but not installed. What is there already is not fetched again.
+# The drivers of virtio devices are modules; those in `modules` below are taken along, as
+# DIRECTORY/debian.modules, and into the initramfs, where /init loads them in this order. The kernel's package is fetched but not installed. What is there already is not fetched again.
 set -eu
+
+modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio-rng"
 
 here=$(dirname "$(readlink -f "$0")")
 directory=${1:?usage: tools/guest-debian.sh DIRECTORY}
@@ -44,6 +47,10 @@ kernel_make() {
 		exit 1
 	fi
 	dpkg -x "$work"/linux-image-*.deb "$work/kernel"
+	rm -rf "$directory/debian.modules"
+	mkdir "$directory/debian.modules"
+	find "$work/kernel/lib/modules" '(' -name '*virtio*.ko' -o -name '*failover.ko' ')' \
+		-exec cp -t "$directory/debian.modules" {} +
 	cp "$work"/kernel/boot/vmlinuz-* "$directory/debian.vmlinuz.new"
 	mv "$directory/debian.vmlinuz.new" "$directory/debian.vmlinuz"
 }
@@ -51,11 +58,15 @@ kernel_make() {
 initrd_make() {
 	busybox=$(command -v busybox)
 	root=$work/root
-	mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
+	mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/lib/modules"
 	cp "$busybox" "$root/bin/busybox"
 	"$busybox" --list | while read -r applet; do
 		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 	done
+	for module in $modules; do
+		cp "$directory/debian.modules/$module.ko" "$root/lib/modules"
+		echo "$module"
+	done >"$root/lib/modules/order"
 	cp "$here/guests/debian-init" "$root/init"
 	chmod 755 "$root/init"
 	# The same input makes the same file, byte for byte.
@@ -65,5 +76,5 @@ initrd_make() {
 	mv "$directory/debian.initrd.gz.new" "$directory/debian.initrd.gz"
 }
 
-[ -s "$directory/debian.vmlinuz" ] || kernel_make
+{ [ -s "$directory/debian.vmlinuz" ] && [ -d "$directory/debian.modules" ]; } || kernel_make
 initrd_make

@@ -303,6 +303,17 @@ static void load_write(const struct config_source *source, struct config_out *ou
 		config_out_add(out, "0x%lx", source->partition->load_address);
 }
 
+static const char *rng_read(struct slice value, const struct config_target *target)
+{
+	return config_yes_read(value, &target->partition->rng);
+}
+
+static void rng_write(const struct config_source *source, struct config_out *out)
+{
+	if (source->partition->rng)
+		config_out_add(out, "yes");
+}
+
 #define WEIGHT_ALLOWED "1 to 10000"
 #define CAP_ALLOWED    "a percentage of one CPU's time such as 50%, from 1% to 100000%; or none"
 #define ANY_BOOT       (BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_LINUX) | BIT(CONFIG_BOOT_RAW))
@@ -423,6 +434,15 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_RAW),
 			.allowed = "an address such as 1M or 0x100000, below 3G, not from 0xa0000 "
 				   "to 0xfffff",
+		},
+	[CONFIG_KEY_RNG] =
+		{
+			.name = "rng",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = rng_read,
+			.write = rng_write,
+			.goes_with = ANY_BOOT,
+			.allowed = "yes or no",
 		},
 	[CONFIG_KEY_WEIGHT] =
 		{

@@ -333,6 +333,7 @@ static const char *fixed_difference(const struct config_partition *a,
 		{"autostart", a->autostart != b->autostart},
 		{"entry", a->entry != b->entry},
 		{"load", a->load_address != b->load_address},
+		{"rng", a->rng != b->rng},
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {

@@ -214,12 +214,16 @@ static void board_next_timer(void *context, u64 deadline)
 		  host_deadline(deadline, partition->clock_offset, partition->board_fired_at));
 }
 
+/* Timers fire wherever this CPU is just then, also in sight of another partition's memory. */
 static void board_timer_run(struct partition *partition)
 {
+	u64 previous = address_space_enter(&partition->space);
+
 	partition->board_fired_at = arch_tsc();
 	spin_lock(&partition->device_lock);
 	pc_run_timers(partition->pc);
 	spin_unlock(&partition->device_lock);
+	address_space_leave(previous);
 }
 
 static void board_timer_fire(struct timer *timer)
@@ -297,6 +301,11 @@ static void board_report(void *context, const char *text)
 	log_debug("%s: %s", partition->config->name, text);
 }
 
+static void board_entropy(void *context unused, void *bytes, u64 count)
+{
+	arch_entropy(bytes, count);
+}
+
 static const struct pc_ops board_ops = {
 	.now = board_now,
 	.next_timer = board_next_timer,
@@ -306,14 +315,27 @@ static const struct pc_ops board_ops = {
 	.console_output = board_console_output,
 	.console_ready = board_console_ready,
 	.report = board_report,
+	.entropy = board_entropy,
 };
+
+static struct pc_choice board_choice(const struct partition *partition)
+{
+	return (struct pc_choice){.rng = partition->config->rng};
+}
+
+static unsigned board_order(const struct partition *partition)
+{
+	struct pc_choice choice = board_choice(partition);
+
+	return memory_order(pc_bytes(&choice));
+}
 
 int vcpu_devices_create(struct partition *partition)
 {
 	struct vcpu *vcpu = partition->vcpu;
 	struct apic_host *host = memory_alloc(0);
 
-	partition->pc = memory_alloc(memory_order(pc_bytes()));
+	partition->pc = memory_alloc(board_order(partition));
 	vcpu->apic.page = memory_alloc(0);
 	vcpu->apic.host = host ? &host->host : NULL;
 	if (!host || !vcpu->apic.page || !partition->pc)
@@ -330,7 +352,7 @@ void vcpu_devices_destroy(struct partition *partition)
 {
 	struct vlapic *apic = &partition->vcpu->apic;
 
-	memory_free(partition->pc, memory_order(pc_bytes()));
+	memory_free(partition->pc, board_order(partition));
 	memory_free(apic->page, 0);
 	memory_free(apic->host ? apic_host_of(apic->host) : NULL, 0);
 	partition->pc = NULL;
@@ -385,6 +407,8 @@ void vcpu_devices_reset(struct partition *partition)
 		.unix_time_s = boot_info->unix_time_s + arch_time_us() / 1000000,
 		.low_bytes = partition->memory.low_bytes,
 		.high_bytes = partition->memory.high_bytes,
+		.memory = &partition->memory,
+		.choice = board_choice(partition),
 	};
 
 	vcpu_devices_stop(partition);
@@ -478,14 +502,16 @@ u8 exit_pic_acknowledge(struct vcpu *vcpu)
 
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count)
 {
-	u64 done = 0;
+	u64 done = 0, previous;
 
 	/* Before its first start it has no board that could take anything. */
 	if (partition_state_now(partition) != PARTITION_RUNNING)
 		return 0;
+	previous = address_space_enter(&partition->space);
 	spin_lock(&partition->device_lock);
 	while (done < count && pc_console_input(partition->pc, bytes[done]))
 		done++;
 	spin_unlock(&partition->device_lock);
+	address_space_leave(previous);
 	return done;
 }

@@ -5,6 +5,7 @@
  */
 #include "apic.h"
 #include "arch_cpu.h"
+#include "entropy.h"
 #include "guest_cpuid.h"
 #include "instructions.h"
 #include "interrupt.h"
@@ -128,6 +129,7 @@ static void late_start(void *argument unused)
 	apic_init();
 	apic_init_board(boot_info);
 	tsc_init();
+	entropy_init();
 	apic_timer_calibrate();
 	thread_cpu_init();
 	interrupt_handler_set(VECTOR_TIMER, look_around, NULL);

@@ -513,13 +513,15 @@ void address_space_destroy(struct address_space *space)
 
 u64 address_space_enter(const struct address_space *space)
 {
-	u64 previous = cr3_read();
+	u64 previous = cr3_read(), root = space ? space->root : host_root;
 
-	cr3_write(space ? space->root : host_root);
+	if (root != previous)
+		cr3_write(root);
 	return previous;
 }
 
 void address_space_leave(u64 previous)
 {
-	cr3_write(previous);
+	if (cr3_read() != previous)
+		cr3_write(previous);
 }

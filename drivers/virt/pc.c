@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The board: port and memory decoding, interrupt wiring, and the timers of all its devices. The
- * devices are those of a PC without a disk, a keyboard or a screen.
+ * devices are those of a PC without a keyboard or a screen.
  */
 #include <bulkhead/pc.h>
 
+#include "pc_virtio.h"
 #include "vioapic.h"
+#include "vpci.h"
 #include "vpic.h"
 #include "vpit.h"
 #include "vpm.h"
@@ -17,6 +19,12 @@
 
 #define COM1_BASE 0x3f8
 #define COM1_IRQ  4
+#define ELCR_HIGH 0x4d1
+
+/* Interrupt messages: vector, delivery mode and trigger mode are where a redirection entry has
+ * them, and the rest of the data means nothing there. */
+#define MESSAGE_AREA 0xfee00000UL
+#define MESSAGE_DATA (VIOAPIC_VECTOR | VIOAPIC_MODE | VIOAPIC_LEVEL)
 
 struct pc {
 	struct device_host host;
@@ -32,6 +40,9 @@ struct pc {
 	struct vioapic ioapic;
 	struct vpm pm;
 	struct vreset reset;
+	struct vpci pci;
+	u16 isa_lines, pci_lines; /* ISA lines that devices drive, and those that PCI's do */
+	u8 virtio[] aligned(16);  /* pc_virtio.c's */
 };
 
 struct slot {
@@ -39,7 +50,7 @@ struct slot {
 	size_t offset; /* of the device in struct pc */
 };
 
-enum { SLOT_NONE, SLOT_PIC, SLOT_PIT, SLOT_RTC, SLOT_COM1, SLOT_RESET, SLOT_PM };
+enum { SLOT_NONE, SLOT_PIC, SLOT_PIT, SLOT_RTC, SLOT_COM1, SLOT_RESET, SLOT_PM, SLOT_PCI };
 
 static const struct slot slots[] = {
 	[SLOT_PIC] = {&vpic_ops, offsetof(struct pc, pic)},
@@ -48,6 +59,7 @@ static const struct slot slots[] = {
 	[SLOT_COM1] = {&vuart_ops, offsetof(struct pc, com1)},
 	[SLOT_RESET] = {&vreset_ops, offsetof(struct pc, reset)},
 	[SLOT_PM] = {&vpm_ops, offsetof(struct pc, pm)},
+	[SLOT_PCI] = {&vpci_port_ops, offsetof(struct pc, pci)},
 };
 
 /* The ports of the ISA bus, so that finding a device is one load. */
@@ -63,7 +75,7 @@ static const u8 isa_ports[ISA_PORTS] = {
  * `start` is the port that the access named. The reset register at CF9h lies inside the PCI
  * configuration address register CF8h, which takes 4-byte accesses only: those do not reach it.
  */
-static const struct slot *port_slot(u16 port, u16 start)
+static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
 {
 	u8 slot = SLOT_NONE;
 
@@ -73,6 +85,10 @@ static const struct slot *port_slot(u16 port, u16 start)
 		slot = SLOT_PM;
 	else if (port == ACPI_RESET_PORT && start == port)
 		slot = SLOT_RESET;
+	else if (port == VPCI_PORT_ADDRESS || (port >= VPCI_PORT_DATA && port < VPCI_PORT_END))
+		slot = SLOT_PCI;
+	if (slot == SLOT_NONE && vpci_port_claims(&pc->pci, port))
+		slot = SLOT_PCI;
 	return slot == SLOT_NONE ? NULL : &slots[slot];
 }
 
@@ -95,7 +111,7 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 
 	bytes = MIN(bytes, (unsigned)sizeof(value));
 	for (unsigned done = 0, count; done < bytes; done += count) {
-		const struct slot *slot = port_slot((u16)(port + done), port);
+		const struct slot *slot = port_slot(pc, (u16)(port + done), port);
 		u64 part = 0xff;
 
 		count = piece(slot, bytes - done);
@@ -111,7 +127,7 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
 {
 	for (unsigned done = 0, count; done < bytes; done += count) {
-		const struct slot *slot = port_slot((u16)(port + done), port);
+		const struct slot *slot = port_slot(pc, (u16)(port + done), port);
 		u64 part = (u64)value >> (8 * done);
 
 		count = piece(slot, bytes - done);
@@ -130,8 +146,12 @@ static bool is_ioapic(u64 gpa)
 
 u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
 {
+	u64 value;
+
 	if (is_ioapic(gpa))
 		return vioapic_ops.read(&pc->ioapic, gpa, bytes);
+	if (vpci_memory_read(&pc->pci, gpa, bytes, &value))
+		return value;
 	pc->absent++;
 	return ~0UL;
 }
@@ -140,7 +160,7 @@ void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value)
 {
 	if (is_ioapic(gpa))
 		vioapic_ops.write(&pc->ioapic, gpa, bytes, value);
-	else
+	else if (!vpci_memory_write(&pc->pci, gpa, bytes, value))
 		pc->absent++;
 }
 
@@ -211,14 +231,56 @@ void pc_run_timers(struct pc *pc)
 }
 
 /* ISA lines reach both the 8259 pair and the I/O APIC; the 8254's arrives at pin 2 there, as the
- * MADT says. */
+ * MADT says. A line is high while anybody drives it so. */
+static void isa_line_update(struct pc *pc, unsigned irq)
+{
+	bool level = (pc->isa_lines | pc->pci_lines) & BIT(irq);
+
+	vpic_irq_set(&pc->pic, irq, level);
+	vioapic_irq_set(&pc->ioapic, irq == 0 ? 2 : irq, level);
+}
+
 static void host_irq_set(struct device_host *host, unsigned irq, bool level)
 {
 	struct pc *pc = pc_of(host);
 
-	if (irq < 16)
-		vpic_irq_set(&pc->pic, irq, level);
-	vioapic_irq_set(&pc->ioapic, irq == 0 ? 2 : irq, level);
+	if (irq >= 16) {
+		vioapic_irq_set(&pc->ioapic, irq, level);
+		return;
+	}
+	pc->isa_lines = (u16)(level ? pc->isa_lines | BIT(irq) : pc->isa_lines & ~BIT(irq));
+	isa_line_update(pc, irq);
+}
+
+static void pci_lines_changed(void *context, u16 lines)
+{
+	struct pc *pc = context;
+	u16 changed = pc->pci_lines ^ lines;
+
+	pc->pci_lines = lines;
+	for (unsigned irq = 0; irq < 16; irq++)
+		if (changed & BIT(irq))
+			isa_line_update(pc, irq);
+}
+
+/* The address names whom, the data what (SDM vol. 3, figures 11-14 and 11-15): the fields of a
+ * redirection entry in other places. */
+static void host_message(struct device_host *host, u64 address, u32 data)
+{
+	struct pc *pc = pc_of(host);
+	u64 logical = address & BIT(2) ? VIOAPIC_LOGICAL : 0;
+
+	if (address >> 20 != MESSAGE_AREA >> 20)
+		return;
+	pc->ops->interrupt(pc->context,
+			   (data & MESSAGE_DATA) | logical | (address >> 12 & 0xff) << 56);
+}
+
+static void host_entropy(struct device_host *host, void *bytes, u64 count)
+{
+	struct pc *pc = pc_of(host);
+
+	pc->ops->entropy(pc->context, bytes, count);
 }
 
 static void host_event(struct device_host *host, enum device_event event)
@@ -246,6 +308,8 @@ static const struct device_host_ops host_ops = {
 	.now = host_now,
 	.timer_set = host_timer_set,
 	.irq_set = host_irq_set,
+	.message = host_message,
+	.entropy = host_entropy,
 	.event = host_event,
 	.console_output = host_console_output,
 	.report = host_report,
@@ -272,9 +336,9 @@ static void com1_ready(void *context)
 	pc->ops->console_ready(pc->context);
 }
 
-u64 pc_bytes(void)
+u64 pc_bytes(const struct pc_choice *choice)
 {
-	return sizeof(struct pc);
+	return sizeof(struct pc) + pc_virtio_bytes(choice);
 }
 
 void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context)
@@ -291,6 +355,10 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, com1_ready, pc);
 	vpm_init(&pc->pm, &pc->host);
 	vreset_init(&pc->reset, &pc->host);
+	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);
+	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
+	vpic_ops.write(&pc->pic, ELCR_HIGH, 1, VPCI_ISA_LINES >> 8);
+	pc_virtio_init(pc->virtio, setup, &pc->pci, &pc->host);
 }
 
 u8 pc_pic_acknowledge(struct pc *pc)

@@ -63,6 +63,11 @@ u64 arch_context_new(u64 top, void (*entry)(void *argument), void *argument);
 struct vlapic;
 void arch_guest_apic_setup(struct vlapic *apic);
 
+/* Random bytes that nobody can tell in advance. Any CPU, interrupts off; takes some hundred cycles
+ * for each 8 bytes. Where the CPU has no RDRAND they come of the jitter of timings, which the log
+ * says at boot: on an emulator that is the same each time. */
+void arch_entropy(void *bytes, u64 count);
+
 /* What the CPU calls itself, for the operator. */
 const char *arch_cpu_name(void);
 

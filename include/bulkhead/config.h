@@ -58,6 +58,7 @@ struct config_partition {
 	bool autostart;		 /* default yes */
 	enum config_entry entry; /* boot = raw */
 	u64 load_address;	 /* boot = raw */
+	bool rng;		 /* has an entropy device; default no */
 
 	/*
 	 * weight = 1 to 10000 (default 100; with a reservation 0, which is no time beyond it)

@@ -7,7 +7,9 @@
  * every device a program that a unit test can drive with a clock of its own.
  *
  * Locking: the partition's device lock is held around every call into a device (accesses, timers,
- * interrupt lines, input), so devices take no locks and may call each other through the host.
+ * interrupt lines, input), so devices take no locks and may call each other through the host. The
+ * partition's address space is the current one then: a device that was given its struct
+ * guest_memory may use it.
  *
  * Time: all times are in ticks of the guest's time-stamp counter, which starts near 0, stands still
  * while the partition is paused and never goes backwards; there are device_host.tsc_hz ticks a
@@ -51,6 +53,15 @@ struct device_host_ops {
 	 * other inputs) high or low. The wiring to the 8259 pair and the I/O APIC is the board's.
 	 */
 	void (*irq_set)(struct device_host *host, unsigned irq, bool level);
+
+	/*
+	 * Send an interrupt message: what a function on the PCI bus does by writing `data` to
+	 * `address` (SDM vol. 3, 11.11). A write to where no local APIC is does nothing.
+	 */
+	void (*message)(struct device_host *host, u64 address, u32 data);
+
+	/* Random bytes that nobody can tell in advance. */
+	void (*entropy)(struct device_host *host, void *bytes, u64 count);
 
 	/* The guest asked for something that concerns its whole machine. Takes effect after the
 	 * access that caused it has completed. */

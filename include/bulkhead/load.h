@@ -34,7 +34,8 @@ int load_linux(const struct load_request *request, struct guest_memory *memory,
 int load_raw(const struct load_request *request, struct guest_memory *memory,
 	     struct cpu_state *start, char *reason) must_check;
 
-/* The firmware tables of a partition: RSDP, XSDT, FADT, FACS, MADT, DSDT at 0xe0000 to 0xfffff. */
+/* The firmware tables of a partition: RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT at 0xe0000 to
+ * 0xfffff. */
 struct acpi_request {
 	u32 vcpus; /* local APIC ids 0 to vcpus - 1 */
 };
@@ -57,3 +58,11 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory,
 #define ACPI_RESET_PORT	 0xcf9
 #define ACPI_RESET_VALUE 0x06
 #define ACPI_HW_TIMER_HZ 3579545
+
+/* Where the board's PCI bus is (drivers/virt/vpci.c; the MCFG and the DSDT announce it). */
+#define PCI_ECAM_BASE	 0xe0000000UL /* configuration space of bus 0 */
+#define PCI_ECAM_BYTES	 0x100000UL
+#define PCI_MEMORY_BASE	 0xc0000000UL /* for BARs: above all RAM that is below 4 GiB */
+#define PCI_MEMORY_BYTES 0x20000000UL
+#define PCI_IO_BASE	 0xc000U /* where ports for BARs begin at reset */
+#define PCI_GSI_BASE	 16	 /* I/O APIC input of PIRQA; PIRQB to PIRQD follow */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The board of a partition: which virtual devices a PC has, where they answer, and how their
- * interrupt lines run. All calls are made with the partition's device lock held.
+ * interrupt lines run. All calls are made with the partition's device lock held, and those that
+ * reach a device (accesses, timers, input) while the partition's address space is the current one.
  */
 #pragma once
 
 #include <bulkhead/device.h>
+#include <bulkhead/guest_memory.h>
 
 struct pc;
 
@@ -14,7 +16,8 @@ struct pc_ops {
 	u64 (*now)(void *context); /* guest tick */
 	/* The earliest moment at which pc_run_timers must be called; ~0 for none. */
 	void (*next_timer)(void *context, u64 deadline);
-	/* An I/O APIC redirection entry fires: vector, mode and destination as in the entry. */
+	/* An I/O APIC redirection entry fires, or an interrupt message was sent: vector, mode and
+	 * destination as in an entry. */
 	void (*interrupt)(void *context, u64 redirection_entry);
 	/* The 8259 pair's INTR changed. */
 	void (*pic)(void *context, bool level);
@@ -23,15 +26,23 @@ struct pc_ops {
 	/* There is room for console input again. */
 	void (*console_ready)(void *context);
 	void (*report)(void *context, const char *text);
+	void (*entropy)(void *context, void *bytes, u64 count);
+};
+
+/* What the partition's configuration adds to a PC's usual devices. */
+struct pc_choice {
+	bool rng;
 };
 
 struct pc_setup {
 	u64 tsc_hz;
-	u64 unix_time_s;	   /* at guest tick 0 */
-	u64 low_bytes, high_bytes; /* RAM below and above 4 GiB, for CMOS */
+	u64 unix_time_s;		   /* at guest tick 0 */
+	u64 low_bytes, high_bytes;	   /* RAM below and above 4 GiB, for CMOS */
+	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
+	struct pc_choice choice;	   /* as pc_bytes was given it */
 };
 
-u64 pc_bytes(void); /* size of struct pc */
+u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */
 void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context);
 
 u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes);

@@ -68,10 +68,11 @@ def tiny(name, file=None, *lines, memory="2M", autostart=True):
     return payload(name, file, memory, autostart, lines)
 
 
-def debian(name="debian", memory="256M", autostart=True):
+def debian(name="debian", memory="256M", autostart=True, lines=(), kernel=""):
+    """Debian's kernel; `kernel` is more for its command line."""
     lines = [f"memory = {memory}", "boot = linux", "kernel = \\bulkhead\\debian\\vmlinuz",
              "initrd = \\bulkhead\\debian\\initrd.gz",
-             "cmdline = console=ttyS0 quiet nokaslr cryptomgr.notests"]
+             f"cmdline = console=ttyS0 quiet nokaslr cryptomgr.notests {kernel}", *lines]
     return Partition(name, lines, DEBIAN_FILES, autostart)
 
 

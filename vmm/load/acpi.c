@@ -90,8 +90,8 @@ struct table_header {
 	u32 creator_revision;
 } packed;
 
-/* 5.2.7 and 5.2.8: both point to FADT and MADT; the DSDT hangs on the FADT. */
-enum { ROOT_TABLES = 2 };
+/* 5.2.7 and 5.2.8: both point to FADT, MADT and MCFG; the DSDT hangs on the FADT. */
+enum { ROOT_TABLES = 3 };
 
 struct rsdt {
 	struct table_header header;
@@ -235,6 +235,16 @@ struct madt_x2apic_nmi {
 	u32 uid;
 	u8 lint;
 	u8 reserved[3];
+} packed;
+
+/* PCI Firmware Specification 3.2, 4.1.2 */
+struct mcfg {
+	struct table_header header;
+	u64 reserved;
+	u64 base;
+	u16 segment;
+	u8 first_bus, last_bus;
+	u32 reserved_60;
 } packed;
 
 _Static_assert(sizeof(struct rsdp) == 36, "RSDP");
@@ -382,6 +392,18 @@ static struct madt *madt_write(struct table_area *area, u32 vcpus)
 	return madt;
 }
 
+static struct mcfg *mcfg_write(struct table_area *area)
+{
+	struct mcfg *mcfg = area_take(area, sizeof(*mcfg), 16);
+
+	if (!mcfg)
+		return NULL;
+	mcfg->base = PCI_ECAM_BASE;
+	mcfg->last_bus = PCI_ECAM_BYTES / MIB - 1;
+	table_seal(&mcfg->header, "MCFG", 1, sizeof(*mcfg));
+	return mcfg;
+}
+
 static struct facs *facs_write(struct table_area *area)
 {
 	struct facs *facs = area_take(area, sizeof(*facs), FACS_ALIGNMENT);
@@ -468,6 +490,7 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory, 
 	struct facs *facs;
 	struct fadt *fadt;
 	struct madt *madt;
+	struct mcfg *mcfg;
 
 	if (!request->vcpus)
 		return -EINVAL;
@@ -481,12 +504,15 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory, 
 	facs = facs_write(&area);
 	fadt = fadt_write(&area, dsdt_write(&area), facs);
 	madt = madt_write(&area, request->vcpus);
+	mcfg = mcfg_write(&area);
 	if (area.full)
 		return -ENOSPC;
 	rsdt->tables[0] = area_gpa(&area, fadt);
 	rsdt->tables[1] = area_gpa(&area, madt);
+	rsdt->tables[2] = area_gpa(&area, mcfg);
 	xsdt->tables[0] = area_gpa(&area, fadt);
 	xsdt->tables[1] = area_gpa(&area, madt);
+	xsdt->tables[2] = area_gpa(&area, mcfg);
 	table_seal(&rsdt->header, "RSDT", 1, sizeof(*rsdt));
 	table_seal(&xsdt->header, "XSDT", 1, sizeof(*xsdt));
 	rsdp_write(rsdp, area_gpa(&area, rsdt), area_gpa(&area, xsdt));

@@ -768,6 +768,7 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(autostart, true, "autostart");
 	REFUSES(entry, CONFIG_ENTRY_REAL, "entry");
 	REFUSES(load_address, 0x1000, "load");
+	REFUSES(rng, true, "rng");
 	REFUSES(name[0], 'W', "name");
 	assert_ptr_equal(partition_find("web"), partition);
 }

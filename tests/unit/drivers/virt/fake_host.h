@@ -20,6 +20,12 @@ struct fake_host {
 	size_t output_bytes;
 	char reported[256];
 	unsigned reports;
+	struct {
+		u64 address;
+		u32 data;
+	} message[64]; /* interrupt messages */
+	unsigned messages;
+	u64 random; /* bytes of entropy given: they count up from 1 */
 };
 
 static inline struct fake_host *fake_of(struct device_host *host)
@@ -79,6 +85,22 @@ static inline void fake_report(struct device_host *host, const char *text)
 	fake->reports++;
 }
 
+static inline void fake_message(struct device_host *host, u64 address, u32 data)
+{
+	struct fake_host *fake = fake_of(host);
+
+	fake->message[fake->messages % 64].address = address;
+	fake->message[fake->messages++ % 64].data = data;
+}
+
+static inline void fake_entropy(struct device_host *host, void *bytes, u64 count)
+{
+	struct fake_host *fake = fake_of(host);
+
+	for (u64 i = 0; i < count; i++)
+		((u8 *)bytes)[i] = (u8)++fake->random;
+}
+
 static const struct device_host_ops fake_ops = {
 	.now = fake_now,
 	.timer_set = fake_timer_set,
@@ -86,6 +108,8 @@ static const struct device_host_ops fake_ops = {
 	.event = fake_event,
 	.console_output = fake_output,
 	.report = fake_report,
+	.message = fake_message,
+	.entropy = fake_entropy,
 };
 
 static inline void fake_init(struct fake_host *fake)

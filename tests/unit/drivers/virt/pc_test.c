@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The board: what answers where, how interrupt lines run, and whose moment comes first. */
 /* links: drivers/virt/vioapic.c drivers/virt/vpic.c drivers/virt/vpit.c drivers/virt/vpm.c */
-/* links: drivers/virt/vreset.c drivers/virt/vrtc.c drivers/virt/vuart.c */
+/* links: drivers/virt/vreset.c drivers/virt/vrtc.c drivers/virt/vuart.c drivers/virt/vpci.c */
+/* links: drivers/virt/vpci_function.c drivers/virt/pc_virtio.c drivers/virt/virtio_pci.c */
+/* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
+/* links: vmm/format.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -31,9 +34,13 @@ static struct {
 	unsigned ready;
 	const char *refill; /* given to the UART from console_ready */
 	unsigned reports;
+	u64 random; /* bytes given */
 } world;
 
 static struct pc *pc;
+static const struct pc_choice everything = {.rng = true};
+static u8 ram[64 * KIB] aligned(4096);
+static const struct guest_memory memory = {.window = ram, .low_bytes = sizeof(ram)};
 
 static u64 world_now(void *context)
 {
@@ -89,6 +96,13 @@ static void world_report(void *context, const char *text)
 	world.reports++;
 }
 
+static void world_entropy(void *context, void *bytes, u64 count)
+{
+	(void)context;
+	memset(bytes, 0x5a, count);
+	world.random += count;
+}
+
 static const struct pc_ops ops = {
 	.now = world_now,
 	.next_timer = world_next_timer,
@@ -98,6 +112,7 @@ static const struct pc_ops ops = {
 	.console_output = world_output,
 	.console_ready = world_ready,
 	.report = world_report,
+	.entropy = world_entropy,
 };
 
 static void begin(void)
@@ -106,6 +121,8 @@ static void begin(void)
 		.tsc_hz = TSC_HZ,
 		.unix_time_s = 1700000000,
 		.low_bytes = 256 * MIB,
+		.memory = &memory,
+		.choice = everything,
 	};
 
 	memset(&world, 0, sizeof(world));
@@ -116,8 +133,8 @@ static void begin(void)
 static int setup(void **state)
 {
 	(void)state;
-	pc = malloc(pc_bytes());
-	memset(pc, 0xee, pc_bytes()); /* what a partition that was reset leaves there */
+	pc = malloc(pc_bytes(&everything));
+	memset(pc, 0xee, pc_bytes(&everything)); /* what a partition that was reset leaves there */
 	begin();
 	return 0;
 }
@@ -202,7 +219,9 @@ static bool belongs_to_a_device(u32 port)
 		{0xed, 0xed},
 		{0x3f8, 0x3ff},
 		{0x4d0, 0x4d1},
-		{0xcf9, 0xcf9},
+		{0xcf8, 0xcf9},
+		{0xcfc, 0xcff},
+		{PCI_IO_BASE, PCI_IO_BASE + 15}, /* notifications */
 		{ACPI_PM_BASE, ACPI_PM_BASE + ACPI_PM_BYTES - 1},
 	};
 
@@ -540,12 +559,156 @@ static void pci_address_is_no_reset(void **state)
 	assert_int_equal(world.events[DEVICE_EVENT_RESET], 1);
 }
 
+/* --- PCI --- */
+
+#define RNG	0x80001000U /* 00:02.0 */
+#define RNG_GSI (PCI_GSI_BASE + 1)
+#define RNG_IRQ 10
+
+static u32 config_read(u32 address)
+{
+	pc_port_write(pc, 0xcf8, 4, address & ~3U);
+	return pc_port_read(pc, (u16)(0xcfc + (address & 3)), 4 - (address & 3));
+}
+
+static void config_write(u32 address, u32 value)
+{
+	pc_port_write(pc, 0xcf8, 4, address);
+	pc_port_write(pc, 0xcfc, 4, value);
+}
+
+static void pci_configuration(void **state)
+{
+	(void)state;
+	assert_int_equal(config_read(0x80000000), 0x12378086);
+	assert_int_equal(config_read(0x80000800), 0x70008086);
+	assert_int_equal(config_read(0x80000b00), 0x71138086);
+	assert_int_equal(config_read(RNG), 0x10441af4);
+	assert_int_equal(config_read(RNG + 2), 0x1044);
+	assert_int_equal(config_read(0x80001800), 0xffffffff);
+	assert_int_equal(config_read(RNG & ~0x80000000), 0xffffffff);
+	assert_int_equal(pc_memory_read(pc, PCI_ECAM_BASE + 0x10000, 4), 0x10441af4);
+	assert_int_equal(pc_memory_read(pc, PCI_ECAM_BASE + 0x18000, 8), ~0UL);
+	assert_int_equal(pc_absent_accesses(pc), 0);
+	(void)pc_memory_read(pc, PCI_ECAM_BASE + PCI_ECAM_BYTES, 4);
+	assert_int_equal(pc_absent_accesses(pc), 1);
+}
+
+static u64 common(u32 offset, unsigned bytes)
+{
+	return pc_memory_read(pc, PCI_MEMORY_BASE + offset, bytes);
+}
+
+static void common_set(u32 offset, unsigned bytes, u64 value)
+{
+	pc_memory_write(pc, PCI_MEMORY_BASE + offset, bytes, value);
+}
+
+/* A driver that knows where everything is; its queue of 1 has a buffer of 64 bytes at 3000h. */
+static void rng_start(void)
+{
+	memset(ram, 0, sizeof(ram));
+	assert_int_equal(common(0x12, 2), 1);
+	common_set(0x14, 1, 3);
+	common_set(0x08, 4, 1);
+	common_set(0x0c, 4, 1);
+	common_set(0x14, 1, 0xb);
+	assert_int_equal(common(0x14, 1), 0xb);
+	common_set(0x18, 2, 1);
+	common_set(0x20, 8, 0x1000);
+	common_set(0x28, 4, 0x1100);
+	common_set(0x30, 4, 0x2000);
+	common_set(0x1c, 2, 1);
+	common_set(0x14, 1, 0xf);
+	*(u64 *)(void *)&ram[0x1000] = 0x3000;
+	*(u64 *)(void *)&ram[0x1008] = 64 | 2UL << 32;
+}
+
+static void rng_ask(void)
+{
+	ram[0x1102]++;
+	pc_port_write(pc, PCI_IO_BASE, 2, 0);
+}
+
+static void pci_device_interrupts_by_line(void **state)
+{
+	(void)state;
+	pit_begin(0);
+	pic_begin(0xfb, 0xff & ~(1 << (RNG_IRQ - 8)));
+	world.delivered_count = 0;
+	rng_start();
+	ioapic_write((u8)(0x10 + 2 * RNG_GSI), 0x8041); /* level */
+	rng_ask();
+	assert_int_equal(world.random, 64);
+	assert_int_equal(ram[0x3000], 0x5a);
+	assert_int_equal(ram[0x303f], 0x5a);
+	assert_int_equal(ram[0x3040], 0);
+	assert_int_equal(ram[0x2002], 1);
+	assert_int_equal(ram[0x2008], 64);
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0] & 0xff, 0x41);
+	assert_true(world.intr);
+	assert_int_equal(pc_pic_acknowledge(pc), 0x28 + RNG_IRQ - 8);
+	out8(0xa0, 0x20);
+	out8(0x20, 0x20);
+	assert_true(world.intr); /* level-triggered, and nobody has looked */
+	assert_int_equal(common(0x1000, 1), 1);
+	assert_false(world.intr);
+	pc_eoi(pc, 0x41);
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(common(0x1000, 1), 0);
+}
+
+static void pci_device_sends_messages(void **state)
+{
+	(void)state;
+	rng_start();
+	common_set(0x1a, 2, 1); /* the queue's vector; queues may change theirs at any time */
+	common_set(0x4010, 4, 0xfee03004);
+	common_set(0x4018, 4, 0xffff4155);
+	common_set(0x401c, 4, 0);
+	for (u32 at = config_read(RNG + 0x34) & 0xff; at; at = config_read(RNG + at) >> 8 & 0xff)
+		if ((config_read(RNG + at) & 0xff) == 0x11)
+			config_write(RNG + at, 0x80000000);
+	rng_ask();
+	assert_int_equal(world.delivered_count, 1);
+	/* vector, lowest priority, logical destination 3 */
+	assert_int_equal(world.delivered[0], 0x0300000000000955);
+	assert_int_equal(common(0x1000, 1), 0);
+	assert_false(world.intr);
+	common_set(0x4010, 4, 0xfed03004); /* where no local APIC is */
+	rng_ask();
+	assert_int_equal(world.delivered_count, 1);
+}
+
+/* A line of the ISA bus is high while anybody drives it so. */
+static void pci_shares_a_line(void **state)
+{
+	(void)state;
+	pic_begin(0xff & ~(1 << 4), 0xff);
+	config_write(0x80000860, 0x04040404); /* PIRQA to PIRQD at COM1's */
+	rng_start();
+	assert_false(world.intr);
+	rng_ask();
+	assert_true(world.intr);
+	out8(COM1 + 4, 8); /* OUT2: COM1 may interrupt */
+	out8(COM1 + 1, 2); /* and does, as it can send */
+	(void)common(0x1000, 1);
+	assert_true(world.intr);
+	(void)in8(COM1 + 2);
+	assert_false(world.intr);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(pci_address_is_no_reset),
+		T(pci_configuration),
+		T(pci_device_interrupts_by_line),
+		T(pci_device_sends_messages),
+		T(pci_shares_a_line),
 		T(every_port),
 		T(absent_ports),
 		T(absent_memory),

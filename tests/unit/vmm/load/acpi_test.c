@@ -116,9 +116,9 @@ static void test_root_tables_agree(void **state)
 	xsdt = table_at(f, get(f->memory.window + f->rsdp + 24, 8), "XSDT");
 	assert_int_equal(rsdt[8], 1);
 	assert_int_equal(xsdt[8], 1);
-	assert_int_equal(get(rsdt + 4, 4), 36 + 2 * 4);
-	assert_int_equal(get(xsdt + 4, 4), 36 + 2 * 8);
-	for (unsigned i = 0; i < 2; i++)
+	assert_int_equal(get(rsdt + 4, 4), 36 + 3 * 4);
+	assert_int_equal(get(xsdt + 4, 4), 36 + 3 * 8);
+	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(get(rsdt + 36 + 4 * i, 4), get(xsdt + 36 + 8 * i, 8));
 }
 
@@ -255,6 +255,43 @@ static void test_dsdt(void **state)
 	check_has_ports(dsdt, ACPI_RESET_PORT, 1);
 	check_has_ports(dsdt, ACPI_PM_BASE, ACPI_PM_BYTES);
 	check_has(dsdt, "\x22\x10\x00", 3); /* IRQ 4 (6.4.2.1) */
+}
+
+/* PCI Firmware Specification 3.2, 4.1.2; and what it names is taken from the bus in the DSDT. */
+static void test_mcfg(void **state)
+{
+	/* Memory32Fixed (6.4.3.4): read and write, base, length */
+	u8 fixed[12] = {0x86, 9, 0, 1};
+	struct fixture *f = *state;
+	const u8 *mcfg;
+
+	build(f, 1);
+	mcfg = xsdt_find(f, "MCFG");
+	assert_int_equal(get(mcfg + 4, 4), 60);
+	assert_int_equal(get(mcfg + 36, 8), 0);
+	assert_int_equal(get(mcfg + 44, 8), PCI_ECAM_BASE);
+	assert_int_equal(get(mcfg + 52, 8), 0); /* segment 0, bus 0 alone */
+	*(u32 *)(void *)(fixed + 4) = (u32)PCI_ECAM_BASE;
+	*(u32 *)(void *)(fixed + 8) = (u32)PCI_ECAM_BYTES;
+	check_has(table_at(f, get(xsdt_find(f, "FACP") + 40, 4), "DSDT"), fixed, sizeof(fixed));
+}
+
+/* A DWord address space descriptor (6.4.3.5.2): what is behind its flags. */
+static void test_dsdt_pci(void **state)
+{
+	const u32 window[] = {0, (u32)PCI_MEMORY_BASE,
+			      (u32)(PCI_MEMORY_BASE + PCI_MEMORY_BYTES - 1), 0,
+			      (u32)PCI_MEMORY_BYTES};
+	struct fixture *f = *state;
+	const u8 *dsdt;
+
+	build(f, 1);
+	dsdt = table_at(f, get(xsdt_find(f, "FACP") + 40, 4), "DSDT");
+	check_has_id(dsdt, 0x0a, 0x03);
+	check_has_id(dsdt, 0x0c, 0x0f);
+	check_has_ports(dsdt, 0xcf8, 8);
+	check_has(dsdt, window, sizeof(window));
+	check_has(dsdt, "_PIC\x01", 5); /* a method with one argument */
 }
 
 /* NameOp "_S5_" PackageOp length 4: the first element is SLP_TYP. */
@@ -412,7 +449,8 @@ int main(void)
 		TEST(test_facs),	  TEST(test_dsdt),
 		TEST(test_dsdt_soft_off), TEST(test_madt_processors),
 		TEST(test_rebuilding),	  TEST(test_nothing_outside_the_area),
-		TEST(test_refusals),
+		TEST(test_refusals),	  TEST(test_mcfg),
+		TEST(test_dsdt_pci),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

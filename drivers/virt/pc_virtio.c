@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Which virtio devices a board has, in the order of their slots. */
+#include "pc_virtio.h"
+
+#include "virtio_pci.h"
+#include "virtio_rng.h"
+
+#define FIRST_SLOT 2
+#define ALIGNMENT  16
+
+static u32 rng_count(const struct pc_choice *choice)
+{
+	return choice->rng;
+}
+
+static struct virtio_device *rng_make(void *room, u32 index unused, const struct pc_setup *setup,
+				      struct device_host *host)
+{
+	struct virtio_rng *rng = room;
+
+	virtio_rng_init(rng, host, setup->memory);
+	return &rng->device;
+}
+
+/* `make` puts device `index` of its kind, in its power-up state, into room of `bytes`. */
+static const struct {
+	u32 (*count)(const struct pc_choice *choice);
+	u64 bytes;
+	struct virtio_device *(*make)(void *room, u32 index, const struct pc_setup *setup,
+				      struct device_host *host);
+} kinds[] = {
+	{rng_count, sizeof(struct virtio_rng), rng_make},
+};
+
+static u64 room_of(u64 bytes)
+{
+	return align_up(bytes, ALIGNMENT);
+}
+
+u64 pc_virtio_bytes(const struct pc_choice *choice)
+{
+	u64 bytes = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++)
+		bytes += kinds[i].count(choice) *
+			 (room_of(sizeof(struct virtio_pci)) + room_of(kinds[i].bytes));
+	return bytes;
+}
+
+void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
+		    struct device_host *host)
+{
+	u8 *at = room;
+	u8 slot = FIRST_SLOT;
+
+	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
+		u32 count = kinds[i].count(&setup->choice);
+
+		for (u32 index = 0; index < count; index++, slot++) {
+			struct virtio_pci *transport = (void *)at;
+
+			at += room_of(sizeof(*transport));
+			virtio_pci_init(transport, kinds[i].make(at, index, setup, host));
+			at += room_of(kinds[i].bytes);
+			/* The configuration's rules allow no more than there are slots. */
+			(void)!vpci_attach(pci, &transport->function, VPCI_DEVFN(slot, 0));
+		}
+	}
+}

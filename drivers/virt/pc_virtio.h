@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The virtio devices that a partition's configuration gives its board, each in a PCI slot of its
+ * own from 00:02.0 on. */
+#pragma once
+
+#include "vpci.h"
+
+#include <bulkhead/pc.h>
+
+/* Room for all of them. */
+u64 pc_virtio_bytes(const struct pc_choice *choice);
+void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
+		    struct device_host *host);
