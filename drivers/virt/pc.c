@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The board: port and memory decoding, interrupt wiring, and the timers of all its devices. The
- * devices are those of a PC without a keyboard or a screen.
+ * devices are those of a PC without a screen.
  */
 #include <bulkhead/pc.h>
 
 #include "pc_virtio.h"
+#include "vdebug.h"
+#include "vi8042.h"
 #include "vioapic.h"
 #include "vpci.h"
 #include "vpic.h"
@@ -40,6 +42,8 @@ struct pc {
 	struct vioapic ioapic;
 	struct vpm pm;
 	struct vreset reset;
+	struct vi8042 kbc;
+	struct vdebug debug;
 	struct vpci pci;
 	u16 isa_lines, pci_lines; /* ISA lines that devices drive, and those that PCI's do */
 	u8 virtio[] aligned(16);  /* pc_virtio.c's */
@@ -50,7 +54,18 @@ struct slot {
 	size_t offset; /* of the device in struct pc */
 };
 
-enum { SLOT_NONE, SLOT_PIC, SLOT_PIT, SLOT_RTC, SLOT_COM1, SLOT_RESET, SLOT_PM, SLOT_PCI };
+enum {
+	SLOT_NONE,
+	SLOT_PIC,
+	SLOT_PIT,
+	SLOT_RTC,
+	SLOT_COM1,
+	SLOT_RESET,
+	SLOT_KBC,
+	SLOT_DEBUG,
+	SLOT_PM,
+	SLOT_PCI,
+};
 
 static const struct slot slots[] = {
 	[SLOT_PIC] = {&vpic_ops, offsetof(struct pc, pic)},
@@ -58,6 +73,8 @@ static const struct slot slots[] = {
 	[SLOT_RTC] = {&vrtc_ops, offsetof(struct pc, rtc)},
 	[SLOT_COM1] = {&vuart_ops, offsetof(struct pc, com1)},
 	[SLOT_RESET] = {&vreset_ops, offsetof(struct pc, reset)},
+	[SLOT_KBC] = {&vi8042_ops, offsetof(struct pc, kbc)},
+	[SLOT_DEBUG] = {&vdebug_ops, offsetof(struct pc, debug)},
 	[SLOT_PM] = {&vpm_ops, offsetof(struct pc, pm)},
 	[SLOT_PCI] = {&vpci_port_ops, offsetof(struct pc, pci)},
 };
@@ -65,10 +82,13 @@ static const struct slot slots[] = {
 /* The ports of the ISA bus, so that finding a device is one load. */
 #define ISA_PORTS 0x500
 static const u8 isa_ports[ISA_PORTS] = {
-	[0x20 ... 0x21] = SLOT_PIC, [0x40 ... 0x43] = SLOT_PIT,	   [0x60] = SLOT_RESET,
-	[0x61] = SLOT_PIT,	    [0x64] = SLOT_RESET,	   [0x70 ... 0x71] = SLOT_RTC,
-	[0x80] = SLOT_RESET,	    [0x92] = SLOT_RESET,	   [0xa0 ... 0xa1] = SLOT_PIC,
-	[0xed] = SLOT_RESET,	    [0x3f8 ... 0x3ff] = SLOT_COM1, [0x4d0 ... 0x4d1] = SLOT_PIC,
+	[0x20 ... 0x21] = SLOT_PIC, [0x40 ... 0x43] = SLOT_PIT,
+	[0x60] = SLOT_KBC,	    [0x61] = SLOT_PIT,
+	[0x64] = SLOT_KBC,	    [0x70 ... 0x71] = SLOT_RTC,
+	[0x80] = SLOT_DEBUG,	    [0x92] = SLOT_RESET,
+	[0xa0 ... 0xa1] = SLOT_PIC, [0xe9] = SLOT_DEBUG,
+	[0xed] = SLOT_DEBUG,	    [0x3f8 ... 0x3ff] = SLOT_COM1,
+	[0x402] = SLOT_DEBUG,	    [0x4d0 ... 0x4d1] = SLOT_PIC,
 };
 
 /*
@@ -355,6 +375,8 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, com1_ready, pc);
 	vpm_init(&pc->pm, &pc->host);
 	vreset_init(&pc->reset, &pc->host);
+	vi8042_init(&pc->kbc, &pc->host);
+	vdebug_init(&pc->debug, &pc->host);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);
 	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
 	vpic_ops.write(&pc->pic, ELCR_HIGH, 1, VPCI_ISA_LINES >> 8);

@@ -27,7 +27,7 @@
 #define FADT_FIX_RTC	 BIT(6) /* the RTC wakes nobody through PM1 */
 #define FADT_TMR_VAL_EXT BIT(8) /* the PM timer has 32 bits */
 #define FADT_RESET_REG	 BIT(10)
-/* 5.2.9.3: IA-PC boot architecture flags. There is an 8042, but no keyboard on it. */
+/* 5.2.9.3: IA-PC boot architecture flags. */
 #define FADT_LEGACY_DEVICES BIT(0)
 #define FADT_8042	    BIT(1)
 #define FADT_NO_VGA	    BIT(2)

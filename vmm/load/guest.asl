@@ -43,6 +43,17 @@ DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 			})
 		}
 
+		Device (KBD)
+		{
+			Name (_HID, EisaId ("PNP0303"))
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, 0x60, 0x60, 1, 1)
+				IO (Decode16, 0x64, 0x64, 1, 1)
+				IRQNoFlags () { 1 }
+			})
+		}
+
 		Device (COM1)
 		{
 			Name (_HID, EisaId ("PNP0501"))

@@ -5,6 +5,7 @@
 /* links: drivers/virt/vpci_function.c drivers/virt/pc_virtio.c drivers/virt/virtio_pci.c */
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: vmm/format.c */
+/* links: drivers/virt/vi8042.c drivers/virt/vdebug.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -216,8 +217,10 @@ static bool belongs_to_a_device(u32 port)
 		{0x80, 0x80},
 		{0x92, 0x92},
 		{0xa0, 0xa1},
+		{0xe9, 0xe9},
 		{0xed, 0xed},
 		{0x3f8, 0x3ff},
+		{0x402, 0x402},
 		{0x4d0, 0x4d1},
 		{0xcf8, 0xcf9},
 		{0xcfc, 0xcff},

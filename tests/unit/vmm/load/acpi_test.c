@@ -242,6 +242,7 @@ static void test_dsdt(void **state)
 	assert_int_equal(dsdt[8], 2);
 	check_has_id(dsdt, 0x01, 0x00);
 	check_has_id(dsdt, 0x0b, 0x00);
+	check_has_id(dsdt, 0x03, 0x03);
 	check_has_id(dsdt, 0x05, 0x01);
 	check_has_id(dsdt, 0x0c, 0x02);
 	check_has_ports(dsdt, 0x20, 2);
@@ -251,6 +252,8 @@ static void test_dsdt(void **state)
 	check_has_ports(dsdt, 0x61, 1);
 	check_has_ports(dsdt, 0x92, 1);
 	check_has_ports(dsdt, 0x70, 2);
+	check_has_ports(dsdt, 0x60, 1);
+	check_has_ports(dsdt, 0x64, 1);
 	check_has_ports(dsdt, 0x3f8, 8);
 	check_has_ports(dsdt, ACPI_RESET_PORT, 1);
 	check_has_ports(dsdt, ACPI_PM_BASE, ACPI_PM_BYTES);
