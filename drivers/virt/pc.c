@@ -7,6 +7,7 @@
 
 #include "pc_virtio.h"
 #include "vdebug.h"
+#include "vhpet.h"
 #include "vi8042.h"
 #include "vioapic.h"
 #include "vpci.h"
@@ -19,9 +20,13 @@
 
 #include <bulkhead/load.h>
 
-#define COM1_BASE 0x3f8
-#define COM1_IRQ  4
-#define ELCR_HIGH 0x4d1
+#define PIT_IRQ 0
+#define RTC_IRQ 8
+/* What the HPET takes over when it is told to. */
+#define HPET_ISA_LINES (BIT(PIT_IRQ) | BIT(RTC_IRQ))
+#define COM1_BASE      0x3f8
+#define COM1_IRQ       4
+#define ELCR_HIGH      0x4d1
 
 /* Interrupt messages: vector, delivery mode and trigger mode are where a redirection entry has
  * them, and the rest of the data means nothing there. */
@@ -34,6 +39,7 @@ struct pc {
 	void *context;
 	struct device_timer *timers; /* armed ones, by deadline */
 	u64 absent;
+	bool legacy; /* lines 0 and 8 are the HPET's */
 
 	struct vpic pic;
 	struct vpit pit;
@@ -44,9 +50,11 @@ struct pc {
 	struct vreset reset;
 	struct vi8042 kbc;
 	struct vdebug debug;
+	struct vhpet hpet;
 	struct vpci pci;
-	u16 isa_lines, pci_lines; /* ISA lines that devices drive, and those that PCI's do */
-	u8 virtio[] aligned(16);  /* pc_virtio.c's */
+	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
+	u16 isa_lines, hpet_lines, pci_lines;
+	u8 virtio[] aligned(16); /* pc_virtio.c's */
 };
 
 struct slot {
@@ -159,17 +167,29 @@ void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
 	}
 }
 
-static bool is_ioapic(u64 gpa)
+static const struct window {
+	u64 base, bytes;
+	struct slot slot;
+} windows[] = {
+	{VIOAPIC_BASE, VIOAPIC_BYTES, {&vioapic_ops, offsetof(struct pc, ioapic)}},
+	{VHPET_BASE, VHPET_BYTES, {&vhpet_ops, offsetof(struct pc, hpet)}},
+};
+
+static const struct slot *memory_slot(u64 gpa)
 {
-	return gpa >= VIOAPIC_BASE && gpa < VIOAPIC_BASE + VIOAPIC_BYTES;
+	for (unsigned i = 0; i < ARRAY_SIZE(windows); i++)
+		if (gpa - windows[i].base < windows[i].bytes)
+			return &windows[i].slot;
+	return NULL;
 }
 
 u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
 {
+	const struct slot *slot = memory_slot(gpa);
 	u64 value;
 
-	if (is_ioapic(gpa))
-		return vioapic_ops.read(&pc->ioapic, gpa, bytes);
+	if (slot)
+		return slot->ops->read(slot_device(pc, slot), gpa, bytes);
 	if (vpci_memory_read(&pc->pci, gpa, bytes, &value))
 		return value;
 	pc->absent++;
@@ -178,8 +198,10 @@ u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
 
 void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value)
 {
-	if (is_ioapic(gpa))
-		vioapic_ops.write(&pc->ioapic, gpa, bytes, value);
+	const struct slot *slot = memory_slot(gpa);
+
+	if (slot)
+		slot->ops->write(slot_device(pc, slot), gpa, bytes, value);
 	else if (!vpci_memory_write(&pc->pci, gpa, bytes, value))
 		pc->absent++;
 }
@@ -254,7 +276,8 @@ void pc_run_timers(struct pc *pc)
  * MADT says. A line is high while anybody drives it so. */
 static void isa_line_update(struct pc *pc, unsigned irq)
 {
-	bool level = (pc->isa_lines | pc->pci_lines) & BIT(irq);
+	u64 isa = pc->legacy ? pc->isa_lines & ~HPET_ISA_LINES : pc->isa_lines;
+	bool level = (isa | pc->pci_lines | pc->hpet_lines) & BIT(irq);
 
 	vpic_irq_set(&pc->pic, irq, level);
 	vioapic_irq_set(&pc->ioapic, irq == 0 ? 2 : irq, level);
@@ -270,6 +293,27 @@ static void host_irq_set(struct device_host *host, unsigned irq, bool level)
 	}
 	pc->isa_lines = (u16)(level ? pc->isa_lines | BIT(irq) : pc->isa_lines & ~BIT(irq));
 	isa_line_update(pc, irq);
+}
+
+static void hpet_irq_set(void *context, unsigned irq, bool level)
+{
+	struct pc *pc = context;
+
+	if (irq >= 16) {
+		vioapic_irq_set(&pc->ioapic, irq, level);
+		return;
+	}
+	pc->hpet_lines = (u16)(level ? pc->hpet_lines | BIT(irq) : pc->hpet_lines & ~BIT(irq));
+	isa_line_update(pc, irq);
+}
+
+static void hpet_legacy_set(void *context, bool on)
+{
+	struct pc *pc = context;
+
+	pc->legacy = on;
+	isa_line_update(pc, PIT_IRQ);
+	isa_line_update(pc, RTC_IRQ);
 }
 
 static void pci_lines_changed(void *context, u16 lines)
@@ -377,6 +421,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vreset_init(&pc->reset, &pc->host);
 	vi8042_init(&pc->kbc, &pc->host);
 	vdebug_init(&pc->debug, &pc->host);
+	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);
 	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
 	vpic_ops.write(&pc->pic, ELCR_HIGH, 1, VPCI_ISA_LINES >> 8);

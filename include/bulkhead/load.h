@@ -34,7 +34,7 @@ int load_linux(const struct load_request *request, struct guest_memory *memory,
 int load_raw(const struct load_request *request, struct guest_memory *memory,
 	     struct cpu_state *start, char *reason) must_check;
 
-/* The firmware tables of a partition: RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT at 0xe0000 to
+/* The firmware tables of a partition: RSDP, XSDT, FADT, FACS, MADT, HPET, MCFG, DSDT at 0xe0000 to
  * 0xfffff. */
 struct acpi_request {
 	u32 vcpus; /* local APIC ids 0 to vcpus - 1 */
@@ -58,6 +58,12 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory,
 #define ACPI_RESET_PORT	 0xcf9
 #define ACPI_RESET_VALUE 0x06
 #define ACPI_HW_TIMER_HZ 3579545
+
+/* drivers/virt/vhpet.c: bits 31:0 of its capabilities; the least period that makes sense, as host
+ * timers of a device are 20 us apart. */
+#define ACPI_HPET_BASE	      0xfed00000UL
+#define ACPI_HPET_ID	      0x8086a201U
+#define ACPI_HPET_LEAST_TICKS 2000
 
 /* Where the board's PCI bus is (drivers/virt/vpci.c; the MCFG and the DSDT announce it). */
 #define PCI_ECAM_BASE	 0xe0000000UL /* configuration space of bus 0 */

@@ -51,8 +51,8 @@ enum madt_type {
 };
 
 /* 5.2.3.2: generic address structure */
-enum gas_space { GAS_SYSTEM_IO = 1 };
-enum gas_access { GAS_BYTE = 1, GAS_WORD = 2, GAS_DWORD = 3 };
+enum gas_space { GAS_MEMORY = 0, GAS_SYSTEM_IO = 1 };
+enum gas_access { GAS_ANY = 0, GAS_BYTE = 1, GAS_WORD = 2, GAS_DWORD = 3 };
 
 struct gas {
 	u8 space;
@@ -90,8 +90,8 @@ struct table_header {
 	u32 creator_revision;
 } packed;
 
-/* 5.2.7 and 5.2.8: both point to FADT, MADT and MCFG; the DSDT hangs on the FADT. */
-enum { ROOT_TABLES = 3 };
+/* 5.2.7 and 5.2.8: both point to FADT, MADT, HPET and MCFG; the DSDT hangs on the FADT. */
+enum { ROOT_TABLES = 4 };
 
 struct rsdt {
 	struct table_header header;
@@ -247,6 +247,17 @@ struct mcfg {
 	u32 reserved_60;
 } packed;
 
+/* IA-PC HPET 1.0a, 3.2.4 */
+struct hpet {
+	struct table_header header;
+	u32 id;
+	struct gas base;
+	u8 number;
+	u16 least_ticks;
+	u8 page_protection;
+} packed;
+
+_Static_assert(sizeof(struct hpet) == 56, "HPET");
 _Static_assert(sizeof(struct rsdp) == 36, "RSDP");
 _Static_assert(sizeof(struct table_header) == 36, "header");
 _Static_assert(sizeof(struct facs) == 64, "FACS");
@@ -404,6 +415,19 @@ static struct mcfg *mcfg_write(struct table_area *area)
 	return mcfg;
 }
 
+static struct hpet *hpet_write(struct table_area *area)
+{
+	struct hpet *hpet = area_take(area, sizeof(*hpet), 16);
+
+	if (!hpet)
+		return NULL;
+	hpet->id = ACPI_HPET_ID;
+	hpet->base = (struct gas){GAS_MEMORY, 64, 0, GAS_ANY, ACPI_HPET_BASE};
+	hpet->least_ticks = ACPI_HPET_LEAST_TICKS;
+	table_seal(&hpet->header, "HPET", 1, sizeof(*hpet));
+	return hpet;
+}
+
 static struct facs *facs_write(struct table_area *area)
 {
 	struct facs *facs = area_take(area, sizeof(*facs), FACS_ALIGNMENT);
@@ -488,9 +512,7 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory, 
 	struct rsdt *rsdt;
 	struct xsdt *xsdt;
 	struct facs *facs;
-	struct fadt *fadt;
-	struct madt *madt;
-	struct mcfg *mcfg;
+	u32 tables[ROOT_TABLES];
 
 	if (!request->vcpus)
 		return -EINVAL;
@@ -502,17 +524,16 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory, 
 	rsdt = area_take(&area, sizeof(*rsdt), 16);
 	xsdt = area_take(&area, sizeof(*xsdt), 16);
 	facs = facs_write(&area);
-	fadt = fadt_write(&area, dsdt_write(&area), facs);
-	madt = madt_write(&area, request->vcpus);
-	mcfg = mcfg_write(&area);
+	tables[0] = area_gpa(&area, fadt_write(&area, dsdt_write(&area), facs));
+	tables[1] = area_gpa(&area, madt_write(&area, request->vcpus));
+	tables[2] = area_gpa(&area, hpet_write(&area));
+	tables[3] = area_gpa(&area, mcfg_write(&area));
 	if (area.full)
 		return -ENOSPC;
-	rsdt->tables[0] = area_gpa(&area, fadt);
-	rsdt->tables[1] = area_gpa(&area, madt);
-	rsdt->tables[2] = area_gpa(&area, mcfg);
-	xsdt->tables[0] = area_gpa(&area, fadt);
-	xsdt->tables[1] = area_gpa(&area, madt);
-	xsdt->tables[2] = area_gpa(&area, mcfg);
+	for (u32 i = 0; i < ROOT_TABLES; i++) {
+		rsdt->tables[i] = tables[i];
+		xsdt->tables[i] = tables[i];
+	}
 	table_seal(&rsdt->header, "RSDT", 1, sizeof(*rsdt));
 	table_seal(&xsdt->header, "XSDT", 1, sizeof(*xsdt));
 	rsdp_write(rsdp, area_gpa(&area, rsdt), area_gpa(&area, xsdt));

@@ -5,7 +5,7 @@
 /* links: drivers/virt/vpci_function.c drivers/virt/pc_virtio.c drivers/virt/virtio_pci.c */
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: vmm/format.c */
-/* links: drivers/virt/vi8042.c drivers/virt/vdebug.c */
+/* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -270,9 +270,10 @@ static void absent_memory(void **state)
 	assert_int_equal(pc_memory_read(pc, 0xa0000, 4) & 0xffffffff, 0xffffffff);
 	assert_int_equal(pc_memory_read(pc, IOAPIC - 8, 8), ~0UL);
 	assert_int_equal(pc_memory_read(pc, IOAPIC + 0x1000, 8), ~0UL);
-	pc_memory_write(pc, 0xfed00000, 8, 0);
+	pc_memory_write(pc, ACPI_HPET_BASE + 0x400, 8, 0);
 	assert_int_equal(pc_absent_accesses(pc), 4);
 	assert_int_equal(ioapic_read(1), 0x00170020); /* 24 pins */
+	assert_int_equal(pc_memory_read(pc, ACPI_HPET_BASE, 4), ACPI_HPET_ID);
 	assert_int_equal(pc_absent_accesses(pc), 4);
 }
 
@@ -490,6 +491,50 @@ static void a_new_board_has_no_timers(void **state)
 	world.now = TSC_HZ;
 	pc_run_timers(pc);
 	assert_int_equal(world.deadline, DEVICE_TIMER_OFF);
+}
+
+static void hpet_write(u32 reg, u32 value)
+{
+	pc_memory_write(pc, ACPI_HPET_BASE + reg, 4, value);
+}
+
+/* With legacy replacement lines 0 and 8 are the HPET's, and whose they were gets them back. */
+static void hpet_replaces(void **state)
+{
+	(void)state;
+	pit_begin(1000);
+	pic_begin(0xfe, 0xff);
+	ioapic_write(0x14, 0x31);
+	hpet_write(0x10, 3);
+	run_until(5000 * PIT_TICK);
+	assert_false(world.intr);
+	assert_int_equal(world.delivered_count, 0);
+	hpet_write(0x100, 4);
+	hpet_write(0x108, 1000000); /* 64 bits: the upper half is all ones yet */
+	hpet_write(0x10c, 0);
+	run_until(TSC_HZ / 100 + 1); /* 10 ms */
+	assert_true(world.intr);
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(pc_pic_acknowledge(pc), 0x20);
+	out8(0x20, 0x20);
+	hpet_write(0x10, 0);
+	run_until(world.now + 2000 * PIT_TICK);
+	assert_true(world.intr);
+	assert_true(world.delivered_count > 1);
+	assert_int_equal(pc_pic_acknowledge(pc), 0x20);
+}
+
+static void hpet_own_input(void **state)
+{
+	(void)state;
+	ioapic_write(0x10 + 2 * 21, 0x55);
+	hpet_write(0x120, 4 | 21 << 9);
+	hpet_write(0x128, 100);
+	hpet_write(0x12c, 0);
+	hpet_write(0x10, 1);
+	run_until(world.now + TSC_HZ / 1000);
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0], 0x55);
 }
 
 static void console_output(void **state)
@@ -727,6 +772,8 @@ int main(void)
 		T(early_host),
 		T(stopped_timer_is_no_moment),
 		T(a_new_board_has_no_timers),
+		T(hpet_replaces),
+		T(hpet_own_input),
 		T(console_output),
 		T(console_input),
 		T(resets),

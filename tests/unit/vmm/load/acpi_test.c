@@ -116,9 +116,9 @@ static void test_root_tables_agree(void **state)
 	xsdt = table_at(f, get(f->memory.window + f->rsdp + 24, 8), "XSDT");
 	assert_int_equal(rsdt[8], 1);
 	assert_int_equal(xsdt[8], 1);
-	assert_int_equal(get(rsdt + 4, 4), 36 + 3 * 4);
-	assert_int_equal(get(xsdt + 4, 4), 36 + 3 * 8);
-	for (unsigned i = 0; i < 3; i++)
+	assert_int_equal(get(rsdt + 4, 4), 36 + 4 * 4);
+	assert_int_equal(get(xsdt + 4, 4), 36 + 4 * 8);
+	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(get(rsdt + 36 + 4 * i, 4), get(xsdt + 36 + 8 * i, 8));
 }
 
@@ -400,6 +400,24 @@ static void test_madt_processors(void **state)
 }
 
 /* Built again over what a guest left there, the tables are the same. */
+/* IA-PC HPET 1.0a, table 3. */
+static void test_hpet(void **state)
+{
+	struct fixture *f = *state;
+	const u8 *hpet;
+
+	build(f, 1);
+	hpet = xsdt_find(f, "HPET");
+	assert_int_equal(get(hpet + 4, 4), 56);
+	assert_int_equal(hpet[8], 1);
+	assert_int_equal(get(hpet + 36, 4), ACPI_HPET_ID);
+	assert_int_equal(get(hpet + 40, 4), 0x4000); /* memory, 64 bits */
+	assert_int_equal(get(hpet + 44, 8), 0xfed00000);
+	assert_int_equal(hpet[52], 0);
+	assert_in_range(get(hpet + 53, 2), 1, 0xffff);
+	assert_int_equal(hpet[55], 0);
+}
+
 static void test_rebuilding(void **state)
 {
 	struct fixture *f = *state;
@@ -452,8 +470,8 @@ int main(void)
 		TEST(test_facs),	  TEST(test_dsdt),
 		TEST(test_dsdt_soft_off), TEST(test_madt_processors),
 		TEST(test_rebuilding),	  TEST(test_nothing_outside_the_area),
-		TEST(test_refusals),	  TEST(test_mcfg),
-		TEST(test_dsdt_pci),
+		TEST(test_refusals),	  TEST(test_hpet),
+		TEST(test_mcfg),	  TEST(test_dsdt_pci),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
