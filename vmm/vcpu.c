@@ -215,6 +215,7 @@ static void start(struct partition *partition)
 	}
 	vcpu->stop = VCPU_STOP_NONE;
 	partition->events = 0;
+	partition->shutting_down = false;
 	spin_lock(&partition->lock);
 	started = partition->state == PARTITION_STARTING; /* or stopped meanwhile */
 	if (started) {
@@ -256,13 +257,24 @@ static bool wait_is_over(struct partition *partition)
 	return partition_after_runs(partition);
 }
 
-/* What the guest asked its board for. */
+#define EVENTS_OF_SHUTDOWN                                                                         \
+	(1u << DEVICE_EVENT_POWER_OFF | 1u << DEVICE_EVENT_RESET | 1u << DEVICE_EVENT_OVERRIDE)
+
+/* What the guest asked its board for, or did not though the operator asked the guest. */
 static void act_on_events(struct partition *partition)
 {
 	u32 events = __atomic_exchange_n(&partition->events, 0, __ATOMIC_ACQUIRE);
+	bool shutting_down = __atomic_load_n(&partition->shutting_down, __ATOMIC_ACQUIRE);
 	bool done = true;
 
-	if (events & 1u << DEVICE_EVENT_POWER_OFF)
+	if (events & 1u << DEVICE_EVENT_PANIC)
+		done = ended(partition, partition->config->on_crash, true, "the guest panicked");
+	else if (shutting_down && (events & EVENTS_OF_SHUTDOWN))
+		done = end(partition, PARTITION_RUNNING, PARTITION_STOPPED,
+			   events & 1u << DEVICE_EVENT_OVERRIDE
+				   ? "stopped by the operator: it did not power off"
+				   : "shut down by the operator");
+	else if (events & 1u << DEVICE_EVENT_POWER_OFF)
 		done = ended(partition, partition->config->on_poweroff, false,
 			     "powered off by the guest");
 	else if (events & 1u << DEVICE_EVENT_RESET)

@@ -427,6 +427,16 @@ void vcpu_devices_reset(struct partition *partition)
 	spin_unlock(&partition->device_lock);
 }
 
+bool vcpu_devices_power_button(struct partition *partition)
+{
+	bool heard;
+
+	spin_lock(&partition->device_lock);
+	heard = pc_power_button(partition->pc);
+	spin_unlock(&partition->device_lock);
+	return heard;
+}
+
 u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)
 {
 	struct partition *partition = vcpu->partition;

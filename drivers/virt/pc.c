@@ -10,6 +10,7 @@
 #include "vhpet.h"
 #include "vi8042.h"
 #include "vioapic.h"
+#include "vpanic.h"
 #include "vpci.h"
 #include "vpic.h"
 #include "vpit.h"
@@ -51,6 +52,7 @@ struct pc {
 	struct vi8042 kbc;
 	struct vdebug debug;
 	struct vhpet hpet;
+	struct vpanic panic;
 	struct vpci pci;
 	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
 	u16 isa_lines, hpet_lines, pci_lines;
@@ -73,6 +75,7 @@ enum {
 	SLOT_DEBUG,
 	SLOT_PM,
 	SLOT_PCI,
+	SLOT_PANIC,
 };
 
 static const struct slot slots[] = {
@@ -85,6 +88,7 @@ static const struct slot slots[] = {
 	[SLOT_DEBUG] = {&vdebug_ops, offsetof(struct pc, debug)},
 	[SLOT_PM] = {&vpm_ops, offsetof(struct pc, pm)},
 	[SLOT_PCI] = {&vpci_port_ops, offsetof(struct pc, pci)},
+	[SLOT_PANIC] = {&vpanic_ops, offsetof(struct pc, panic)},
 };
 
 /* The ports of the ISA bus, so that finding a device is one load. */
@@ -111,6 +115,8 @@ static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
 		slot = isa_ports[port];
 	else if (port >= ACPI_PM_BASE && port < ACPI_PM_BASE + ACPI_PM_BYTES)
 		slot = SLOT_PM;
+	else if (port == ACPI_PANIC_PORT)
+		slot = SLOT_PANIC;
 	else if (port == ACPI_RESET_PORT && start == port)
 		slot = SLOT_RESET;
 	else if (port == VPCI_PORT_ADDRESS || (port >= VPCI_PORT_DATA && port < VPCI_PORT_END))
@@ -421,6 +427,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vreset_init(&pc->reset, &pc->host);
 	vi8042_init(&pc->kbc, &pc->host);
 	vdebug_init(&pc->debug, &pc->host);
+	vpanic_init(&pc->panic, &pc->host);
 	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);
 	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
@@ -441,6 +448,11 @@ void pc_eoi(struct pc *pc, u8 vector)
 bool pc_console_input(struct pc *pc, u8 byte)
 {
 	return vuart_input(&pc->com1, byte);
+}
+
+bool pc_power_button(struct pc *pc)
+{
+	return vpm_power_button(&pc->pm);
 }
 
 u64 pc_absent_accesses(const struct pc *pc)

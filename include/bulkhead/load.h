@@ -48,16 +48,20 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory,
 	       u64 *rsdp_gpa) must_check;
 
 /* Where the board's ACPI hardware is (drivers/virt/vpm.c implements it, the FADT announces it). */
-#define ACPI_PM_BASE	 0xb000 /* PM1a_EVT (4 bytes), +4 PM1a_CNT (2 bytes), +8 PM_TMR (4 bytes) */
+#define ACPI_PM_BASE	 0xb000 /* PM1a_EVT (4 bytes), +4 PM1a_CNT (2), +8 PM_TMR (4), +12 GPE0 (4) */
 #define ACPI_PM1_EVENT	 (ACPI_PM_BASE + 0)
 #define ACPI_PM1_CONTROL (ACPI_PM_BASE + 4)
 #define ACPI_PM_TIMER	 (ACPI_PM_BASE + 8)
+#define ACPI_GPE0	 (ACPI_PM_BASE + 12)
 #define ACPI_PM_BYTES	 16
 #define ACPI_SCI_IRQ	 9
 #define ACPI_S5_TYPE	 5 /* SLP_TYP value for soft-off that \_S5 announces */
 #define ACPI_RESET_PORT	 0xcf9
 #define ACPI_RESET_VALUE 0x06
 #define ACPI_HW_TIMER_HZ 3579545
+
+/* drivers/virt/vpanic.c */
+#define ACPI_PANIC_PORT 0x505
 
 /* drivers/virt/vhpet.c: bits 31:0 of its capabilities; the least period that makes sense, as host
  * timers of a device are 20 us apart. */

@@ -57,6 +57,9 @@ u8 pc_pic_acknowledge(struct pc *pc);
 void pc_eoi(struct pc *pc, u8 vector);
 /* false: no room, console_ready will be called. */
 bool pc_console_input(struct pc *pc, u8 byte) must_check;
+/* false: the guest does not care about its power button. Else it is asked to shut down, and
+ * DEVICE_EVENT_OVERRIDE comes if it takes too long. */
+bool pc_power_button(struct pc *pc) must_check;
 
 /* Accesses to ports and addresses where nothing is, since pc_init. */
 u64 pc_absent_accesses(const struct pc *pc);

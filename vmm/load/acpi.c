@@ -22,7 +22,6 @@
 /* 5.2.9, table 5-10: fixed feature flags */
 #define FADT_WBINVD	 BIT(0)
 #define FADT_PROC_C1	 BIT(2)
-#define FADT_PWR_BUTTON	 BIT(4) /* no fixed-hardware power button */
 #define FADT_SLP_BUTTON	 BIT(5) /* no fixed-hardware sleep button */
 #define FADT_FIX_RTC	 BIT(6) /* the RTC wakes nobody through PM1 */
 #define FADT_TMR_VAL_EXT BIT(8) /* the PM timer has 32 bits */
@@ -462,6 +461,9 @@ static void fadt_set_blocks(struct fadt *fadt)
 	fadt->pm_tmr_blk = ACPI_PM_TIMER;
 	fadt->pm_tmr_len = 4;
 	fadt->x_pm_tmr_blk = (struct gas){GAS_SYSTEM_IO, 32, 0, GAS_DWORD, ACPI_PM_TIMER};
+	fadt->gpe0_blk = ACPI_GPE0;
+	fadt->gpe0_blk_len = 4;
+	fadt->x_gpe0_blk = (struct gas){GAS_SYSTEM_IO, 32, 0, GAS_WORD, ACPI_GPE0};
 	fadt->reset_reg = (struct gas){GAS_SYSTEM_IO, 8, 0, GAS_BYTE, ACPI_RESET_PORT};
 	fadt->reset_value = ACPI_RESET_VALUE;
 }
@@ -483,8 +485,8 @@ static struct fadt *fadt_write(struct table_area *area, const u8 *dsdt, const st
 	fadt->p_lvl3_lat = FADT_NO_C3;
 	fadt->century = CMOS_CENTURY;
 	fadt->iapc_boot_arch = FADT_LEGACY_DEVICES | FADT_8042 | FADT_NO_VGA;
-	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON |
-		      FADT_FIX_RTC | FADT_TMR_VAL_EXT | FADT_RESET_REG;
+	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC |
+		      FADT_TMR_VAL_EXT | FADT_RESET_REG;
 	fadt->minor = FADT_MINOR;
 	memcpy(fadt->hypervisor, "BULKHEAD", sizeof(fadt->hypervisor));
 	table_seal(&fadt->header, "FACP", FADT_MAJOR, sizeof(*fadt));

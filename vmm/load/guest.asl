@@ -65,6 +65,16 @@ DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 			})
 		}
 
+		/* Where a guest says that it panics */
+		Device (PEVT)
+		{
+			Name (_HID, "QEMU0001")
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, 0x505, 0x505, 1, 1)
+			})
+		}
+
 		/* Taken, but by nothing that has an identifier of its own */
 		Device (MBRD)
 		{
@@ -75,7 +85,7 @@ DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 				IO (Decode16, 0x61, 0x61, 1, 1)      /* PIT channel 2 gate and output */
 				IO (Decode16, 0x92, 0x92, 1, 1)      /* A20 and fast reset */
 				IO (Decode16, 0xcf9, 0xcf9, 1, 1)    /* reset */
-				IO (Decode16, 0xb000, 0xb000, 1, 16) /* PM1a and PM timer */
+				IO (Decode16, 0xb000, 0xb000, 1, 16) /* PM1a, PM timer, GPE0 */
 				Memory32Fixed (ReadWrite, 0xe0000000, 0x100000) /* what the MCFG names */
 			})
 		}

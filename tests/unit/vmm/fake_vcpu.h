@@ -346,6 +346,16 @@ void vcpu_devices_reset(struct partition *partition)
 	say('d');
 }
 
+/* Whether the guest listens to its power button. */
+static bool button_heard;
+
+bool vcpu_devices_power_button(struct partition *partition)
+{
+	assert_int_equal(partition->state, PARTITION_RUNNING);
+	say('b');
+	return button_heard;
+}
+
 u64 pc_absent_accesses(const struct pc *pc)
 {
 	assert_non_null(pc);

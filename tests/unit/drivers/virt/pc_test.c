@@ -6,6 +6,7 @@
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: vmm/format.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
+/* links: drivers/virt/vpanic.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -222,6 +223,7 @@ static bool belongs_to_a_device(u32 port)
 		{0x3f8, 0x3ff},
 		{0x402, 0x402},
 		{0x4d0, 0x4d1},
+		{ACPI_PANIC_PORT, ACPI_PANIC_PORT},
 		{0xcf8, 0xcf9},
 		{0xcfc, 0xcff},
 		{PCI_IO_BASE, PCI_IO_BASE + 15}, /* notifications */
@@ -586,6 +588,34 @@ static void power_off(void **state)
 	assert_int_equal(world.events[DEVICE_EVENT_POWER_OFF], 1);
 }
 
+static void power_button(void **state)
+{
+	(void)state;
+	assert_false(pc_power_button(pc));
+	pc_port_write(pc, ACPI_PM1_EVENT + 2, 2, 0x0100);
+	ioapic_write(0x22, 0x8099); /* line 9, level */
+	assert_true(pc_power_button(pc));
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0] & 0xff, 0x99);
+	run_until(10 * TSC_HZ - 1);
+	assert_int_equal(world.events[DEVICE_EVENT_OVERRIDE], 0);
+	run_until(10 * TSC_HZ);
+	assert_int_equal(world.events[DEVICE_EVENT_OVERRIDE], 1);
+}
+
+static void guest_panic(void **state)
+{
+	(void)state;
+	assert_int_equal(in8(ACPI_PANIC_PORT), 3);
+	out8(ACPI_PANIC_PORT, 0xfc); /* nothing that is known */
+	assert_int_equal(world.events[DEVICE_EVENT_PANIC] + world.reports, 0);
+	out8(ACPI_PANIC_PORT, 2);
+	assert_int_equal(world.events[DEVICE_EVENT_PANIC], 0);
+	assert_int_equal(world.reports, 1);
+	out8(ACPI_PANIC_PORT, 1);
+	assert_int_equal(world.events[DEVICE_EVENT_PANIC], 1);
+}
+
 /* What the board puts into CMOS is the partition's own. */
 static void cmos(void **state)
 {
@@ -778,6 +808,8 @@ int main(void)
 		T(console_input),
 		T(resets),
 		T(power_off),
+		T(power_button),
+		T(guest_panic),
 		T(cmos),
 	};
 

@@ -342,6 +342,12 @@ int partition_stop(struct partition *partition, char *reason)
 	return fake_change(partition, PARTITION_STOPPING, reason);
 }
 
+int partition_shutdown(struct partition *partition, char *reason)
+{
+	stopped = partition;
+	return fake_change(partition, PARTITION_RUNNING, reason);
+}
+
 int partition_pause(struct partition *partition, char *reason)
 {
 	return fake_change(partition, PARTITION_PAUSED, reason);

@@ -149,16 +149,19 @@ static void test_fadt_hardware(void **state)
 	assert_int_equal(get(fadt + 64, 4), 0xb004);
 	assert_int_equal(get(fadt + 68, 8), 0);
 	assert_int_equal(get(fadt + 76, 4), 0xb008);
-	assert_int_equal(get(fadt + 80, 8), 0); /* no GPE blocks */
+	assert_int_equal(get(fadt + 80, 4), 0xb00c);
+	assert_int_equal(get(fadt + 84, 4), 0); /* no second GPE block */
 	assert_int_equal(fadt[88], 4);
 	assert_int_equal(fadt[89], 2);
 	assert_int_equal(fadt[90], 0);
 	assert_int_equal(fadt[91], 4);
-	assert_int_equal(get(fadt + 92, 2), 0);
+	assert_int_equal(fadt[92], 4);
+	assert_int_equal(fadt[93], 0);
 	check_io_gas(fadt + 148, 32, 0xb000);
 	check_io_gas(fadt + 172, 16, 0xb004);
 	check_io_gas(fadt + 208, 32, 0xb008);
-	for (unsigned i = 220; i < 268; i++) /* GPE blocks, sleep registers */
+	check_io_gas(fadt + 220, 32, 0xb00c);
+	for (unsigned i = 232; i < 268; i++) /* second GPE block, sleep registers */
 		assert_int_equal(fadt[i], 0);
 	check_io_gas(fadt + 116, 8, 0xcf9);
 	assert_int_equal(fadt[128], 0x06);
@@ -171,9 +174,8 @@ static void test_fadt_flags(void **state)
 
 	build(f, 1);
 	fadt = xsdt_find(f, "FACP");
-	/* WBINVD, PROC_C1, no fixed buttons, RTC not in PM1, 32-bit timer, reset register */
-	assert_int_equal(get(fadt + 112, 4),
-			 1 << 0 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
+	/* WBINVD, PROC_C1, no fixed sleep button, RTC not in PM1, 32-bit timer, reset register */
+	assert_int_equal(get(fadt + 112, 4), 1 << 0 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
 	/* legacy devices, 8042, no VGA; no lack of MSI or RTC */
 	assert_int_equal(get(fadt + 109, 2), 1 << 0 | 1 << 1 | 1 << 2);
 	assert_int_equal(fadt[108], 0x32); /* century */
@@ -256,6 +258,8 @@ static void test_dsdt(void **state)
 	check_has_ports(dsdt, 0x64, 1);
 	check_has_ports(dsdt, 0x3f8, 8);
 	check_has_ports(dsdt, ACPI_RESET_PORT, 1);
+	check_has_ports(dsdt, ACPI_PANIC_PORT, 1);
+	check_has(dsdt, "QEMU0001", 9);
 	check_has_ports(dsdt, ACPI_PM_BASE, ACPI_PM_BYTES);
 	check_has(dsdt, "\x22\x10\x00", 3); /* IRQ 4 (6.4.2.1) */
 }
