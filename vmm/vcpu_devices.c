@@ -409,6 +409,7 @@ void vcpu_devices_reset(struct partition *partition)
 		.high_bytes = partition->memory.high_bytes,
 		.memory = &partition->memory,
 		.choice = board_choice(partition),
+		.had_power = partition->starts,
 	};
 
 	vcpu_devices_stop(partition);

@@ -20,6 +20,7 @@
 #include "vuart.h"
 
 #include <bulkhead/load.h>
+#include <bulkhead/string.h>
 
 #define PIT_IRQ 0
 #define RTC_IRQ 8
@@ -413,6 +414,9 @@ u64 pc_bytes(const struct pc_choice *choice)
 
 void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context)
 {
+	u8 cmos[VRTC_BYTES];
+
+	memcpy(cmos, pc->rtc.cmos, sizeof(cmos));
 	*pc = (struct pc){
 		.host = {.ops = &host_ops, .tsc_hz = setup->tsc_hz},
 		.ops = ops,
@@ -422,6 +426,8 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vioapic_init(&pc->ioapic, ioapic_deliver, pc);
 	vpit_init(&pc->pit, &pc->host);
 	vrtc_init(&pc->rtc, &pc->host, setup->unix_time_s, setup->low_bytes, setup->high_bytes);
+	if (setup->had_power)
+		vrtc_restore(&pc->rtc, cmos);
 	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, com1_ready, pc);
 	vpm_init(&pc->pm, &pc->host);
 	vreset_init(&pc->reset, &pc->host);

@@ -40,6 +40,7 @@ struct pc_setup {
 	u64 low_bytes, high_bytes;	   /* RAM below and above 4 GiB, for CMOS */
 	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
 	struct pc_choice choice;	   /* as pc_bytes was given it */
+	bool had_power; /* the same board ran before: CMOS memory is what it was */
 };
 
 u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */

@@ -43,6 +43,7 @@ static struct pc *pc;
 static const struct pc_choice everything = {.rng = true};
 static u8 ram[64 * KIB] aligned(4096);
 static const struct guest_memory memory = {.window = ram, .low_bytes = sizeof(ram)};
+static struct pc_setup board;
 
 static u64 world_now(void *context)
 {
@@ -119,13 +120,11 @@ static const struct pc_ops ops = {
 
 static void begin(void)
 {
-	const struct pc_setup board = {
-		.tsc_hz = TSC_HZ,
-		.unix_time_s = 1700000000,
-		.low_bytes = 256 * MIB,
-		.memory = &memory,
-		.choice = everything,
-	};
+	board.tsc_hz = TSC_HZ;
+	board.unix_time_s = 1700000000;
+	board.low_bytes = 256 * MIB;
+	board.memory = &memory;
+	board.choice = everything;
 
 	memset(&world, 0, sizeof(world));
 	world.deadline = DEVICE_TIMER_OFF;
@@ -135,6 +134,7 @@ static void begin(void)
 static int setup(void **state)
 {
 	(void)state;
+	memset(&board, 0, sizeof(board));
 	pc = malloc(pc_bytes(&everything));
 	memset(pc, 0xee, pc_bytes(&everything)); /* what a partition that was reset leaves there */
 	begin();
@@ -626,6 +626,42 @@ static void cmos(void **state)
 	assert_int_equal(in8(0x71), 240 * MIB / (64 * KIB) >> 8);
 }
 
+static void cmos_write(u8 index, u8 value)
+{
+	out8(0x70, index);
+	out8(0x71, value);
+}
+
+static u8 cmos_read(u8 index)
+{
+	out8(0x70, index);
+	return in8(0x71);
+}
+
+/* The battery: a reset changes what is the board's, and nothing that is the guest's. */
+static void cmos_over_a_reset(void **state)
+{
+	u8 size = cmos_read(0x34);
+
+	(void)state;
+	cmos_write(0x0f, 0x0a); /* shutdown byte */
+	cmos_write(0x7f, 0x77);
+	cmos_write(0x34, 0x55);
+	cmos_write(0x0b, 0x40); /* an interrupt that is enabled */
+	cmos_write(0x32, 0x19);
+	board.had_power = true;
+	begin();
+	assert_int_equal(cmos_read(0x0f), 0x0a);
+	assert_int_equal(cmos_read(0x7f), 0x77);
+	assert_int_equal(cmos_read(0x34), size);
+	assert_int_equal(cmos_read(0x0b), 0x02);
+	assert_int_equal(cmos_read(0x32), 0x20);
+	board.had_power = false;
+	begin();
+	assert_int_equal(cmos_read(0x0f), 0);
+	assert_int_equal(cmos_read(0x7f), 0);
+}
+
 /* The PCI configuration address register is 4 bytes at CF8h: its second byte is not the reset
  * register. */
 static void pci_address_is_no_reset(void **state)
@@ -807,6 +843,7 @@ int main(void)
 		T(console_output),
 		T(console_input),
 		T(resets),
+		T(cmos_over_a_reset),
 		T(power_off),
 		T(power_button),
 		T(guest_panic),
