@@ -94,6 +94,12 @@ int partition_load(struct partition *partition, char *reason)
 		.context = partition,
 	};
 	struct acpi_request acpi = {.vcpus = config->vcpus};
+	struct smbios_request smbios = {
+		.name = config->name,
+		.vcpus = config->vcpus,
+		.low_bytes = memory->low_bytes,
+		.high_bytes = memory->high_bytes,
+	};
 	struct cpu_state start;
 	u64 previous;
 	int error;
@@ -102,8 +108,9 @@ int partition_load(struct partition *partition, char *reason)
 	clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
 	previous = address_space_enter(&partition->space);
 	error = acpi_build(&acpi, memory, &request.rsdp_gpa);
+	error = error ? error : smbios_build(&smbios, memory);
 	if (error)
-		format_text(reason, LOAD_REASON_BYTES, "no room for its ACPI tables");
+		format_text(reason, LOAD_REASON_BYTES, "no room for its firmware tables");
 	else
 		error = config->boot == CONFIG_BOOT_LINUX
 				? load_linux(&request, memory, &start, reason)

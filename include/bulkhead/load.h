@@ -34,18 +34,44 @@ int load_linux(const struct load_request *request, struct guest_memory *memory,
 int load_raw(const struct load_request *request, struct guest_memory *memory,
 	     struct cpu_state *start, char *reason) must_check;
 
-/* The firmware tables of a partition: RSDP, XSDT, FADT, FACS, MADT, HPET, MCFG, DSDT at 0xe0000 to
- * 0xfffff. */
+/* ACPI tables, and from GUEST_SMBIOS_BASE on those of SMBIOS. */
+#define GUEST_ACPI_BASE	  0xe0000UL
+#define GUEST_SMBIOS_BASE 0xf0000UL
+#define GUEST_ACPI_END	  0x100000UL
+
+/* The ACPI tables of a partition: RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, MCFG, DSDT. */
 struct acpi_request {
 	u32 vcpus; /* local APIC ids 0 to vcpus - 1 */
 };
 
-#define GUEST_ACPI_BASE 0xe0000UL
-#define GUEST_ACPI_END	0x100000UL
-
 /* Write the tables; *rsdp_gpa says where the root pointer is. -ENOSPC when they do not fit. */
 int acpi_build(const struct acpi_request *request, struct guest_memory *memory,
 	       u64 *rsdp_gpa) must_check;
+
+/* SMBIOS (DMTF DSP0134, 2.8): what the partition says of itself. */
+struct smbios_request {
+	const char *name; /* of the partition: its serial number, and its UUID is made of it */
+	u32 vcpus;
+	u64 low_bytes, high_bytes; /* as in struct guest_memory */
+};
+
+struct smbios_tables {
+	u64 bytes;
+	u16 count;
+	u16 largest; /* bytes of the largest structure */
+};
+
+#define SMBIOS_UUID_BYTES   16
+#define SMBIOS_ANCHOR_BYTES 31
+#define SMBIOS_TABLES_MAX   0xffffUL
+
+/* Write the structures to `area`; -ENOSPC when `room` is too small. */
+int smbios_tables(const struct smbios_request *request, u8 *area, u64 room,
+		  struct smbios_tables *tables) must_check;
+/* Write the entry point (SMBIOS_ANCHOR_BYTES) of structures that are at guest address `gpa`. */
+void smbios_anchor(const struct smbios_tables *tables, u32 gpa, u8 *anchor);
+/* Both into guest memory, from GUEST_SMBIOS_BASE on. -ENOSPC when they do not fit. */
+int smbios_build(const struct smbios_request *request, struct guest_memory *memory) must_check;
 
 /* Where the board's ACPI hardware is (drivers/virt/vpm.c implements it, the FADT announces it). */
 #define ACPI_PM_BASE	 0xb000 /* PM1a_EVT (4 bytes), +4 PM1a_CNT (2), +8 PM_TMR (4), +12 GPE0 (4) */

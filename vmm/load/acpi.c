@@ -8,6 +8,8 @@
 
 #include "guest_dsdt.h"
 
+#define ACPI_ROOM (GUEST_SMBIOS_BASE - GUEST_ACPI_BASE)
+
 #define LOCAL_APIC_GPA 0xfee00000U
 #define IO_APIC_GPA    0xfec00000U
 #define IO_APIC_ID     0
@@ -276,7 +278,7 @@ static void *area_take(struct table_area *area, u64 bytes, u64 alignment)
 {
 	u64 start = align_up(area->used, alignment);
 
-	if (area->full || start + bytes > GUEST_ACPI_END - GUEST_ACPI_BASE) {
+	if (area->full || start + bytes > ACPI_ROOM) {
 		area->full = true;
 		return NULL;
 	}
@@ -508,7 +510,7 @@ static void rsdp_write(struct rsdp *rsdp, u32 rsdt, u32 xsdt)
 int acpi_build(const struct acpi_request *request, struct guest_memory *memory, u64 *rsdp_gpa)
 {
 	struct table_area area = {
-		.base = guest_memory_at(memory, GUEST_ACPI_BASE, GUEST_ACPI_END - GUEST_ACPI_BASE),
+		.base = guest_memory_at(memory, GUEST_ACPI_BASE, ACPI_ROOM),
 	};
 	struct rsdp *rsdp;
 	struct rsdt *rsdt;
@@ -521,7 +523,7 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory, 
 	if (!area.base)
 		return -ENOSPC;
 	/* A reset builds the tables anew, over whatever the guest left. */
-	memset(area.base, 0, GUEST_ACPI_END - GUEST_ACPI_BASE);
+	memset(area.base, 0, ACPI_ROOM);
 	rsdp = area_take(&area, sizeof(*rsdp), 16);
 	rsdt = area_take(&area, sizeof(*rsdt), 16);
 	xsdt = area_take(&area, sizeof(*xsdt), 16);

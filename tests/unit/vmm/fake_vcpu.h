@@ -271,6 +271,13 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory, 
 	return 0;
 }
 
+int smbios_build(const struct smbios_request *request, struct guest_memory *memory)
+{
+	assert_int_equal(request->vcpus, 1);
+	assert_int_equal(request->low_bytes, memory->low_bytes);
+	return 0;
+}
+
 static int load(const struct load_request *request, struct cpu_state *start, char *reason)
 {
 	assert_int_equal(request->rsdp_gpa, 0xe0000);

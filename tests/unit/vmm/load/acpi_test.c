@@ -67,10 +67,10 @@ static const u8 *table_at(const struct fixture *f, u64 gpa, const char *signatur
 	const u8 *table = f->memory.window + gpa;
 	u64 bytes;
 
-	assert_true(gpa >= 0xe0000 && gpa + 36 <= 0x100000);
+	assert_true(gpa >= 0xe0000 && gpa + 36 <= 0xf0000);
 	assert_memory_equal(table, signature, 4);
 	bytes = get(table + 4, 4);
-	assert_true(bytes >= 36 && gpa + bytes <= 0x100000);
+	assert_true(bytes >= 36 && gpa + bytes <= 0xf0000);
 	assert_int_equal(sum(table, bytes), 0);
 	return table;
 }
@@ -425,14 +425,14 @@ static void test_hpet(void **state)
 static void test_rebuilding(void **state)
 {
 	struct fixture *f = *state;
-	u8 *first = malloc(0x20000);
+	u8 *first = malloc(0x10000);
 
 	assert_non_null(first);
 	build(f, 3);
-	memcpy(first, f->memory.window + 0xe0000, 0x20000);
-	memset(f->memory.window + 0xe0000, 0xa5, 0x20000);
+	memcpy(first, f->memory.window + 0xe0000, 0x10000);
+	memset(f->memory.window + 0xe0000, 0xa5, 0x10000);
 	build(f, 3);
-	assert_memory_equal(f->memory.window + 0xe0000, first, 0x20000);
+	assert_memory_equal(f->memory.window + 0xe0000, first, 0x10000);
 	free(first);
 }
 
@@ -442,7 +442,7 @@ static void test_nothing_outside_the_area(void **state)
 
 	build(f, 1000);
 	for (u64 i = 0; i < RAM_BYTES; i++)
-		if (i < 0xe0000 || i >= 0x100000)
+		if (i < 0xe0000 || i >= 0xf0000)
 			assert_int_equal(f->memory.window[i], 0);
 }
 
@@ -457,9 +457,9 @@ static void test_refusals(void **state)
 	request.vcpus = 0xffffffff;
 	assert_int_equal(acpi_build(&request, &f->memory, &f->rsdp), -ENOSPC);
 	for (u64 i = 0; i < RAM_BYTES; i++)
-		if (i < 0xe0000 || i >= 0x100000)
+		if (i < 0xe0000 || i >= 0xf0000)
 			assert_int_equal(f->memory.window[i], 0);
-	f->memory.low_bytes = MIB - 1;
+	f->memory.low_bytes = GUEST_SMBIOS_BASE - 1;
 	request.vcpus = 1;
 	assert_int_equal(acpi_build(&request, &f->memory, &f->rsdp), -ENOSPC);
 }
