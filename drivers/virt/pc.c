@@ -7,6 +7,7 @@
 
 #include "pc_virtio.h"
 #include "vdebug.h"
+#include "vfwcfg.h"
 #include "vhpet.h"
 #include "vi8042.h"
 #include "vioapic.h"
@@ -54,6 +55,7 @@ struct pc {
 	struct vdebug debug;
 	struct vhpet hpet;
 	struct vpanic panic;
+	struct vfwcfg fw_cfg;
 	struct vpci pci;
 	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
 	u16 isa_lines, hpet_lines, pci_lines;
@@ -77,6 +79,7 @@ enum {
 	SLOT_PM,
 	SLOT_PCI,
 	SLOT_PANIC,
+	SLOT_FW_CFG,
 };
 
 static const struct slot slots[] = {
@@ -90,6 +93,7 @@ static const struct slot slots[] = {
 	[SLOT_PM] = {&vpm_ops, offsetof(struct pc, pm)},
 	[SLOT_PCI] = {&vpci_port_ops, offsetof(struct pc, pci)},
 	[SLOT_PANIC] = {&vpanic_ops, offsetof(struct pc, panic)},
+	[SLOT_FW_CFG] = {&vfwcfg_ops, offsetof(struct pc, fw_cfg)},
 };
 
 /* The ports of the ISA bus, so that finding a device is one load. */
@@ -118,6 +122,8 @@ static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
 		slot = SLOT_PM;
 	else if (port == ACPI_PANIC_PORT)
 		slot = SLOT_PANIC;
+	else if (port >= VFWCFG_BASE && port < VFWCFG_END && pc->fw_cfg.content)
+		slot = SLOT_FW_CFG;
 	else if (port == ACPI_RESET_PORT && start == port)
 		slot = SLOT_RESET;
 	else if (port == VPCI_PORT_ADDRESS || (port >= VPCI_PORT_DATA && port < VPCI_PORT_END))
@@ -433,6 +439,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vreset_init(&pc->reset, &pc->host);
 	vi8042_init(&pc->kbc, &pc->host);
 	vdebug_init(&pc->debug, &pc->host);
+	vfwcfg_init(&pc->fw_cfg, setup->fw_cfg, setup->memory);
 	vpanic_init(&pc->panic, &pc->host);
 	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <bulkhead/device.h>
+#include <bulkhead/fw_cfg.h>
 #include <bulkhead/guest_memory.h>
 
 struct pc;
@@ -40,7 +41,8 @@ struct pc_setup {
 	u64 low_bytes, high_bytes;	   /* RAM below and above 4 GiB, for CMOS */
 	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
 	struct pc_choice choice;	   /* as pc_bytes was given it */
-	bool had_power; /* the same board ran before: CMOS memory is what it was */
+	const struct fw_cfg *fw_cfg; /* what firmware is told; NULL: there is none to be told */
+	bool had_power;		     /* the same board ran before: CMOS memory is what it was */
 };
 
 u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */

@@ -224,7 +224,7 @@ static u64 hash(const char *text, u64 value)
 }
 
 /* RFC 9562, version 8: made in a way of one's own. Bytes are in the order of 7.2.1. */
-static void uuid_make(const char *name, u8 *uuid)
+void smbios_uuid(const char *name, u8 *uuid)
 {
 	u64 halves[2] = {hash(name, 0xcbf29ce484222325UL), 0};
 
@@ -245,7 +245,7 @@ static void add_system(struct writer *writer, const struct smbios_request *reque
 		.wake_up = WAKE_UP_POWER_SWITCH,
 	};
 
-	uuid_make(request->name, system.uuid);
+	smbios_uuid(request->name, system.uuid);
 	add(writer, 1, HANDLE_SYSTEM, &system, sizeof(system), strings);
 }
 

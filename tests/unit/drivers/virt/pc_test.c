@@ -6,7 +6,7 @@
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: vmm/format.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
-/* links: drivers/virt/vpanic.c */
+/* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -616,6 +616,23 @@ static void guest_panic(void **state)
 	assert_int_equal(world.events[DEVICE_EVENT_PANIC], 1);
 }
 
+/* Only a guest with firmware has a device that tells it things. */
+static void firmware_configuration(void **state)
+{
+	static const struct fw_cfg told = {.vcpus = 3};
+
+	(void)state;
+	pc_port_write(pc, 0x510, 2, 0x05);
+	assert_int_equal(in8(0x511), 0xff);
+	assert_int_equal(pc_absent_accesses(pc), 3);
+	board.fw_cfg = &told;
+	begin();
+	pc_port_write(pc, 0x510, 2, 0x05);
+	assert_int_equal(in8(0x511), 3);
+	assert_int_equal(pc_port_read(pc, 0x514, 4), 0x554d4551);
+	assert_int_equal(pc_absent_accesses(pc), 0);
+}
+
 /* What the board puts into CMOS is the partition's own. */
 static void cmos(void **state)
 {
@@ -847,6 +864,7 @@ int main(void)
 		T(power_off),
 		T(power_button),
 		T(guest_panic),
+		T(firmware_configuration),
 		T(cmos),
 	};
 
