@@ -438,6 +438,16 @@ bool vcpu_devices_power_button(struct partition *partition)
 	return heard;
 }
 
+bool partition_screen(struct partition *partition, struct screen_text *text)
+{
+	if (!partition->starts) /* until then it has no board */
+		return false;
+	spin_lock(&partition->device_lock);
+	pc_screen(partition->pc, text);
+	spin_unlock(&partition->device_lock);
+	return true;
+}
+
 u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)
 {
 	struct partition *partition = vcpu->partition;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The board: port and memory decoding, interrupt wiring, and the timers of all its devices. The
- * devices are those of a PC without a screen.
+ * devices are those of a PC whose screen shows text only.
  */
 #include <bulkhead/pc.h>
 
@@ -18,6 +18,7 @@
 #include "vpm.h"
 #include "vreset.h"
 #include "vrtc.h"
+#include "vscreen.h"
 #include "vuart.h"
 
 #include <bulkhead/load.h>
@@ -56,6 +57,7 @@ struct pc {
 	struct vhpet hpet;
 	struct vpanic panic;
 	struct vfwcfg fw_cfg;
+	struct vscreen screen;
 	struct vpci pci;
 	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
 	u16 isa_lines, hpet_lines, pci_lines;
@@ -76,6 +78,7 @@ enum {
 	SLOT_RESET,
 	SLOT_KBC,
 	SLOT_DEBUG,
+	SLOT_SCREEN,
 	SLOT_PM,
 	SLOT_PCI,
 	SLOT_PANIC,
@@ -90,6 +93,7 @@ static const struct slot slots[] = {
 	[SLOT_RESET] = {&vreset_ops, offsetof(struct pc, reset)},
 	[SLOT_KBC] = {&vi8042_ops, offsetof(struct pc, kbc)},
 	[SLOT_DEBUG] = {&vdebug_ops, offsetof(struct pc, debug)},
+	[SLOT_SCREEN] = {&vscreen_port_ops, offsetof(struct pc, screen)},
 	[SLOT_PM] = {&vpm_ops, offsetof(struct pc, pm)},
 	[SLOT_PCI] = {&vpci_port_ops, offsetof(struct pc, pci)},
 	[SLOT_PANIC] = {&vpanic_ops, offsetof(struct pc, panic)},
@@ -99,13 +103,21 @@ static const struct slot slots[] = {
 /* The ports of the ISA bus, so that finding a device is one load. */
 #define ISA_PORTS 0x500
 static const u8 isa_ports[ISA_PORTS] = {
-	[0x20 ... 0x21] = SLOT_PIC, [0x40 ... 0x43] = SLOT_PIT,
-	[0x60] = SLOT_KBC,	    [0x61] = SLOT_PIT,
-	[0x64] = SLOT_KBC,	    [0x70 ... 0x71] = SLOT_RTC,
-	[0x80] = SLOT_DEBUG,	    [0x92] = SLOT_RESET,
-	[0xa0 ... 0xa1] = SLOT_PIC, [0xe9] = SLOT_DEBUG,
-	[0xed] = SLOT_DEBUG,	    [0x3f8 ... 0x3ff] = SLOT_COM1,
-	[0x402] = SLOT_DEBUG,	    [0x4d0 ... 0x4d1] = SLOT_PIC,
+	[0x20 ... 0x21] = SLOT_PIC,
+	[0x40 ... 0x43] = SLOT_PIT,
+	[0x60] = SLOT_KBC,
+	[0x61] = SLOT_PIT,
+	[0x64] = SLOT_KBC,
+	[0x70 ... 0x71] = SLOT_RTC,
+	[0x80] = SLOT_DEBUG,
+	[0x92] = SLOT_RESET,
+	[0xa0 ... 0xa1] = SLOT_PIC,
+	[0xe9] = SLOT_DEBUG,
+	[0xed] = SLOT_DEBUG,
+	[0x3f8 ... 0x3ff] = SLOT_COM1,
+	[0x3c0 ... 0x3df] = SLOT_SCREEN,
+	[0x402] = SLOT_DEBUG,
+	[0x4d0 ... 0x4d1] = SLOT_PIC,
 };
 
 /*
@@ -186,6 +198,7 @@ static const struct window {
 } windows[] = {
 	{VIOAPIC_BASE, VIOAPIC_BYTES, {&vioapic_ops, offsetof(struct pc, ioapic)}},
 	{VHPET_BASE, VHPET_BYTES, {&vhpet_ops, offsetof(struct pc, hpet)}},
+	{VSCREEN_BASE, VSCREEN_BYTES, {&vscreen_memory_ops, offsetof(struct pc, screen)}},
 };
 
 static const struct slot *memory_slot(u64 gpa)
@@ -440,6 +453,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vi8042_init(&pc->kbc, &pc->host);
 	vdebug_init(&pc->debug, &pc->host);
 	vfwcfg_init(&pc->fw_cfg, setup->fw_cfg, setup->memory);
+	vscreen_init(&pc->screen, &pc->host);
 	vpanic_init(&pc->panic, &pc->host);
 	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);
@@ -466,6 +480,11 @@ bool pc_console_input(struct pc *pc, u8 byte)
 bool pc_power_button(struct pc *pc)
 {
 	return vpm_power_button(&pc->pm);
+}
+
+void pc_screen(const struct pc *pc, struct screen_text *text)
+{
+	vscreen_look(&pc->screen, text);
 }
 
 u64 pc_absent_accesses(const struct pc *pc)

@@ -7,6 +7,7 @@
 #include <bulkhead/guest_memory.h>
 #include <bulkhead/load.h>
 #include <bulkhead/memory.h>
+#include <bulkhead/screen.h>
 #include <bulkhead/spinlock.h>
 #include <bulkhead/vcpu.h>
 
@@ -165,6 +166,9 @@ const char *partition_state_name(enum partition_state state);
 u64 partition_console_written(struct partition *partition);
 u64 partition_console_read(struct partition *partition, u64 *position, u8 *bytes, u64 room,
 			   u64 *missed);
+
+/* What its guest shows, or showed last; false: it never ran. */
+bool partition_screen(struct partition *partition, struct screen_text *text) must_check;
 
 /* Bytes typed at the partition's console: how many were taken. */
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count);

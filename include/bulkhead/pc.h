@@ -9,6 +9,7 @@
 #include <bulkhead/device.h>
 #include <bulkhead/fw_cfg.h>
 #include <bulkhead/guest_memory.h>
+#include <bulkhead/screen.h>
 
 struct pc;
 
@@ -63,6 +64,8 @@ bool pc_console_input(struct pc *pc, u8 byte) must_check;
 /* false: the guest does not care about its power button. Else it is asked to shut down, and
  * DEVICE_EVENT_OVERRIDE comes if it takes too long. */
 bool pc_power_button(struct pc *pc) must_check;
+
+void pc_screen(const struct pc *pc, struct screen_text *text);
 
 /* Accesses to ports and addresses where nothing is, since pc_init. */
 u64 pc_absent_accesses(const struct pc *pc);

@@ -21,6 +21,7 @@ stop NAME [now]                        let it shut down; now: at once
 destroy NAME                           remove one that does not run, for good
 attach NAME                            use its serial line; Ctrl-] leaves it
 console NAME [N]                       show what it printed, or the last N lines
+screen NAME                            show what it shows in VGA text mode
 set NAME KEY VALUE                     change how a partition is scheduled, ...
 group [NAME [weight N] [cap N%]]       show groups; make or change one
 top [SECONDS [TIMES]]                  watch who uses the CPUs; q ends it
@@ -46,8 +47,8 @@ poweroff [now]                         switch the machine off; now: in any case
 panic now                              stop it with a report, as a bug would
 Every command takes --json, for programs.""".split("\n")
 COMMANDS = ("help, version, uptime, list, info, create, start, pause, resume, reset, stop, "
-            "destroy, attach, console, set, group, top, stats, exits, account, trace, who, regs, "
-            "x, walk, vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
+            "destroy, attach, console, screen, set, group, top, stats, exits, account, trace, who, "
+            "regs, x, walk, vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
             "poweroff, panic")
 
 

@@ -57,6 +57,8 @@ static const struct command commands[] = {
 	 a_partition, NULL, false, true, command_attach},
 	{"console", "console NAME [N]", "show what it printed, or the last N lines",
 	 "console web 20", 1, 2, a_partition, NULL, false, false, command_console},
+	{"screen", "screen NAME", "show what it shows in VGA text mode", "screen web", 1, 1,
+	 a_partition, NULL, false, false, command_screen},
 
 	{"set", "set NAME KEY VALUE", "change how a partition is scheduled, ...", "set web cap 50%",
 	 3, ANY, a_key_and_value, NULL, true, false, command_set},

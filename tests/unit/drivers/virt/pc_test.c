@@ -6,7 +6,7 @@
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: vmm/format.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
-/* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c */
+/* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c drivers/virt/vscreen.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -220,6 +220,7 @@ static bool belongs_to_a_device(u32 port)
 		{0xa0, 0xa1},
 		{0xe9, 0xe9},
 		{0xed, 0xed},
+		{0x3c0, 0x3df},
 		{0x3f8, 0x3ff},
 		{0x402, 0x402},
 		{0x4d0, 0x4d1},
@@ -633,6 +634,24 @@ static void firmware_configuration(void **state)
 	assert_int_equal(pc_absent_accesses(pc), 0);
 }
 
+static void text_screen(void **state)
+{
+	struct screen_text text;
+
+	(void)state;
+	pc_memory_write(pc, 0xb8000 + 160, 2, 0x0757);
+	assert_int_equal(pc_memory_read(pc, 0xb8000 + 160, 2) & 0xffff, 0x0757);
+	pc_port_write(pc, 0x3d4, 2, 0x510f); /* index and data in one access */
+	pc_screen(pc, &text);
+	assert_int_equal(text.cells[1][0], 'W');
+	assert_int_equal(text.cursor_line, 1);
+	assert_int_equal(text.cursor_column, 1);
+	assert_int_equal(pc_absent_accesses(pc), 0);
+	begin();
+	pc_screen(pc, &text);
+	assert_int_equal(text.cells[1][0], ' ');
+}
+
 /* What the board puts into CMOS is the partition's own. */
 static void cmos(void **state)
 {
@@ -864,6 +883,7 @@ int main(void)
 		T(power_off),
 		T(power_button),
 		T(guest_panic),
+		T(text_screen),
 		T(firmware_configuration),
 		T(cmos),
 	};

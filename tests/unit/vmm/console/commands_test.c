@@ -49,7 +49,8 @@ static void test_json_is_found_anywhere(void **state)
 	expect_error("--json nothing --json x y",
 		     "{\"error\": \"no command \\\"nothing\\\"; there are: help, version, uptime, "
 		     "list, info, create, start, pause, resume, reset, stop, destroy, attach, "
-		     "console, set, group, top, stats, exits, account, trace, who, regs, x, walk, "
+		     "console, screen, set, group, top, stats, exits, account, trace, who, regs, "
+		     "x, walk, "
 		     "vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
 		     "poweroff, panic\"}\n");
 }
