@@ -11,6 +11,7 @@
 
 #include "partition_memory.h"
 #include "placement.h"
+#include "vcpu_devices.h"
 #include "vcpu_thread.h"
 
 /* How long a change that a vCPU has to make itself is waited for. */
@@ -287,6 +288,19 @@ int partition_stop(struct partition *partition, char *reason)
 	go_to(partition, PARTITION_STOPPING);
 	settle(partition, PARTITION_STOPPING);
 	return 0;
+}
+
+int partition_shutdown(struct partition *partition, char *reason)
+{
+	bool runs = partition_state_now(partition) == PARTITION_RUNNING;
+
+	/* Before the guest can act on it. */
+	__atomic_store_n(&partition->shutting_down, runs, __ATOMIC_RELEASE);
+	if (runs && vcpu_devices_power_button(partition)) {
+		log_info("%s: its power button was pressed", partition->config->name);
+		return 0;
+	}
+	return partition_stop(partition, reason);
 }
 
 static int restless(char *reason)

@@ -94,6 +94,12 @@ int partition_load(struct partition *partition, char *reason)
 		.context = partition,
 	};
 	struct acpi_request acpi = {.vcpus = config->vcpus};
+	struct smbios_request smbios = {
+		.name = config->name,
+		.vcpus = config->vcpus,
+		.low_bytes = memory->low_bytes,
+		.high_bytes = memory->high_bytes,
+	};
 	struct cpu_state start;
 	u64 previous;
 	int error;
@@ -102,8 +108,9 @@ int partition_load(struct partition *partition, char *reason)
 	clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
 	previous = address_space_enter(&partition->space);
 	error = acpi_build(&acpi, memory, &request.rsdp_gpa);
+	error = error ? error : smbios_build(&smbios, memory);
 	if (error)
-		format_text(reason, LOAD_REASON_BYTES, "no room for its ACPI tables");
+		format_text(reason, LOAD_REASON_BYTES, "no room for its firmware tables");
 	else
 		error = config->boot == CONFIG_BOOT_LINUX
 				? load_linux(&request, memory, &start, reason)
@@ -215,6 +222,7 @@ static void start(struct partition *partition)
 	}
 	vcpu->stop = VCPU_STOP_NONE;
 	partition->events = 0;
+	partition->shutting_down = false;
 	spin_lock(&partition->lock);
 	started = partition->state == PARTITION_STARTING; /* or stopped meanwhile */
 	if (started) {
@@ -256,13 +264,24 @@ static bool wait_is_over(struct partition *partition)
 	return partition_after_runs(partition);
 }
 
-/* What the guest asked its board for. */
+#define EVENTS_OF_SHUTDOWN                                                                         \
+	(1u << DEVICE_EVENT_POWER_OFF | 1u << DEVICE_EVENT_RESET | 1u << DEVICE_EVENT_OVERRIDE)
+
+/* What the guest asked its board for, or did not though the operator asked the guest. */
 static void act_on_events(struct partition *partition)
 {
 	u32 events = __atomic_exchange_n(&partition->events, 0, __ATOMIC_ACQUIRE);
+	bool shutting_down = __atomic_load_n(&partition->shutting_down, __ATOMIC_ACQUIRE);
 	bool done = true;
 
-	if (events & 1u << DEVICE_EVENT_POWER_OFF)
+	if (events & 1u << DEVICE_EVENT_PANIC)
+		done = ended(partition, partition->config->on_crash, true, "the guest panicked");
+	else if (shutting_down && (events & EVENTS_OF_SHUTDOWN))
+		done = end(partition, PARTITION_RUNNING, PARTITION_STOPPED,
+			   events & 1u << DEVICE_EVENT_OVERRIDE
+				   ? "stopped by the operator: it did not power off"
+				   : "shut down by the operator");
+	else if (events & 1u << DEVICE_EVENT_POWER_OFF)
 		done = ended(partition, partition->config->on_poweroff, false,
 			     "powered off by the guest");
 	else if (events & 1u << DEVICE_EVENT_RESET)

@@ -409,6 +409,7 @@ void vcpu_devices_reset(struct partition *partition)
 		.high_bytes = partition->memory.high_bytes,
 		.memory = &partition->memory,
 		.choice = board_choice(partition),
+		.had_power = partition->starts,
 	};
 
 	vcpu_devices_stop(partition);
@@ -425,6 +426,26 @@ void vcpu_devices_reset(struct partition *partition)
 	spin_lock(&partition->device_lock);
 	pc_init(partition->pc, &setup, &board_ops, partition);
 	spin_unlock(&partition->device_lock);
+}
+
+bool vcpu_devices_power_button(struct partition *partition)
+{
+	bool heard;
+
+	spin_lock(&partition->device_lock);
+	heard = pc_power_button(partition->pc);
+	spin_unlock(&partition->device_lock);
+	return heard;
+}
+
+bool partition_screen(struct partition *partition, struct screen_text *text)
+{
+	if (!partition->starts) /* until then it has no board */
+		return false;
+	spin_lock(&partition->device_lock);
+	pc_screen(partition->pc, text);
+	spin_unlock(&partition->device_lock);
+	return true;
 }
 
 u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)

@@ -17,6 +17,8 @@ void vcpu_devices_pause(struct partition *partition);
 void vcpu_devices_resume(struct partition *partition);
 /* Run what came due while the vCPU waited for its CPU: it has it now. */
 void vcpu_devices_catch_up(struct vcpu *vcpu);
+/* Press the power button of one that runs; false: its guest does not care. */
+bool vcpu_devices_power_button(struct partition *partition) must_check;
 /* Its vCPU goes to another CPU; on the one that it leaves. */
 void vcpu_devices_move(struct partition *partition, u32 cpu);
 /* Power-up state for all of them; guest time begins again. */

@@ -7,6 +7,7 @@
 #include <bulkhead/guest_memory.h>
 #include <bulkhead/load.h>
 #include <bulkhead/memory.h>
+#include <bulkhead/screen.h>
 #include <bulkhead/spinlock.h>
 #include <bulkhead/vcpu.h>
 
@@ -70,6 +71,7 @@ struct partition {
 	struct timer device_timer; /* the board's next moment */
 	u64 clock_offset;	   /* guest tick = host TSC + clock_offset */
 	u64 paused_at;		   /* host TSC */
+	bool shutting_down;	   /* its power button was pressed since it started; atomic */
 	volatile u32 events; /* bits of 1 << enum device_event that its vCPU has yet to act on */
 
 	/* What the guest has printed; under console_lock, as the operator's console reads it. */
@@ -109,6 +111,10 @@ int partition_resume(struct partition *partition, char *reason) must_check;
  */
 int partition_reset(struct partition *partition, char *reason) must_check;
 int partition_stop(struct partition *partition, char *reason) must_check;
+/* Press its power button: however the guest ends then, it is stopped, and if it does not, after a
+ * while (pc_power_button). One that does not run, or whose guest does not care about the button, is
+ * stopped at once. */
+int partition_shutdown(struct partition *partition, char *reason) must_check;
 /* Of one that is stopped or crashed. The partition is gone when this returns 0. */
 int partition_destroy(struct partition *partition, char *reason) must_check;
 
@@ -160,6 +166,9 @@ const char *partition_state_name(enum partition_state state);
 u64 partition_console_written(struct partition *partition);
 u64 partition_console_read(struct partition *partition, u64 *position, u8 *bytes, u64 room,
 			   u64 *missed);
+
+/* What its guest shows, or showed last; false: it never ran. */
+bool partition_screen(struct partition *partition, struct screen_text *text) must_check;
 
 /* Bytes typed at the partition's console: how many were taken. */
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count);

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <bulkhead/device.h>
+#include <bulkhead/fw_cfg.h>
 #include <bulkhead/guest_memory.h>
+#include <bulkhead/screen.h>
 
 struct pc;
 
@@ -40,6 +42,8 @@ struct pc_setup {
 	u64 low_bytes, high_bytes;	   /* RAM below and above 4 GiB, for CMOS */
 	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
 	struct pc_choice choice;	   /* as pc_bytes was given it */
+	const struct fw_cfg *fw_cfg; /* what firmware is told; NULL: there is none to be told */
+	bool had_power;		     /* the same board ran before: CMOS memory is what it was */
 };
 
 u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */
@@ -57,6 +61,11 @@ u8 pc_pic_acknowledge(struct pc *pc);
 void pc_eoi(struct pc *pc, u8 vector);
 /* false: no room, console_ready will be called. */
 bool pc_console_input(struct pc *pc, u8 byte) must_check;
+/* false: the guest does not care about its power button. Else it is asked to shut down, and
+ * DEVICE_EVENT_OVERRIDE comes if it takes too long. */
+bool pc_power_button(struct pc *pc) must_check;
+
+void pc_screen(const struct pc *pc, struct screen_text *text);
 
 /* Accesses to ports and addresses where nothing is, since pc_init. */
 u64 pc_absent_accesses(const struct pc *pc);

@@ -3,7 +3,7 @@
 PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
                 apic memory emulate debug junk \
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
-                sleeper switcher
+                sleeper switcher platform button guestpanic
 PAYLOADS_ASM := hello32 hello16 known
 PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin)
 

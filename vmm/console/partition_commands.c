@@ -273,9 +273,11 @@ void command_reset(const struct command *command, u32 count unused, char *const 
 	state_change(command, arguments[0], partition_reset);
 }
 
-void command_stop(const struct command *command, u32 count unused, char *const *arguments)
+void command_stop(const struct command *command, u32 count, char *const *arguments)
 {
-	state_change(command, arguments[0], partition_stop);
+	if (count > 1 && !argument_word(command, arguments[1]))
+		return;
+	state_change(command, arguments[0], count > 1 ? partition_stop : partition_shutdown);
 }
 
 void command_destroy(const struct command *command, u32 count unused, char *const *arguments)

@@ -271,6 +271,13 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory, 
 	return 0;
 }
 
+int smbios_build(const struct smbios_request *request, struct guest_memory *memory)
+{
+	assert_int_equal(request->vcpus, 1);
+	assert_int_equal(request->low_bytes, memory->low_bytes);
+	return 0;
+}
+
 static int load(const struct load_request *request, struct cpu_state *start, char *reason)
 {
 	assert_int_equal(request->rsdp_gpa, 0xe0000);
@@ -344,6 +351,16 @@ void vcpu_devices_reset(struct partition *partition)
 {
 	partition->vcpu->requests = 0;
 	say('d');
+}
+
+/* Whether the guest listens to its power button. */
+static bool button_heard;
+
+bool vcpu_devices_power_button(struct partition *partition)
+{
+	assert_int_equal(partition->state, PARTITION_RUNNING);
+	say('b');
+	return button_heard;
 }
 
 u64 pc_absent_accesses(const struct pc *pc)

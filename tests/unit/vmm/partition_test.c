@@ -9,6 +9,7 @@
 #include "fake_machine.h"
 
 #include "vmm/partition_memory.h"
+#include "vmm/vcpu_devices.h"
 #include "vmm/vcpu_thread.h"
 
 #define STATES	  (PARTITION_CRASHED + 1)
@@ -59,6 +60,11 @@ void vcpu_destroy(struct partition *partition)
 {
 	memory_free(partition->vcpu, memory_order(sizeof(*partition->vcpu)));
 	partition->vcpu = NULL;
+}
+
+bool vcpu_devices_power_button(struct partition *partition)
+{
+	return partition->pc; /* those of this test have none, and nobody who would hear */
 }
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
@@ -429,8 +435,8 @@ static void destroying_waits_for_its_thread(void **state)
 /* --- states --- */
 
 static int (*const operations[])(struct partition *partition, char *reason) = {
-	partition_start, partition_pause, partition_resume,
-	partition_reset, partition_stop,  partition_destroy,
+	partition_start, partition_pause,    partition_resume,	partition_reset,
+	partition_stop,	 partition_shutdown, partition_destroy,
 };
 
 #define NO   (-1)
@@ -438,18 +444,19 @@ static int (*const operations[])(struct partition *partition, char *reason) = {
 
 /* What the operations, in that order, make of each state; NO: they are refused. */
 static const int outcomes[STATES][ARRAY_SIZE(operations)] = {
-	[PARTITION_STOPPED] = {PARTITION_STARTING, NO, NO, NO, NO, GONE},
+	[PARTITION_STOPPED] = {PARTITION_STARTING, NO, NO, NO, NO, NO, GONE},
 	[PARTITION_WAITING] = {PARTITION_STARTING, NO, NO, PARTITION_STARTING, PARTITION_STOPPING,
-			       NO},
-	[PARTITION_STARTING] = {NO, NO, NO, NO, PARTITION_STOPPING, NO},
+			       PARTITION_STOPPING, NO},
+	[PARTITION_STARTING] = {NO, NO, NO, NO, PARTITION_STOPPING, PARTITION_STOPPING, NO},
 	[PARTITION_RUNNING] = {NO, PARTITION_PAUSING, NO, PARTITION_STARTING, PARTITION_STOPPING,
-			       NO},
-	[PARTITION_PAUSING] = {NO, NO, NO, NO, PARTITION_STOPPING, NO},
+			       PARTITION_STOPPING, NO},
+	[PARTITION_PAUSING] = {NO, NO, NO, NO, PARTITION_STOPPING, PARTITION_STOPPING, NO},
 	[PARTITION_PAUSED] = {NO, NO, PARTITION_RESUMING, PARTITION_STARTING, PARTITION_STOPPING,
-			      NO},
-	[PARTITION_RESUMING] = {NO, NO, NO, NO, PARTITION_STOPPING, NO},
-	[PARTITION_STOPPING] = {NO, NO, NO, NO, NO, NO},
-	[PARTITION_CRASHED] = {PARTITION_STARTING, NO, NO, NO, PARTITION_STOPPING, GONE},
+			      PARTITION_STOPPING, NO},
+	[PARTITION_RESUMING] = {NO, NO, NO, NO, PARTITION_STOPPING, PARTITION_STOPPING, NO},
+	[PARTITION_STOPPING] = {NO, NO, NO, NO, NO, NO, NO},
+	[PARTITION_CRASHED] = {PARTITION_STARTING, NO, NO, NO, PARTITION_STOPPING,
+			       PARTITION_STOPPING, GONE},
 };
 
 static void expect_refused(u32 operation, struct partition *partition, enum partition_state from)

@@ -251,6 +251,63 @@ static void stops(void **state)
 	assert_int_equal(partition_destroy(partition, reason), 0);
 }
 
+/* Its power button is pressed: the guest may do what it does then, but it does not come back. */
+static void shuts_down(void **state)
+{
+	static const struct {
+		int event; /* by which the guest answers */
+		const char *reason;
+	} cases[] = {
+		{DEVICE_EVENT_POWER_OFF, "shut down by the operator"},
+		{DEVICE_EVENT_RESET, "shut down by the operator"},
+		{DEVICE_EVENT_OVERRIDE, "stopped by the operator: it did not power off"},
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct partition *partition;
+		char reason[LOAD_REASON_BYTES];
+
+		setup(state);
+		button_heard = true;
+		config.on_poweroff = config.on_reset = CONFIG_ACTION_RESTART;
+		guest = works;
+		partition = started();
+		assert_int_equal(partition_shutdown(partition, reason), 0);
+		assert_non_null(strchr(story, 'b'));
+		assert_int_equal(partition->state, PARTITION_RUNNING);
+		raise_event(partition->vcpu, (enum device_event)cases[i].event);
+		let_run();
+		assert_int_equal(partition->state, PARTITION_STOPPED);
+		assert_string_equal(partition->reason, cases[i].reason);
+		assert_int_equal(partition->starts, 1);
+		/* That was that run: in the next one a reset is one. */
+		assert_int_equal(partition_start(partition, reason), 0);
+		let_run();
+		raise_event(partition->vcpu, DEVICE_EVENT_RESET);
+		let_run();
+		assert_int_equal(partition->state, PARTITION_RUNNING);
+		assert_int_equal(partition->starts, 3);
+		teardown(state);
+	}
+}
+
+static void stops_who_does_not_hear_its_button(void **state)
+{
+	struct partition *partition;
+	char reason[LOAD_REASON_BYTES];
+
+	(void)state;
+	button_heard = false;
+	guest = works;
+	partition = started();
+	assert_int_equal(partition_shutdown(partition, reason), 0);
+	assert_int_equal(partition->state, PARTITION_STOPPED);
+	assert_string_equal(partition->reason, "stopped by the operator");
+	story[0] = '\0';
+	assert_int_equal(partition_shutdown(partition, reason), -EBUSY);
+	assert_null(strchr(story, 'b'));
+}
+
 static void pauses_and_goes_on(void **state)
 {
 	struct partition *partition = started();
@@ -315,6 +372,11 @@ static void ends_as_configured(void **state)
 		{DEVICE_EVENT_RESET, CONFIG_ACTION_RESTART, PARTITION_RUNNING, 2, false, NULL},
 		{DEVICE_EVENT_RESET, CONFIG_ACTION_PRESERVE, PARTITION_STOPPED, 1, true,
 		 "reset by the guest"},
+		{DEVICE_EVENT_PANIC, CONFIG_ACTION_STOP, PARTITION_STOPPED, 1, false,
+		 "the guest panicked"},
+		{DEVICE_EVENT_PANIC, CONFIG_ACTION_RESTART, PARTITION_RUNNING, 2, false, NULL},
+		{DEVICE_EVENT_PANIC, CONFIG_ACTION_PRESERVE, PARTITION_CRASHED, 1, true,
+		 "the guest panicked"},
 		{-1, CONFIG_ACTION_STOP, PARTITION_STOPPED, 1, false, "triple fault at 77"},
 		{-1, CONFIG_ACTION_RESTART, PARTITION_RUNNING, 2, false, NULL},
 		{-1, CONFIG_ACTION_PRESERVE, PARTITION_CRASHED, 1, true, "triple fault at 77"},
@@ -981,6 +1043,8 @@ int main(void)
 		T(what_cannot_be_loaded_stays_stopped),
 		T(stopped_while_it_starts),
 		T(stops),
+		T(shuts_down),
+		T(stops_who_does_not_hear_its_button),
 		T(pauses_and_goes_on),
 		T(a_paused_one_can_be_reset_and_stopped),
 		cmocka_unit_test(ends_as_configured),

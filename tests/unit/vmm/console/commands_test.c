@@ -49,7 +49,8 @@ static void test_json_is_found_anywhere(void **state)
 	expect_error("--json nothing --json x y",
 		     "{\"error\": \"no command \\\"nothing\\\"; there are: help, version, uptime, "
 		     "list, info, create, start, pause, resume, reset, stop, destroy, attach, "
-		     "console, set, group, top, stats, exits, account, trace, who, regs, x, walk, "
+		     "console, screen, set, group, top, stats, exits, account, trace, who, regs, "
+		     "x, walk, "
 		     "vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
 		     "poweroff, panic\"}\n");
 }
@@ -96,7 +97,7 @@ static void test_many_words(void **state)
 	memcpy(line, "list", 4);
 	expect_error(line, "list: takes no argument, found \"x\"\nusage: list\n");
 	memcpy(line, "stop", 4);
-	expect_error(line, "stop: takes 1 argument, found 509\nusage: stop NAME\n");
+	expect_error(line, "stop: takes at most 2 arguments, found 509\nusage: stop NAME [now]\n");
 	memcpy(line, "set ", 4);
 	expect_error(line, "set: takes at most 32 arguments, found 509\n"
 			   "usage: set NAME KEY VALUE\n");
@@ -203,10 +204,9 @@ static void test_help_explains_every_command(void **state)
 		expect(line, text);
 	}
 	expect("help stop --json",
-	       "{\"command\": {\"name\": \"stop\", \"usage\": \"stop NAME\", \"summary\": \"stop "
-	       "it "
-	       "at once, as if its power failed\", \"example\": \"stop web\", \"changes\": "
-	       "true}}\n");
+	       "{\"command\": {\"name\": \"stop\", \"usage\": \"stop NAME [now]\", "
+	       "\"summary\": \"let it shut down; now: at once\", \"example\": \"stop web\", "
+	       "\"changes\": true}}\n");
 	output_clear();
 	assert_int_equal(command_run("help --json"), 0);
 	assert_memory_equal(output, "{\"commands\": {\"help\": \"list the commands", 40);
