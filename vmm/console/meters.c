@@ -103,8 +103,8 @@ static void vcpu_table(const char *key, const struct column *columns, u32 count,
 	if (only)
 		row(only);
 	for (struct partition *p = only ? NULL : partition_first(); p; p = p->next) {
-		if (p->vcpu)
-			row(p->vcpu);
+		for (u32 i = 0; i < p->vcpu_count; i++)
+			row(p->vcpus[i]);
 	}
 	table_end();
 }

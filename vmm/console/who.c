@@ -323,7 +323,8 @@ static void grant_take(void *context, const struct virt_grant *grant)
 static void grants_find(const struct partition *partition, struct grants *grants)
 {
 	*grants = (struct grants){.page_count = 0};
-	virt->vcpu_grants(partition->vcpu, grant_take, grants);
+	/* All have the same tables, bitmaps and controls. */
+	virt->vcpu_grants(partition->vcpus[0], grant_take, grants);
 }
 
 static void ports_row(const struct partition *partition, const struct grants *grants)
