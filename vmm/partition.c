@@ -95,12 +95,12 @@ static int build(struct partition *partition, const struct placement *placement,
 
 	if (!console)
 		return -ENOMEM;
+	byte_ring_init(&partition->console, console, PARTITION_CONSOLE_BYTES);
 	if (!partition->tag) {
 		format_text(reason, LOAD_REASON_BYTES, "there are %u vCPUs at most",
 			    PARTITION_TAG_MAX);
 		return -ENOSPC;
 	}
-	byte_ring_init(&partition->console, console, PARTITION_CONSOLE_BYTES);
 	error = partition_memory_create(partition, reason);
 	if (error)
 		return error;

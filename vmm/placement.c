@@ -123,21 +123,24 @@ static bool admits(const struct use *use, u32 cpu, const struct search *search, 
 	bool dedicated = claim->kind == SCHEDULER_DEDICATED;
 	u32 bandwidth = scheduler_bandwidth(claim), most = SCHEDULER_RESERVED_MAX * PER_CENT;
 
-	if (use->dedicated)
+	if (dedicated && placed_on(search, cpu)) {
+		/* What is wrong with the other CPUs tells more. */
+		if (!*reason)
+			format_text(reason, LOAD_REASON_BYTES,
+				    "each of its %u vCPUs needs a CPU of its own, and there are %u "
+				    "for it",
+				    search->config->vcpus, search->count);
+	} else if (use->dedicated) {
 		format_text(reason, LOAD_REASON_BYTES, "CPU %u is dedicated to %s", cpu,
 			    use->dedicated->config->name);
-	else if (dedicated && cpu == CONSOLE_CPU)
+	} else if (dedicated && cpu == CONSOLE_CPU) {
 		format_text(reason, LOAD_REASON_BYTES,
 			    "CPU %u serves the operator's console and cannot be dedicated", cpu);
-	else if (dedicated && use->needs)
+	} else if (dedicated && use->needs) {
 		format_text(reason, LOAD_REASON_BYTES,
 			    "CPU %u cannot be dedicated: %s can run nowhere else", cpu,
 			    use->needs->config->name);
-	else if (dedicated && placed_on(search, cpu))
-		format_text(reason, LOAD_REASON_BYTES,
-			    "each of its %u vCPUs needs a CPU of its own, and there are %u for it",
-			    search->config->vcpus, search->count);
-	else if (claim->kind == SCHEDULER_RESERVED && use->reserved + bandwidth > most)
+	} else if (claim->kind == SCHEDULER_RESERVED && use->reserved + bandwidth > most) {
 		format_text(
 			reason, LOAD_REASON_BYTES,
 			"its reservation is %u.%02u%% of a CPU%s, and of CPU %u %u.%02u%% are left "
@@ -145,8 +148,9 @@ static bool admits(const struct use *use, u32 cpu, const struct search *search, 
 			bandwidth / PER_CENT, bandwidth % PER_CENT / 100,
 			search->config->vcpus > 1 ? " for each vCPU" : "", cpu,
 			(most - use->reserved) / PER_CENT, (most - use->reserved) % PER_CENT / 100);
-	else
+	} else {
 		return true;
+	}
 	return false;
 }
 
@@ -175,6 +179,7 @@ static bool place_next(struct search *search, char *reason)
 	u32 *place = &search->placement->cpus[search->count];
 	u64 best = ~0UL;
 
+	*reason = '\0';
 	/* From the last CPU on: the operator's console is on the first. */
 	for (u32 cpu = arch_cpu_count(); cpu-- > 0;) {
 		u64 cost;

@@ -74,8 +74,11 @@ static void begin_at(struct vcpu *vcpu, u8 vector)
 
 void vcpu_startup_step(struct vcpu *vcpu)
 {
-	u32 asked = __atomic_fetch_and(&vcpu->startup, ~VCPU_STARTUP_INIT, __ATOMIC_ACQUIRE);
+	u32 asked;
 
+	/* Before it looks: what is asked of it after that is asked again. */
+	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_STOP, __ATOMIC_ACQUIRE);
+	asked = __atomic_fetch_and(&vcpu->startup, ~VCPU_STARTUP_INIT, __ATOMIC_ACQUIRE);
 	if (asked & VCPU_STARTUP_INIT) {
 		reset_by_init(vcpu);
 	} else if (asked & VCPU_STARTUP_CAME) {

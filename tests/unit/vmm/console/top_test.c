@@ -393,12 +393,12 @@ static void test_json(void **state)
 		"{\"host\": {\"uptime_us\": 100000000, \"interval_us\": 100000000, "
 		"\"memory_total\": 1073741824, \"memory_free\": 268435456}, "
 		"\"cpus\": [{\"cpu\": 0, \"load\": 2500}, {\"cpu\": 1, \"load\": 0}], "
-		"\"partitions\": [{\"name\": \"web\", \"number\": 1, \"state\": \"running\", "
+		"\"partitions\": [{\"name\": \"web\", \"number\": 1, \"vcpu\": 0, \"state\": \"running\", "
 		"\"cpu\": 0, \"interval_us\": 50000000, \"run\": 2000, \"exit\": 0, \"ready\": 0, "
 		"\"capped\": 0, \"blocked\": 8000, \"paused\": 0, \"kind\": \"shared\", "
 		"\"weight\": 100, \"cap\": 50, \"budget_us\": null, \"period_us\": null, "
 		"\"group\": \"gold\", \"exits_per_second\": 100, \"interrupts_per_second\": 10}, "
-		"{\"name\": \"db\", \"number\": 2, \"state\": \"stopped\", \"cpu\": 1, "
+		"{\"name\": \"db\", \"number\": 2, \"vcpu\": 0, \"state\": \"stopped\", \"cpu\": 1, "
 		"\"interval_us\": 20000000, \"run\": 0, \"exit\": 0, \"ready\": 0, \"capped\": 0, "
 		"\"blocked\": 0, \"paused\": 10000, \"kind\": \"reserved\", \"weight\": 0, "
 		"\"cap\": null, \"budget_us\": 2000, \"period_us\": 10000, \"group\": null, "
@@ -441,14 +441,6 @@ static void test_nobody(void **state)
 	assert_true(fake_run(command_top, false, NULL, NULL));
 	expect_line(3, HEADINGS);
 	expect_line(4, "");
-	partitions[0].vcpu = NULL; /* neither time nor place */
-	partition_count = 1;
-	partitions[0].next = NULL;
-	type("q");
-	assert_true(fake_run(command_top, false, NULL, NULL));
-	expect_line(
-		4,
-		"web          running    -   0.0   0.0    0.0   0.0 100                  0     0");
 }
 
 /* There are more partitions than ever before, and no memory. */
@@ -463,7 +455,7 @@ static void test_memory_short(void **state)
 		u32 left = allocations_left;
 
 		assert_false(fake_run(command_top, false, NULL, NULL));
-		assert_non_null(strstr(output, "no memory for the meters of 200 partitions\n"));
+		assert_non_null(strstr(output, "no memory for the meters of 200 virtual CPUs\n"));
 		screen_show();
 		assert_true(screen.cursor);
 		assert_false(fake_run(command_top, true, NULL, NULL));
