@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vCPUs: making them, what a thread does between two stretches of guest code, and requests to it. */
+/* vCPUs: making them, what a thread does between two stretches of guest code, and requests to it.
+ */
 #include "vcpu_thread.h"
 
 #include "vcpu_devices.h"

@@ -19,7 +19,8 @@ struct partition;
 
 /* Whether a vCPU other than the first may run: see vmm/vcpu_lifecycle.c. */
 enum vcpu_hold {
-	VCPU_STANDS, /* by itself, and no CPU holds its state; only the first one's thread ends that */
+	VCPU_STANDS, /* by itself, and no CPU holds its state; only the first one's thread ends that
+		      */
 	VCPU_FREE,   /* to run */
 	VCPU_HELD,   /* asked by the first one's thread to stand still */
 };

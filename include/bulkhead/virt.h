@@ -60,8 +60,8 @@ struct virt_backend {
 	/* Start state: power-up values for all that `state` does not give. On any CPU, while the
 	 * vCPU does not run. */
 	void (*vcpu_reset)(struct vcpu *vcpu, const struct cpu_state *state);
-	/* INIT, or STARTUP after it: what `state` gives, and all else as that leaves it (SDM vol. 3,
-	 * table 10-1). Likewise. */
+	/* INIT, or STARTUP after it: what `state` gives, and all else as that leaves it (SDM vol.
+	 * 3, table 10-1). Likewise. */
 	void (*vcpu_init)(struct vcpu *vcpu, const struct cpu_state *state);
 	/* Run guest code until something else wants the CPU. Interrupts off, on its own CPU. */
 	enum virt_result (*vcpu_run)(struct vcpu *vcpu);
@@ -75,7 +75,8 @@ struct virt_backend {
 	void (*vcpu_state)(struct vcpu *vcpu, struct cpu_state *state);
 
 	/*
-	 * Keep all that vcpu_fields shows. vcpu_fields then calls `show` with each kept field in order of encoding, on any CPU.
+	 * Keep all that vcpu_fields shows. vcpu_fields then calls `show` with each kept field in
+	 * order of encoding, on any CPU.
 	 */
 	void (*vcpu_capture)(struct vcpu *vcpu);
 	void (*vcpu_fields)(const struct vcpu *vcpu,

@@ -36,7 +36,7 @@ struct vmx_vcpu {
 	u64 xcr0;
 	void *xsave; /* XSAVE (or FXSAVE) area */
 
-	void *apic_access_page; /* the partition's: made and freed with its first vCPU */
+	void *apic_access_page;	     /* the partition's: made and freed with its first vCPU */
 	struct vmx_capture *capture; /* for inspection; NULL: there was no memory for it */
 };
 

@@ -9,7 +9,7 @@
 
 static struct partition partitions[PARTITIONS];
 static struct config_partition configs[PARTITIONS];
-#define VCPUS	   4
+#define VCPUS 4
 
 static struct vcpu vcpus[PARTITIONS][VCPUS];
 static u32 partition_count;
@@ -137,8 +137,7 @@ static void change(struct partition *partition, struct scheduler_claim claim, co
 	assert_int_equal(placement.cpus[0], cpu);
 	partition->config->claim = claim;
 	partition->config->affinity = mask_of(affinity);
-	partition->vcpus[0]->thread.affinity =
-		placement_affinity(&placement, partition->config, 0);
+	partition->vcpus[0]->thread.affinity = placement_affinity(&placement, partition->config, 0);
 	placement_apply(partition, &placement);
 }
 

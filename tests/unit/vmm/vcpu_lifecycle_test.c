@@ -12,7 +12,7 @@
 #define VCPUS 3
 
 static struct config_partition config;
-static u32 crasher;	       /* this vCPU's guest crashes once */
+static u32 crasher; /* this vCPU's guest crashes once */
 
 static enum virt_result halts(struct vcpu *vcpu)
 {
@@ -304,8 +304,8 @@ static void any_series_of_commands(void **state)
 			    partition->state != PARTITION_RESUMING &&
 			    partition->state != PARTITION_STOPPING &&
 			    partition->state != PARTITION_STARTING);
-		expect_hold(partition, partition->state == PARTITION_RUNNING ? VCPU_FREE
-									     : VCPU_STANDS);
+		expect_hold(partition,
+			    partition->state == PARTITION_RUNNING ? VCPU_FREE : VCPU_STANDS);
 		assert_true(partition->state == PARTITION_RUNNING || !(held & ~1UL));
 		story[0] = '\0';
 	}

@@ -17,9 +17,11 @@ static void test_list(void **state)
 		       "debian-12  crashed    2      2G           -      12\n"
 		       "           triple fault at 0x1234\n");
 	expect("list --json",
-	       "{\"partitions\": [{\"name\": \"web\", \"state\": \"running\", \"vcpus\": 1, \"cpu\": 3, "
+	       "{\"partitions\": [{\"name\": \"web\", \"state\": \"running\", \"vcpus\": 1, "
+	       "\"cpu\": 3, "
 	       "\"memory_bytes\": 536870912, \"uptime_us\": 93784000000, \"starts\": 1, "
-	       "\"reason\": null}, {\"name\": \"debian-12\", \"state\": \"crashed\", \"vcpus\": 1, \"cpu\": 2, "
+	       "\"reason\": null}, {\"name\": \"debian-12\", \"state\": \"crashed\", \"vcpus\": 1, "
+	       "\"cpu\": 2, "
 	       "\"memory_bytes\": 2147483648, \"uptime_us\": null, \"starts\": 12, \"reason\": "
 	       "\"triple fault at 0x1234\"}]}\n");
 	first->state = PARTITION_STOPPED;
