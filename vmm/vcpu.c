@@ -190,7 +190,9 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 	error = error ? error
 		      : thread_create(&vcpu->thread, &partition->config->claim, group,
 				      vcpu->id == 0 ? vcpu_lead : vcpu_follow, vcpu);
-	if (!error)
-		thread_wake(&vcpu->thread); /* its first rest begins now */
-	return error;
+	if (error)
+		return error;
+	vcpu->thread.entity.family = partition;
+	thread_wake(&vcpu->thread); /* its first rest begins now */
+	return 0;
 }
