@@ -75,7 +75,8 @@ enum scheduler_state {
 struct scheduler_entity {
 	enum scheduler_state state; /* others may read, under the queue's lock */
 	struct scheduler_claim claim;
-	/* Those that may wait for one another in a loop have the same; NULL: nobody. The caller's. */
+	/* Those that may wait for one another in a loop have the same; NULL: nobody. The caller's.
+	 */
 	const void *family;
 	struct scheduler_group group; /* its own cap; parent: what it is a member of, or NULL */
 	const struct scheduler_queue *queue; /* whose virtual time `vtime` is in: its last one */

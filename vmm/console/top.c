@@ -235,6 +235,7 @@ static const struct column row_columns[] = {
 	{"name", "NAME", false},
 	{"number", NULL, true},
 	{"vcpu", "VCPU", true},
+	{"vcpus", NULL, true},
 	{"state", "STATE", false},
 	{"cpu", "CPU", true},
 	{"interval_us", NULL, true},
@@ -278,6 +279,7 @@ static void row_report(const struct row *row)
 	cell_text("%s", row->partition->config->name);
 	cell_number(row->partition->number);
 	cell_number(row->vcpu->id);
+	cell_number(row->partition->vcpu_count);
 	cell_text("%s", partition_state_name(partition_state_now(row->partition)));
 	cell_cpu(row->vcpu);
 	cell_number(tsc_to_us(times->wall));

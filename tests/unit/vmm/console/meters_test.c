@@ -142,6 +142,25 @@ static void test_stats_of_one(void **state)
 		     "no virtual CPU \"web/1\"; web has 0 to 0\n");
 }
 
+static void test_stats_of_several_vcpus(void **state)
+{
+	(void)state;
+	partitions[0].vcpus[1] = &vcpus[5];
+	partitions[0].vcpu_count = 2;
+	vcpus[5] = vcpus[0];
+	vcpus[5].id = 1;
+	assert_true(fake_run(command_stats, false, "web", NULL));
+	assert_non_null(strstr(output, "web/0"));
+	assert_non_null(strstr(output, "web/1"));
+	assert_null(strstr(output, "db/0"));
+	assert_true(fake_run(command_stats, false, "web/1", NULL));
+	assert_null(strstr(output, "web/0"));
+	assert_non_null(strstr(output, "web/1"));
+	assert_true(fake_run(command_stats, false, NULL, NULL));
+	assert_non_null(strstr(output, "web/1"));
+	assert_non_null(strstr(output, "db/0"));
+}
+
 static void test_stats_of_none(void **state)
 {
 	(void)state;
@@ -291,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_stats, setup),
 		cmocka_unit_test_setup(test_stats_of_one, setup),
+		cmocka_unit_test_setup(test_stats_of_several_vcpus, setup),
 		cmocka_unit_test_setup(test_stats_of_none, setup),
 		cmocka_unit_test_setup(test_exits, setup),
 		cmocka_unit_test_setup(test_exits_as_json, setup),
