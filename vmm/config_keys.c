@@ -99,8 +99,8 @@ static const char *vcpus_read(struct slice value, const struct config_target *ta
 		return wrong;
 	if (count == 0)
 		return config_too_small;
-	if (count > 1)
-		return "more than one virtual CPU is not supported yet";
+	if (count > CONFIG_VCPUS_MAX)
+		return config_too_large;
 	target->partition->vcpus = (u32)count;
 	return NULL;
 }
@@ -351,7 +351,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.read = vcpus_read,
 			.write = vcpus_write,
 			.goes_with = ANY_BOOT,
-			.allowed = "1",
+			.allowed = "1 to 64",
 		},
 	[CONFIG_KEY_MEMORY] =
 		{

@@ -72,6 +72,15 @@ bool thread_retire(struct thread *thread)
 	return idle;
 }
 
+void thread_revive(struct thread *thread)
+{
+	u64 flags;
+	struct cpu *cpu = thread_lock(thread, &flags);
+
+	thread->retired = false;
+	spin_unlock_irq(&cpu->run_lock, flags);
+}
+
 void thread_destroy(struct thread *thread)
 {
 	if (thread->stack_top)

@@ -12,6 +12,7 @@
 #include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
+#define CONFIG_VCPUS_MAX     64 /* of one partition */
 #define CONFIG_NAME_BYTES    32 /* partitions, groups: [a-z0-9][a-z0-9_-]*, not "none"; with NUL */
 #define CONFIG_PATH_BYTES    128
 #define CONFIG_CMDLINE_BYTES 1024
@@ -48,8 +49,8 @@ enum config_action {
 
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
-	u32 line; /* where its section begins */
-	u32 vcpus;
+	u32 line;	  /* where its section begins */
+	u32 vcpus;	  /* 1 to CONFIG_VCPUS_MAX */
 	u64 memory_bytes; /* multiple of 2 MiB */
 	enum config_boot boot;
 	char kernel[CONFIG_PATH_BYTES]; /* boot = linux: the kernel; boot = raw: the image */

@@ -25,7 +25,7 @@ static void partition_check(const struct config_partition *partition)
 	demand(strnlen(partition->initrd, CONFIG_PATH_BYTES) < CONFIG_PATH_BYTES);
 	demand(strnlen(partition->cmdline, CONFIG_CMDLINE_BYTES) < CONFIG_CMDLINE_BYTES);
 	demand(partition->memory_bytes % (2 * MIB) == 0);
-	demand(partition->vcpus == 1);
+	demand(partition->vcpus >= 1 && partition->vcpus <= CONFIG_VCPUS_MAX);
 	demand(strnlen(partition->group, CONFIG_NAME_BYTES) < CONFIG_NAME_BYTES);
 	demand(partition->after_count <= CONFIG_AFTER_MAX);
 	for (u32 i = 0; i < partition->after_count; i++)

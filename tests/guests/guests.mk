@@ -3,7 +3,7 @@
 PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
                 apic memory emulate debug junk \
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
-                sleeper switcher platform button guestpanic
+                sleeper switcher platform button guestpanic smp
 PAYLOADS_ASM := hello32 hello16 known
 PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin)
 
@@ -28,6 +28,11 @@ $(B)/guests/start.o: tests/guests/start.asm
 	@$(NASM) -f elf64 -o $@ $<
 
 $(B)/guests/apic.elf: $(B)/guests/apic_ipi.o $(B)/guests/apic_timer.o $(B)/guests/apic_board.o
+$(B)/guests/smp_start.o: tests/guests/smp_start.asm
+	@mkdir -p $(@D)
+	@$(NASM) -f elf64 -o $@ $<
+
+$(B)/guests/smp.elf: $(B)/guests/smp_start.o
 $(B)/guests/garbage.elf $(B)/guests/havoc.elf: $(B)/guests/garbage_write.o
 $(B)/guests/%.elf: $(B)/guests/%.o $(PAYLOAD_SHARED) tests/guests/guest.ld
 	@echo "  LD    $@"

@@ -45,6 +45,7 @@ audit [N]                              show the last changes, and who made them
 reboot [now]                           restart the machine; now: in any case
 poweroff [now]                         switch the machine off; now: in any case
 panic now                              stop it with a report, as a bug would
+NAME/N is virtual CPU N of a partition, NAME its first.
 Every command takes --json, for programs.""".split("\n")
 COMMANDS = ("help, version, uptime, list, info, create, start, pause, resume, reset, stop, "
             "destroy, attach, console, screen, set, group, top, stats, exits, account, trace, who, "

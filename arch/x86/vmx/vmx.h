@@ -36,7 +36,7 @@ struct vmx_vcpu {
 	u64 xcr0;
 	void *xsave; /* XSAVE (or FXSAVE) area */
 
-	void *apic_access_page;
+	void *apic_access_page;	     /* the partition's: made and freed with its first vCPU */
 	struct vmx_capture *capture; /* for inspection; NULL: there was no memory for it */
 };
 
@@ -77,6 +77,7 @@ void vmx_flush_guest(const struct vcpu *vcpu);
 
 /* vmcs.c */
 void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state);
+void vmcs_init(const struct cpu_state *state); /* only what an INIT changes */
 void vmcs_host_setup(void);
 void vmcs_state(struct vcpu *vcpu, struct cpu_state *state);
 void vmcs_apic_mode(struct vcpu *vcpu);

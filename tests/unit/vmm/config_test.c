@@ -19,7 +19,7 @@ static void whole_file(void **state)
 {
 	(void)state;
 	expect("# the machine\n[host]\nconsole  = com2, 9600\ncpus = 3\nloglevel = debug\n\n"
-	       "[partition web]\nvcpus = 1\nmemory = 512M\nboot = linux\n"
+	       "[partition web]\nvcpus = 64\nmemory = 512M\nboot = linux\n"
 	       "kernel = \\bulkhead\\web\\vmlinuz\ninitrd = \\bulkhead\\web\\initrd.gz\n"
 	       "cmdline = console=ttyS0 a=\"b c\" # d\nautostart = no\n"
 	       "[ partition\ttiny-2_x ] # comment\nmemory=16M\nboot=raw\nkernel=\\t.bin\n"
@@ -32,7 +32,7 @@ static void whole_file(void **state)
 	assert_int_equal(config.partition_count, 2);
 	assert_string_equal(partitions[0].name, "web");
 	assert_int_equal(partitions[0].line, 7);
-	assert_int_equal(partitions[0].vcpus, 1);
+	assert_int_equal(partitions[0].vcpus, 64);
 	assert_int_equal(partitions[0].memory_bytes, 512 * MIB);
 	assert_int_equal(partitions[0].boot, CONFIG_BOOT_LINUX);
 	assert_string_equal(partitions[0].kernel, "\\bulkhead\\web\\vmlinuz");

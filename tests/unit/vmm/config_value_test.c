@@ -131,10 +131,9 @@ static void memory_errors(void **state)
 static void partition_errors(void **state)
 {
 	(void)state;
-	value_expect(WEB, "partition web", "vcpus = 2",
-		     "more than one virtual CPU is not supported yet", "; allowed: 1\n");
-	value_expect(WEB, "partition web", "vcpus = 0", "too small", "; allowed: 1\n");
-	value_expect(WEB, "partition web", "vcpus = all", "not a number", "; allowed: 1\n");
+	value_expect(WEB, "partition web", "vcpus = 65", "too large", "; allowed: 1 to 64\n");
+	value_expect(WEB, "partition web", "vcpus = 0", "too small", "; allowed: 1 to 64\n");
+	value_expect(WEB, "partition web", "vcpus = all", "not a number", "; allowed: 1 to 64\n");
 	value_expect(WEB, "partition web", "autostart = true", "not one of the allowed words",
 		     "; allowed: yes or no\n");
 	value_expect(WEB, "partition web", "rng = 1", "not one of the allowed words",

@@ -17,6 +17,7 @@
 
 static struct config_partition configs[4];
 static struct config config = {.partitions = configs, .partition_room = ARRAY_SIZE(configs)};
+static const struct thread *never_rests;
 static bool memory_has_reason;
 static unsigned requests, woken, sleeps;
 static u32 requested;
@@ -47,7 +48,8 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 
 	if (!vcpu)
 		return -ENOMEM;
-	partition->vcpu = vcpu;
+	partition->vcpus[partition->vcpu_count] = vcpu;
+	vcpu->tag = (u16)(partition->tag + partition->vcpu_count++);
 	vcpu->partition = partition;
 	vcpu->thread.cpu = cpu;
 	vcpu->thread.affinity = *affinity;
@@ -58,8 +60,7 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 
 void vcpu_destroy(struct partition *partition)
 {
-	memory_free(partition->vcpu, memory_order(sizeof(*partition->vcpu)));
-	partition->vcpu = NULL;
+	memory_free(partition->vcpus[--partition->vcpu_count], memory_order(sizeof(struct vcpu)));
 }
 
 bool vcpu_devices_power_button(struct partition *partition)
@@ -93,11 +94,20 @@ void thread_sleep_until(u64 tsc)
 
 bool thread_retire(struct thread *thread)
 {
-	(void)thread;
-	if (!restless)
-		return true;
-	restless--;
-	return false;
+	if (thread == never_rests)
+		return false;
+	if (restless) {
+		restless--;
+		return false;
+	}
+	thread->retired = true;
+	return true;
+}
+
+void thread_revive(struct thread *thread)
+{
+	assert_true(thread->retired);
+	thread->retired = false;
 }
 
 void thread_claim_set(struct thread *thread, const struct scheduler_claim *claim)
@@ -143,6 +153,7 @@ static int setup(void **state)
 	config.partition_count = 3;
 	memory_has_reason = false;
 	restless = 0;
+	never_rests = NULL;
 	on_sleep = NULL;
 	group_of_thread = NULL;
 	forget_calls();
@@ -290,7 +301,7 @@ static void out_of_memory_leaves_all_as_it_was(void **state)
 	assert_true(allowed >= 5);
 	assert_ptr_equal(neighbour->next, made);
 	assert_int_equal(made->tag, 2);
-	assert_ptr_equal(cpus[1]->dedicated, &made->vcpu->thread);
+	assert_ptr_equal(cpus[1]->dedicated, &made->vcpus[0]->thread);
 	destroy(made);
 	assert_int_equal(fake_block_count, blocks);
 	assert_null(cpus[1]->dedicated);
@@ -368,6 +379,24 @@ static void numbers_are_new_and_tags_are_used_again(void **state)
 	assert_int_equal(create(2)->tag, 4);
 }
 
+static void no_more_vcpus_than_tags(void **state)
+{
+	char reason[LOAD_REASON_BYTES] = "";
+	struct partition *made, *first = create(0);
+	unsigned blocks = fake_block_count;
+
+	(void)state;
+	configs[1].vcpus = 2;
+	/* Tags 1 to 65533 are taken. */
+	first->config->vcpus = PARTITION_TAG_MAX - 1;
+	assert_int_equal(partition_create(&configs[1], &made, reason), -ENOSPC);
+	assert_non_null(strstr(reason, "65534 vCPUs"));
+	assert_int_equal(fake_block_count, blocks);
+	first->config->vcpus = PARTITION_TAG_MAX - 2;
+	assert_int_equal(create(1)->vcpus[1]->tag, PARTITION_TAG_MAX);
+	first->config->vcpus = 1;
+}
+
 static void cycles_end_with_the_memory_there_was(void **state)
 {
 	unsigned blocks;
@@ -380,13 +409,15 @@ static void cycles_end_with_the_memory_there_was(void **state)
 		u32 index = (u32)rand() % 3;
 		struct partition *p = partition_find(configs[index].name);
 
+		configs[index].vcpus = 1 + (u32)rand() % 4;
 		if (p)
 			destroy(p);
 		else
 			create(index);
 		for (struct partition *a = partition_first(); a; a = a->next)
 			for (struct partition *b = a->next; b; b = b->next)
-				assert_int_not_equal(a->tag, b->tag);
+				assert_true(a->tag + a->vcpu_count <= b->tag ||
+					    b->tag + b->vcpu_count <= a->tag);
 	}
 	for (u32 i = 0; i < 3; i++)
 		if (partition_find(configs[i].name))
@@ -430,6 +461,22 @@ static void destroying_waits_for_its_thread(void **state)
 	sleeps = 0;
 	destroy(partition);
 	assert_int_equal(sleeps, 3);
+}
+
+static void destroying_takes_all_threads_or_none(void **state)
+{
+	char reason[LOAD_REASON_BYTES];
+	struct partition *partition;
+
+	(void)state;
+	configs[0].vcpus = 3;
+	partition = create(0);
+	never_rests = &partition->vcpus[2]->thread;
+	assert_int_equal(partition_destroy(partition, reason), -EBUSY);
+	for (u32 i = 0; i < 3; i++)
+		assert_false(partition->vcpus[i]->thread.retired);
+	never_rests = NULL;
+	destroy(partition);
 }
 
 /* --- states --- */
@@ -743,14 +790,14 @@ static void expect_no_change(struct partition *partition, const struct config_pa
 			     int error, const char *text)
 {
 	struct config_partition before = *partition->config;
-	struct cpu_mask affinity = partition->vcpu->thread.affinity;
+	struct cpu_mask affinity = partition->vcpus[0]->thread.affinity;
 	char reason[LOAD_REASON_BYTES] = "";
 
 	forget_calls();
 	assert_int_equal(partition_change(partition, wanted, reason), error);
 	expect_text(reason, text);
 	assert_memory_equal(partition->config, &before, sizeof(before));
-	assert_memory_equal(&partition->vcpu->thread.affinity, &affinity, sizeof(affinity));
+	assert_memory_equal(&partition->vcpus[0]->thread.affinity, &affinity, sizeof(affinity));
 	assert_int_equal(claims_set + affinities_set + groups_set, 0);
 }
 
@@ -796,18 +843,18 @@ static void a_claim_changes_while_it_runs(void **state)
 	assert_int_equal(partition_change(partition, &wanted, reason), 0);
 	assert_memory_equal(partition->config, &wanted, sizeof(wanted));
 	assert_int_equal(claims_set, 1);
-	assert_int_equal(partition->vcpu->thread.entity.claim.budget_us, 2000);
-	assert_int_equal(partition->vcpu->thread.affinity.words[0], BIT(2));
+	assert_int_equal(partition->vcpus[0]->thread.entity.claim.budget_us, 2000);
+	assert_int_equal(partition->vcpus[0]->thread.affinity.words[0], BIT(2));
 	assert_int_equal(groups_set, 0);
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	wanted.claim.kind = SCHEDULER_DEDICATED;
 	assert_int_equal(partition_change(partition, &wanted, reason), 0);
-	assert_ptr_equal(cpus[2]->dedicated, &partition->vcpu->thread);
+	assert_ptr_equal(cpus[2]->dedicated, &partition->vcpus[0]->thread);
 	wanted.claim.kind = SCHEDULER_SHARED;
 	wanted.affinity.words[0] = BIT(1) | BIT(0);
 	assert_int_equal(partition_change(partition, &wanted, reason), 0);
 	assert_null(cpus[2]->dedicated);
-	assert_int_equal(partition->vcpu->thread.affinity.words[0], BIT(1) | BIT(0));
+	assert_int_equal(partition->vcpus[0]->thread.affinity.words[0], BIT(1) | BIT(0));
 }
 
 static void what_cannot_be_kept_is_not_changed(void **state)
@@ -915,6 +962,8 @@ int main(void)
 		T(one_that_cannot_be_made_is_left_out),
 		T(groups_come_first),
 		T(numbers_are_new_and_tags_are_used_again),
+		T(no_more_vcpus_than_tags),
+		T(destroying_takes_all_threads_or_none),
 		T(cycles_end_with_the_memory_there_was),
 		T(destroying_closes_its_account),
 		T(destroying_waits_for_its_thread),

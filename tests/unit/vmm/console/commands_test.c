@@ -163,7 +163,8 @@ static void test_help_fits_the_terminal(void **state)
 		assert_ptr_equal(strstr(line, command->summary) + strlen(command->summary), end);
 		line = end + 1;
 	}
-	assert_string_equal(line, "Every command takes --json, for programs.\n");
+	assert_string_equal(line, "NAME/N is virtual CPU N of a partition, NAME its first.\n"
+				  "Every command takes --json, for programs.\n");
 }
 
 static void test_table_is_sound(void **state)
@@ -217,24 +218,25 @@ static void test_help_explains_every_command(void **state)
 static void test_vcpu_argument(void **state)
 {
 	(void)state;
-	vcpus[0].id = 3;
+	partitions[0].vcpus[1] = &vcpus[1];
+	partitions[0].vcpu_count = 2;
+	expect("regs web/1", "");
+	assert_ptr_equal(found_vcpu, &vcpus[1]);
 	expect("regs web", "");
 	assert_ptr_equal(found_vcpu, &vcpus[0]);
-	found_vcpu = NULL;
-	expect("regs web/3", "");
+	expect("regs web/0", "");
 	assert_ptr_equal(found_vcpu, &vcpus[0]);
 	expect("regs debian-12/0", "");
 	assert_ptr_equal(found_vcpu, &vcpus[1]);
-	expect_error("regs web/0", "no virtual CPU \"web/0\"; there is: web/3\n");
-	expect_error("regs web/", "no virtual CPU \"web/\"; there is: web/3\n");
-	expect_error("regs web/3/3", "no virtual CPU \"web/3/3\"; there is: web/3\n");
-	expect_error("regs web/4294967299", "no virtual CPU \"web/4294967299\"; there is: web/3\n");
+	expect_error("regs debian-12/1", "no virtual CPU \"debian-12/1\"; debian-12 has 0 to 0\n");
+	expect_error("regs web/2", "no virtual CPU \"web/2\"; web has 0 to 1\n");
+	expect_error("regs web/", "no virtual CPU \"web/\"; web has 0 to 1\n");
+	expect_error("regs web/1/1", "no virtual CPU \"web/1/1\"; web has 0 to 1\n");
+	expect_error("regs web/4294967297", "no virtual CPU \"web/4294967297\"; web has 0 to 1\n");
 	expect_error("regs wbe/3", "no partition \"wbe\"; there are: web, debian-12\n");
 	expect_error("regs a-name-that-is-longer-than-any-is/3",
 		     "no partition \"a-name-that-is-longer-than-any-is/3\"; there are: web, "
 		     "debian-12\n");
-	partitions[0].vcpu = NULL;
-	expect_error("regs web", "web has no virtual CPU\n");
 }
 
 static void test_number_argument(void **state)

@@ -548,7 +548,8 @@ static void fake_begin(void)
 		vcpus[i] = (struct vcpu){.partition = &partitions[i], .exits = 1234};
 		vcpus[i].thread.cpu = 3 - i;
 		vcpus[i].thread.vcpu = &vcpus[i];
-		partitions[i].vcpu = &vcpus[i];
+		partitions[i].vcpus[0] = &vcpus[i];
+		partitions[i].vcpu_count = 1;
 	}
 	blocks[0].order = 16;
 	blocks[1].order = 16;

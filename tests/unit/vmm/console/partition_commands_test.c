@@ -17,16 +17,22 @@ static void test_list(void **state)
 		       "debian-12  crashed    2      2G           -      12\n"
 		       "           triple fault at 0x1234\n");
 	expect("list --json",
-	       "{\"partitions\": [{\"name\": \"web\", \"state\": \"running\", \"cpu\": 3, "
+	       "{\"partitions\": [{\"name\": \"web\", \"state\": \"running\", \"vcpus\": 1, "
+	       "\"cpu\": 3, "
 	       "\"memory_bytes\": 536870912, \"uptime_us\": 93784000000, \"starts\": 1, "
-	       "\"reason\": null}, {\"name\": \"debian-12\", \"state\": \"crashed\", \"cpu\": 2, "
+	       "\"reason\": null}, {\"name\": \"debian-12\", \"state\": \"crashed\", \"vcpus\": 1, "
+	       "\"cpu\": 2, "
 	       "\"memory_bytes\": 2147483648, \"uptime_us\": null, \"starts\": 12, \"reason\": "
 	       "\"triple fault at 0x1234\"}]}\n");
 	first->state = PARTITION_STOPPED;
-	first->vcpu = NULL;
 	first->next = NULL;
+	first->vcpus[1] = &vcpus[1];
+	first->vcpu_count = 2;
 	expect("list", "NAME  STATE    CPU  MEMORY  UPTIME  STARTS\n"
-		       "web   stopped    -    512M       -       1\n");
+		       "web   stopped  2-3    512M       -       1\n");
+	expect_part("list --json", "\"vcpus\": 2, \"cpu\": 3, ");
+	vcpus[1].thread.cpu = 1;
+	expect_part("list", "web   stopped  1,3    512M       -       1\n");
 	first = NULL;
 	expect("list", "there are no partitions\n");
 	expect("list --json", "{\"partitions\": []}\n");
@@ -211,10 +217,13 @@ static void test_info_of_claims(void **state)
 	expect_part("info debian-12", "\nclaim     reserved\nbudget    2 ms\nperiod    10 ms\n"
 				      "weight    0\ncap       50%\n\nboot");
 	config->claim = (struct scheduler_claim){.kind = SCHEDULER_DEDICATED};
-	partitions[1].vcpu = NULL;
-	expect_part("info debian-12", "\nCPU       -\n");
 	expect_part("info debian-12", "\nclaim     dedicated\ncap       -\n");
-	expect_part("info debian-12 --json", "\"vcpus\": []}\n");
+	partitions[1].vcpus[1] = &vcpus[0];
+	partitions[1].vcpu_count = 2;
+	vcpus[0].id = 1;
+	expect_part("info debian-12", "\nCPU       2-3\n");
+	expect_part("info debian-12 --json", "\"vcpus\": [{\"id\": 0, \"cpu\": 2, ");
+	expect_part("info debian-12 --json", "}, {\"id\": 1, \"cpu\": 3, ");
 }
 
 /* --- console --- */
