@@ -93,7 +93,7 @@ static void absent_all(u64 top)
 
 	absent_try(top, "right above RAM");
 	absent_try(0xbffffff8, "below 3 GiB");
-	absent_try(0xd0000000, "where PCI devices would be");
+	absent_try(0xd0000000, "where a BAR could be");
 	absent_try(0xfec01000, "behind the I/O APIC");
 	absent_try(0xfed00400, "behind the HPET");
 	absent_try(0xfffffff0, "where firmware would be");
