@@ -291,15 +291,21 @@ int instruction_execute(struct emulate_cpu *cpu, struct instruction *instruction
 	return rule->execute(cpu, instruction);
 }
 
-static enum emulate_result failure(int error)
+/* Interrupted between iterations, CMPS and SCAS leave the flags as they were before the first (SDM
+ * vol. 2, REP). */
+static enum emulate_result interrupted(struct emulate_cpu *cpu, int result, u64 rflags)
 {
-	return error == -EFAULT ? EMULATE_FAULT : EMULATE_UNKNOWN;
+	cpu->rflags = rflags;
+	if (result > 0)
+		return EMULATE_AGAIN;
+	return result == -EFAULT ? EMULATE_FAULT : EMULATE_UNKNOWN;
 }
 
 enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code, unsigned bytes)
 {
 	struct instruction instruction;
 	unsigned left = cpu->batch;
+	u64 rflags = cpu->rflags;
 	int result;
 
 	if (instruction_decode(&instruction, cpu->mode, code, bytes))
@@ -307,13 +313,11 @@ enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code,
 	instruction.next = cpu->rip + instruction.length;
 	if (cpu->mode != CPU_MODE_64)
 		instruction.next = (u32)instruction.next;
-	do {
+	do
 		result = instruction_execute(cpu, &instruction);
-		if (result < 0)
-			return failure(result);
-	} while (result && left-- > 1);
+	while (result > 0 && left-- > 1);
 	if (result)
-		return EMULATE_AGAIN;
+		return interrupted(cpu, result, rflags);
 	cpu->rip = instruction.next;
 	cpu->rflags &= ~RFLAGS_RF;
 	return EMULATE_DONE;

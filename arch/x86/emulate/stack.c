@@ -76,18 +76,23 @@ int execute_jmp(struct emulate_cpu *cpu, struct instruction *instruction)
 	return error;
 }
 
+/* The return address is on the stack before the target is found wanting, as measured on an Intel
+ * Xeon; the stack pointer is not moved then. */
 int execute_call(struct emulate_cpu *cpu, struct instruction *instruction)
 {
-	u64 target;
+	u64 target, old = cpu->gpr[GPR_RSP];
 	int error = operand_read(cpu, instruction, &instruction->destination, false, &target);
 
 	if (instruction->operation == OPERATION_CALL_RELATIVE)
 		target += instruction->next;
 	if (!error)
-		error = target_check(cpu, instruction, &target);
-	if (!error)
 		error = push(cpu, instruction->next, instruction->operand_bytes);
-	if (!error)
+	if (error)
+		return error;
+	error = target_check(cpu, instruction, &target);
+	if (error)
+		cpu->gpr[GPR_RSP] = old;
+	else
 		instruction->next = target;
 	return error;
 }
