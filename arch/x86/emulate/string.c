@@ -103,7 +103,7 @@ static bool is_port(const struct instruction *instruction)
 	return instruction->operation == OPERATION_INS || instruction->operation == OPERATION_OUTS;
 }
 
-int execute_string(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_string(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	u8 steps = string_steps[instruction->operation];
 	unsigned width = instruction->address_bytes;
