@@ -196,7 +196,8 @@ static void check_result(const struct emulate_cpu *cpu, const struct emulate_cpu
 static void fuzz_instruction(struct input *input)
 {
 	static const enum cpu_mode modes[4] = {CPU_MODE_16, CPU_MODE_32, CPU_MODE_64, CPU_MODE_64};
-	struct emulate_cpu cpu = {.ops = &ops, .context = input}, before;
+	static u64 cache[EMULATE_CACHE_BYTES / 8];
+	struct emulate_cpu cpu = {.ops = &ops, .context = input, .cache = cache}, before;
 	u64 gpr[GPR_COUNT], gpr_before[GPR_COUNT];
 	u64 choice = take_number(input);
 	unsigned code_bytes = choice >> 8 & 0xf;

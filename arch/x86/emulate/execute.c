@@ -127,35 +127,36 @@ static int execute_cmpxchg(struct emulate_cpu *cpu, const struct instruction *in
 /* EDX:EAX is compared, ECX:EBX stored, in halves of 4 or 8 bytes. */
 static int execute_cmpxchg_pair(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
-	unsigned half = instruction->destination.bytes / 2;
-	u64 address = effective_address(cpu, instruction);
+	unsigned bytes = instruction->destination.bytes;
+	size_t half = bytes / 2;
+	u64 address = effective_address(cpu, instruction), low = 0, high = 0;
 	u8 segment = instruction->memory.segment;
-	u8 old[16], wanted[16];
+	u8 memory[16];
+	bool equal;
 	int error;
 
-	if (half == 8 && operand_misaligned(cpu, segment, address, 16))
+	if (bytes == 16 && operand_misaligned(cpu, segment, address, bytes))
 		return fault_raise(cpu, VECTOR_GP, 0);
-	error = memory_read(cpu, segment, address, 2 * half, true, old);
+	error = memory_read(cpu, segment, address, bytes, true, memory);
 	if (error)
 		return error;
-	memcpy(wanted, &cpu->gpr[GPR_RAX], half);
-	memcpy(wanted + half, &cpu->gpr[GPR_RDX], half);
-	if (memcmp(old, wanted, 2 * half)) {
-		error = memory_write(cpu, segment, address, 2 * half, old);
-		if (error)
-			return error;
-		cpu->gpr[GPR_RAX] = cpu->gpr[GPR_RDX] = 0;
-		memcpy(&cpu->gpr[GPR_RAX], old, half);
-		memcpy(&cpu->gpr[GPR_RDX], old + half, half);
-		cpu->rflags &= ~RFLAGS_ZF;
-		return 0;
+	memcpy(&low, memory, half);
+	memcpy(&high, memory + half, half);
+	equal = low == gpr_read(cpu, GPR_RAX, bytes / 2) &&
+		high == gpr_read(cpu, GPR_RDX, bytes / 2);
+	if (equal) {
+		memcpy(memory, &cpu->gpr[GPR_RBX], half);
+		memcpy(memory + half, &cpu->gpr[GPR_RCX], half);
 	}
-	memcpy(wanted, &cpu->gpr[GPR_RBX], half);
-	memcpy(wanted + half, &cpu->gpr[GPR_RCX], half);
-	error = memory_write(cpu, segment, address, 2 * half, wanted);
-	if (!error)
-		cpu->rflags |= RFLAGS_ZF;
-	return error;
+	error = memory_write(cpu, segment, address, bytes, memory);
+	if (error)
+		return error;
+	cpu->rflags = (cpu->rflags & ~RFLAGS_ZF) | (equal ? RFLAGS_ZF : 0);
+	if (!equal) {
+		cpu->gpr[GPR_RAX] = low;
+		cpu->gpr[GPR_RDX] = high;
+	}
+	return 0;
 }
 
 static int execute_double_shift(struct emulate_cpu *cpu, const struct instruction *instruction)

@@ -134,6 +134,7 @@ static const struct emulate_ops model_ops = {
 
 static void run_emulated(struct test_case *t)
 {
+	static u64 cache[EMULATE_CACHE_BYTES / 8];
 	struct native_state *state = &t->emulated;
 	struct emulate_cpu cpu = {
 		.gpr = state->gpr,
@@ -143,6 +144,7 @@ static void run_emulated(struct test_case *t)
 		.alignment_check = true,
 		.linear_bits = 48,
 		.cpl = 3,
+		.cache = cache,
 		.ops = &model_ops,
 	};
 	enum emulate_result result;

@@ -471,6 +471,41 @@ static void unknown(void **state)
 	}
 }
 
+/* What was decoded is found by its bytes and the mode, and by nothing else. */
+static void cached(void **state)
+{
+	static u64 cache[EMULATE_CACHE_BYTES / 8];
+	struct emulate_cpu cpu = cpu_make(CPU_MODE_64);
+	u8 code[INSTRUCTION_BYTES_MAX] = {0x89, 0x43, 0x10}; /* mov [rbx + 16], eax */
+
+	(void)state;
+	memset(cache, 0, sizeof(cache));
+	cpu.cache = cache;
+	gpr[GPR_RBX] = 0x100;
+	gpr[GPR_RAX] = 0x12345678;
+	for (unsigned i = 1; i < 200; i++) {
+		cpu.mode = i % 3 ? CPU_MODE_64 : CPU_MODE_16;
+		code[2] = (u8)(i % 100);
+		code[14] = i % 7 ? 0 : 0x55; /* bytes behind it do not matter */
+		gpr[GPR_RAX] = i;
+		gpr[GPR_RBP] = 0x700; /* 43 is [bp + di] in 16-bit code */
+		gpr[GPR_RDI] = 0x100;
+		cpu.rip = 0x100;
+		assert_int_equal(emulate_instruction(&cpu, code, sizeof(code)), EMULATE_DONE);
+		assert_int_equal(cpu.rip, 0x103);
+		assert_int_equal(copy[(i % 3 ? 0x100 : 0x800) + i % 100], i);
+	}
+	code[0] = 0x0f; /* 0f 43: CMOVAE, now of another length */
+	cpu.mode = CPU_MODE_64;
+	code[2] = 0x83;
+	assert_int_equal(emulate_instruction(&cpu, code, sizeof(code)), EMULATE_DONE);
+	assert_int_equal(cpu.rip, 0x10a);
+	code[1] = 0x05;
+	for (unsigned i = 0; i < 3; i++) /* what is unknown stays so */
+		assert_int_equal(emulate_instruction(&cpu, code, sizeof(code)), EMULATE_UNKNOWN);
+	assert_int_equal(emulate_instruction(&cpu, code, 1), EMULATE_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,6 +521,7 @@ int main(void)
 		cmocka_unit_test(refused_writes),
 		cmocka_unit_test(reads_without_writes),
 		cmocka_unit_test(unknown),
+		cmocka_unit_test(cached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
