@@ -62,13 +62,14 @@ clean: ## remove everything that was built
 
 # Variables, as `make help` shows them:
 ## CONF=FILE: the configuration for `image` and `run` (examples/three.conf)
+## BULKHEAD_CASES=N: how many cases `emulate-long` tries, each way (10000000)
 ## FUZZ_SECONDS=N: how long `fuzz` fuzzes each target (60)
 ## SYSTEM_ARGS=...: more arguments for pytest in `system`, e.g. SYSTEM_ARGS="-k console -x"
 
 # `make help`: targets by group; those that no group names come last.
 HELP_GROUPS := "Build: build core efi check bhctl image guests payloads" \
                "Run: run" \
-               "Test: test unit fuzz-short fuzz system bench" \
+               "Test: test unit emulate-long fuzz-short fuzz system bench" \
                "Quality: format format-check lint" \
                "Other:"
 

@@ -51,6 +51,9 @@ enum emulate_segment {
 
 #define VECTOR_BYTES 32 /* of a YMM register */
 
+/* Instructions that were decoded already, by their bytes: see emulate_cpu.cache. */
+#define EMULATE_CACHE_BYTES 1024
+
 struct emulate_cpu;
 
 /*
@@ -99,9 +102,11 @@ struct emulate_cpu {
 	};
 	u32 segments_missing; /* bit n: segments[n] is filled by ops->segment_fill when needed */
 	u32 segments_written; /* bit n: the instruction loaded segments[n]. The caller clears it. */
+	void *cache; /* EMULATE_CACHE_BYTES, aligned to 8 and cleared in the beginning; or NULL */
 	const struct emulate_ops *ops;
 	void *context;
 	struct emulate_fault fault;
+	u64 next; /* the emulator's own: rip afterwards */
 	/* During ops->read: the same bytes are written afterwards, so a missing write permission is
 	 * the fault to report, and a page fault's error code says "write" (SDM vol. 3,
 	 * section 4.7). */

@@ -29,4 +29,11 @@ $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
 unit: $(UNIT_BINS) ## build and run the unit tests
 	@python3 tools/test_unit.py --log-dir $(B)/test/unit $(UNIT_BINS)
 
+EMULATE_LONG   := decode_reference_test execute_native_test
+BULKHEAD_CASES ?= 10000000
+
+.PHONY: emulate-long
+emulate-long: $(EMULATE_LONG:%=$(B)/unit/arch/x86/emulate/%) ## the emulator against Zydis and the CPU
+	@for test in $^; do BULKHEAD_CASES=$(BULKHEAD_CASES) $$test || exit 1; done
+
 -include $(shell find $(UNIT_OBJ) -name '*.d' 2>/dev/null)

@@ -331,7 +331,7 @@ static bool vex_follows(const struct decoder *decoder, u8 byte)
 /* SDM vol. 2, section 2.3.5. What other prefixes take away from VEX makes it undefined. */
 static struct opcode vex_decode(struct decoder *decoder, u8 byte)
 {
-	static const struct opcode none;
+	static const struct opcode none = {OPERATION_UNKNOWN, FORM_NONE, 0};
 	struct instruction *instruction = decoder->instruction;
 	u8 map = 1, first = next_byte(decoder), last = first;
 

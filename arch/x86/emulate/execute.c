@@ -27,7 +27,7 @@ struct operation_rule {
 
 static const struct operation_rule rules[OPERATION_COUNT];
 
-static int execute_compute(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_compute(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operation_rule *rule = &rules[instruction->operation];
 	const struct operand *destination = &instruction->destination;
@@ -47,7 +47,7 @@ static int execute_compute(struct emulate_cpu *cpu, struct instruction *instruct
 	return error;
 }
 
-static int execute_movsx(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_movsx(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	u64 value;
 	int error = operand_read(cpu, instruction, &instruction->source, false, &value);
@@ -59,22 +59,24 @@ static int execute_movsx(struct emulate_cpu *cpu, struct instruction *instructio
 }
 
 /* A bit offset in a register reaches beyond the operand, both ways (SDM vol. 2, BT). */
-static int execute_bit(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_bit(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	unsigned bytes = instruction->operand_bytes;
+	struct instruction moved;
 	s64 offset;
 
-	if (instruction->destination.kind == OPERAND_MEMORY &&
-	    instruction->source.kind == OPERAND_REGISTER) {
-		offset = (s64)sign_extend(cpu->gpr[instruction->source.reg], bytes);
-		instruction->memory.displacement += (u64)(offset >> 3) & ~((u64)bytes - 1);
-	}
-	return execute_compute(cpu, instruction);
+	if (instruction->destination.kind != OPERAND_MEMORY ||
+	    instruction->source.kind != OPERAND_REGISTER)
+		return execute_compute(cpu, instruction);
+	offset = (s64)sign_extend(cpu->gpr[instruction->source.reg], bytes);
+	moved = *instruction;
+	moved.memory.displacement += (u64)(offset >> 3) & ~((u64)bytes - 1);
+	return execute_compute(cpu, &moved);
 }
 
 /* XCHG and XADD: the old destination goes to the source register, first, as that may be the
  * destination. */
-static int execute_exchange(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_exchange(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operand *destination = &instruction->destination;
 	const struct operand *source = &instruction->source;
@@ -101,7 +103,7 @@ static int execute_exchange(struct emulate_cpu *cpu, struct instruction *instruc
  * Memory is written back when the comparison fails, too (SDM vol. 2, CMPXCHG). A register is not: a
  * 32-bit one keeps its upper half, as measured on an Intel Xeon.
  */
-static int execute_cmpxchg(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_cmpxchg(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operand *destination = &instruction->destination;
 	unsigned bytes = destination->bytes;
@@ -123,40 +125,41 @@ static int execute_cmpxchg(struct emulate_cpu *cpu, struct instruction *instruct
 }
 
 /* EDX:EAX is compared, ECX:EBX stored, in halves of 4 or 8 bytes. */
-static int execute_cmpxchg_pair(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_cmpxchg_pair(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
-	unsigned half = instruction->destination.bytes / 2;
-	u64 address = effective_address(cpu, instruction);
+	unsigned bytes = instruction->destination.bytes;
+	size_t half = bytes / 2;
+	u64 address = effective_address(cpu, instruction), low = 0, high = 0;
 	u8 segment = instruction->memory.segment;
-	u8 old[16], wanted[16];
+	u8 memory[16];
+	bool equal;
 	int error;
 
-	if (half == 8 && operand_misaligned(cpu, segment, address, 16))
+	if (bytes == 16 && operand_misaligned(cpu, segment, address, bytes))
 		return fault_raise(cpu, VECTOR_GP, 0);
-	error = memory_read(cpu, segment, address, 2 * half, true, old);
+	error = memory_read(cpu, segment, address, bytes, true, memory);
 	if (error)
 		return error;
-	memcpy(wanted, &cpu->gpr[GPR_RAX], half);
-	memcpy(wanted + half, &cpu->gpr[GPR_RDX], half);
-	if (memcmp(old, wanted, 2 * half)) {
-		error = memory_write(cpu, segment, address, 2 * half, old);
-		if (error)
-			return error;
-		cpu->gpr[GPR_RAX] = cpu->gpr[GPR_RDX] = 0;
-		memcpy(&cpu->gpr[GPR_RAX], old, half);
-		memcpy(&cpu->gpr[GPR_RDX], old + half, half);
-		cpu->rflags &= ~RFLAGS_ZF;
-		return 0;
+	memcpy(&low, memory, half);
+	memcpy(&high, memory + half, half);
+	equal = low == gpr_read(cpu, GPR_RAX, bytes / 2) &&
+		high == gpr_read(cpu, GPR_RDX, bytes / 2);
+	if (equal) {
+		memcpy(memory, &cpu->gpr[GPR_RBX], half);
+		memcpy(memory + half, &cpu->gpr[GPR_RCX], half);
 	}
-	memcpy(wanted, &cpu->gpr[GPR_RBX], half);
-	memcpy(wanted + half, &cpu->gpr[GPR_RCX], half);
-	error = memory_write(cpu, segment, address, 2 * half, wanted);
-	if (!error)
-		cpu->rflags |= RFLAGS_ZF;
-	return error;
+	error = memory_write(cpu, segment, address, bytes, memory);
+	if (error)
+		return error;
+	cpu->rflags = (cpu->rflags & ~RFLAGS_ZF) | (equal ? RFLAGS_ZF : 0);
+	if (!equal) {
+		cpu->gpr[GPR_RAX] = low;
+		cpu->gpr[GPR_RDX] = high;
+	}
+	return 0;
 }
 
-static int execute_double_shift(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_double_shift(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operand *destination = &instruction->destination;
 	compute_double_fn *compute =
@@ -193,14 +196,14 @@ static bool condition_holds(u64 flags, u8 condition)
 	return holds[condition >> 1] != (condition & 1);
 }
 
-static int execute_setcc(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_setcc(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	return operand_write(cpu, instruction, &instruction->destination,
 			     condition_holds(cpu->rflags, instruction->condition));
 }
 
 /* The source is read and the upper half cleared whatever the condition. */
-static int execute_cmovcc(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_cmovcc(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operand *destination = &instruction->destination;
 	u64 value;
@@ -214,12 +217,21 @@ static int execute_cmovcc(struct emulate_cpu *cpu, struct instruction *instructi
 	return 0;
 }
 
-static int execute_mov(struct emulate_cpu *cpu, struct instruction *instruction)
+/* Most of what touches devices is this: one operand in memory, the other one not. */
+static int execute_mov(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
+	const struct operand *destination = &instruction->destination;
+	const struct operand *source = &instruction->source;
 	u64 value;
-	int error = operand_read(cpu, instruction, &instruction->source, false, &value);
+	int error;
 
-	return error ? error : operand_write(cpu, instruction, &instruction->destination, value);
+	if (destination->kind == OPERAND_MEMORY)
+		return operand_write(cpu, instruction, destination,
+				     value_read(cpu, instruction, source));
+	error = operand_read(cpu, instruction, source, false, &value);
+	if (!error)
+		register_write(cpu, destination, value);
+	return error;
 }
 
 static const struct operation_rule rules[OPERATION_COUNT] = {
@@ -281,7 +293,7 @@ static const struct operation_rule rules[OPERATION_COUNT] = {
 	[OPERATION_VECTOR_STORE_HIGH] = {0, NULL, execute_vector_store_high},
 };
 
-int instruction_execute(struct emulate_cpu *cpu, struct instruction *instruction)
+int instruction_execute(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operation_rule *rule = &rules[instruction->operation];
 
@@ -291,30 +303,76 @@ int instruction_execute(struct emulate_cpu *cpu, struct instruction *instruction
 	return rule->execute(cpu, instruction);
 }
 
-static enum emulate_result failure(int error)
+/* Interrupted between iterations, CMPS and SCAS leave the flags as they were before the first (SDM
+ * vol. 2, REP). */
+static enum emulate_result interrupted(struct emulate_cpu *cpu, int result, u64 rflags)
 {
-	return error == -EFAULT ? EMULATE_FAULT : EMULATE_UNKNOWN;
+	cpu->rflags = rflags;
+	if (result > 0)
+		return EMULATE_AGAIN;
+	return result == -EFAULT ? EMULATE_FAULT : EMULATE_UNKNOWN;
+}
+
+/* The same bytes in the same mode are always the same instruction, wherever they are found. */
+struct decoded {
+	u64 code[2]; /* the first and the last 8 of 15 bytes */
+	u64 mode;    /* 0: nothing is here */
+	struct instruction instruction;
+};
+
+#define CACHE_ENTRIES 8
+
+_Static_assert(CACHE_ENTRIES * sizeof(struct decoded) <= EMULATE_CACHE_BYTES, "too many entries");
+
+static unsigned cache_index(const u64 *code)
+{
+	u32 mixed = (u32)code[0] ^ (u32)(code[0] >> 23);
+
+	return (mixed ^ mixed >> 13) % CACHE_ENTRIES;
+}
+
+/* The instruction, from the cache or into it; `spare` is for what is not kept. NULL: unknown. */
+static const struct instruction *decode_cached(struct emulate_cpu *cpu, const u8 *code,
+					       unsigned bytes, struct instruction *spare)
+{
+	struct decoded *entry;
+	u64 key[2];
+
+	if (!cpu->cache || bytes != INSTRUCTION_BYTES_MAX)
+		return instruction_decode(spare, cpu->mode, code, bytes) ? NULL : spare;
+	memcpy(&key[0], code, 8);
+	memcpy(&key[1], code + INSTRUCTION_BYTES_MAX - 8, 8);
+	entry = (struct decoded *)cpu->cache + cache_index(key);
+	if (entry->code[0] == key[0] && entry->code[1] == key[1] && entry->mode == cpu->mode)
+		return &entry->instruction;
+	entry->mode = 0;
+	if (instruction_decode(&entry->instruction, cpu->mode, code, bytes))
+		return NULL;
+	entry->code[0] = key[0];
+	entry->code[1] = key[1];
+	entry->mode = cpu->mode;
+	return &entry->instruction;
 }
 
 enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code, unsigned bytes)
 {
-	struct instruction instruction;
+	struct instruction spare;
+	const struct instruction *instruction = decode_cached(cpu, code, bytes, &spare);
 	unsigned left = cpu->batch;
+	u64 rflags = cpu->rflags;
 	int result;
 
-	if (instruction_decode(&instruction, cpu->mode, code, bytes))
+	if (!instruction)
 		return EMULATE_UNKNOWN;
-	instruction.next = cpu->rip + instruction.length;
+	cpu->next = cpu->rip + instruction->length;
 	if (cpu->mode != CPU_MODE_64)
-		instruction.next = (u32)instruction.next;
-	do {
-		result = instruction_execute(cpu, &instruction);
-		if (result < 0)
-			return failure(result);
-	} while (result && left-- > 1);
+		cpu->next = (u32)cpu->next;
+	do
+		result = instruction_execute(cpu, instruction);
+	while (result > 0 && left-- > 1);
 	if (result)
-		return EMULATE_AGAIN;
-	cpu->rip = instruction.next;
+		return interrupted(cpu, result, rflags);
+	cpu->rip = cpu->next;
 	cpu->rflags &= ~RFLAGS_RF;
 	return EMULATE_DONE;
 }

@@ -107,7 +107,6 @@ struct instruction {
 	struct memory_operand memory; /* of the operand that is OPERAND_MEMORY; its segment also
 					 string source's */
 	u64 immediate;		      /* sign-extended as the instruction wants */
-	u64 next; /* rip afterwards, which the caller of instruction_execute sets before */
 };
 
 /* 0, or -EINVAL: not one that the emulator knows, or longer than `bytes`. */
@@ -115,9 +114,9 @@ int instruction_decode(struct instruction *instruction, enum cpu_mode mode, cons
 		       unsigned bytes) must_check;
 
 /* 0: done; 1: one iteration of a repeated instruction, more to come; -EFAULT: cpu->fault; -ENODEV:
- * ports or vectors cannot be reached. Registers and flags only, and instruction->next; rip is the
- * caller's. */
-int instruction_execute(struct emulate_cpu *cpu, struct instruction *instruction) must_check;
+ * ports or vectors cannot be reached. Registers and flags only, and cpu->next, which the caller has
+ * set to what follows; rip is the caller's. */
+int instruction_execute(struct emulate_cpu *cpu, const struct instruction *instruction) must_check;
 
 /* Low `bytes` bytes, 1 to 8, and the top bit among them. */
 static inline u64 mask_of(unsigned bytes)

@@ -40,19 +40,16 @@ static bool segment_type_allows(const struct cpu_segment *segment, bool write)
 	return !write || attributes & ATTRIBUTE_WRITABLE;
 }
 
-bool address_canonical(const struct emulate_cpu *cpu, u64 linear)
-{
-	unsigned spare = 64 - (cpu->linear_bits ? cpu->linear_bits : 48);
-
-	return (u64)((s64)(linear << spare) >> spare) == linear;
-}
-
+/* What is canonical ends where pages do: the last byte has to be looked at in another page only. */
 static int linear_64(struct emulate_cpu *cpu, u8 segment, u64 offset, unsigned bytes, u64 *linear)
 {
-	*linear = offset;
+	u64 at = offset;
+
 	if (segment >= SEGMENT_FS)
-		*linear += segment_at(cpu, segment)->base;
-	if (address_canonical(cpu, *linear) && address_canonical(cpu, *linear + bytes - 1))
+		at += segment_at(cpu, segment)->base;
+	*linear = at;
+	if (likely(address_canonical(cpu, at)) &&
+	    ((at & (PAGE_SIZE - 1)) + bytes <= PAGE_SIZE || address_canonical(cpu, at + bytes - 1)))
 		return 0;
 	return fault_raise(cpu, segment == SEGMENT_SS ? VECTOR_SS : VECTOR_GP, 0);
 }
@@ -136,33 +133,6 @@ u64 effective_address(const struct emulate_cpu *cpu, const struct instruction *i
 	if (memory->index != BASE_NONE)
 		address += cpu->gpr[memory->index] << memory->shift;
 	return address & mask_of(instruction->address_bytes);
-}
-
-u64 value_read(struct emulate_cpu *cpu, const struct instruction *instruction,
-	       const struct operand *operand)
-{
-	switch (operand->kind) {
-	case OPERAND_REGISTER:
-		return gpr_read(cpu, operand->reg, operand->bytes);
-	case OPERAND_HIGH_BYTE:
-		return (u8)(cpu->gpr[operand->reg] >> 8);
-	case OPERAND_IMMEDIATE:
-		return instruction->immediate & mask_of(operand->bytes);
-	case OPERAND_SEGMENT:
-		return segment_at(cpu, operand->reg)->selector;
-	default:
-		return 0;
-	}
-}
-
-void register_write(struct emulate_cpu *cpu, const struct operand *operand, u64 value)
-{
-	u64 *reg = &cpu->gpr[operand->reg];
-
-	if (operand->kind == OPERAND_HIGH_BYTE)
-		*reg = (*reg & ~0xff00UL) | (value & 0xff) << 8;
-	else
-		gpr_write(cpu, operand->reg, operand->bytes, value);
 }
 
 int operand_read(struct emulate_cpu *cpu, const struct instruction *instruction,

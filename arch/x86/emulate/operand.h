@@ -49,7 +49,13 @@ static inline const struct cpu_segment *segment_at(struct emulate_cpu *cpu, unsi
 	return &cpu->segments[which];
 }
 
-bool address_canonical(const struct emulate_cpu *cpu, u64 linear);
+static inline bool address_canonical(const struct emulate_cpu *cpu, u64 linear)
+{
+	unsigned spare = 64 - (cpu->linear_bits ? cpu->linear_bits : 48);
+
+	return (u64)((s64)(linear << spare) >> spare) == linear;
+}
+
 u64 effective_address(const struct emulate_cpu *cpu, const struct instruction *instruction);
 
 /* Whether the linear address is no multiple of `bytes`, for what demands that. */
@@ -65,9 +71,32 @@ int memory_write_check(struct emulate_cpu *cpu, u8 segment, u64 offset, unsigned
 
 /* Operands that are not in memory: general registers (none other is written), immediates,
  * selectors. */
-u64 value_read(struct emulate_cpu *cpu, const struct instruction *instruction,
-	       const struct operand *operand);
-void register_write(struct emulate_cpu *cpu, const struct operand *operand, u64 value);
+static inline u64 value_read(struct emulate_cpu *cpu, const struct instruction *instruction,
+			     const struct operand *operand)
+{
+	switch (operand->kind) {
+	case OPERAND_REGISTER:
+		return gpr_read(cpu, operand->reg, operand->bytes);
+	case OPERAND_HIGH_BYTE:
+		return (u8)(cpu->gpr[operand->reg] >> 8);
+	case OPERAND_IMMEDIATE:
+		return instruction->immediate & mask_of(operand->bytes);
+	case OPERAND_SEGMENT:
+		return segment_at(cpu, operand->reg)->selector;
+	default:
+		return 0;
+	}
+}
+
+static inline void register_write(struct emulate_cpu *cpu, const struct operand *operand, u64 value)
+{
+	u64 *reg = &cpu->gpr[operand->reg];
+
+	if (operand->kind == OPERAND_HIGH_BYTE)
+		*reg = (*reg & ~0xff00UL) | (value & 0xff) << 8;
+	else
+		gpr_write(cpu, operand->reg, operand->bytes, value);
+}
 
 /* Those and operands in memory, of at most 8 bytes. */
 int operand_read(struct emulate_cpu *cpu, const struct instruction *instruction,
@@ -76,7 +105,7 @@ int operand_write(struct emulate_cpu *cpu, const struct instruction *instruction
 		  const struct operand *operand, u64 value) must_check;
 
 /* Operations that have files of their own: see instruction_execute. */
-typedef int execute_fn(struct emulate_cpu *cpu, struct instruction *instruction);
+typedef int execute_fn(struct emulate_cpu *cpu, const struct instruction *instruction);
 
 execute_fn execute_push, execute_pop, execute_call, execute_jmp, execute_ret;
 execute_fn execute_string;

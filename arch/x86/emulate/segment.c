@@ -147,7 +147,7 @@ static int load_protected(struct emulate_cpu *cpu, u8 which, u16 selector)
 	return error;
 }
 
-int execute_load_segment(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_load_segment(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	u8 which = instruction->destination.reg;
 	u64 value;

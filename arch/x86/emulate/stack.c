@@ -28,7 +28,7 @@ static int stack_read(struct emulate_cpu *cpu, unsigned bytes, u64 *value)
 			   value);
 }
 
-int execute_push(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_push(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	u64 value;
 	int error = operand_read(cpu, instruction, &instruction->destination, false, &value);
@@ -38,7 +38,7 @@ int execute_push(struct emulate_cpu *cpu, struct instruction *instruction)
 
 /* A destination whose base is the stack pointer is addressed with the incremented one, and one that
  * is the stack pointer wins over it (SDM vol. 2, POP). */
-int execute_pop(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_pop(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	unsigned bytes = instruction->operand_bytes;
 	u64 old = cpu->gpr[GPR_RSP];
@@ -64,7 +64,7 @@ static int target_check(struct emulate_cpu *cpu, const struct instruction *instr
 	return fault_raise(cpu, VECTOR_GP, 0);
 }
 
-int execute_jmp(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_jmp(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	u64 target;
 	int error = operand_read(cpu, instruction, &instruction->destination, false, &target);
@@ -72,27 +72,32 @@ int execute_jmp(struct emulate_cpu *cpu, struct instruction *instruction)
 	if (!error)
 		error = target_check(cpu, instruction, &target);
 	if (!error)
-		instruction->next = target;
+		cpu->next = target;
 	return error;
 }
 
-int execute_call(struct emulate_cpu *cpu, struct instruction *instruction)
+/* The return address is on the stack before the target is found wanting, as measured on an Intel
+ * Xeon; the stack pointer is not moved then. */
+int execute_call(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
-	u64 target;
+	u64 target, old = cpu->gpr[GPR_RSP];
 	int error = operand_read(cpu, instruction, &instruction->destination, false, &target);
 
 	if (instruction->operation == OPERATION_CALL_RELATIVE)
-		target += instruction->next;
+		target += cpu->next;
 	if (!error)
-		error = target_check(cpu, instruction, &target);
-	if (!error)
-		error = push(cpu, instruction->next, instruction->operand_bytes);
-	if (!error)
-		instruction->next = target;
+		error = push(cpu, cpu->next, instruction->operand_bytes);
+	if (error)
+		return error;
+	error = target_check(cpu, instruction, &target);
+	if (error)
+		cpu->gpr[GPR_RSP] = old;
+	else
+		cpu->next = target;
 	return error;
 }
 
-int execute_ret(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_ret(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	unsigned bytes = instruction->operand_bytes;
 	u64 target;
@@ -104,6 +109,6 @@ int execute_ret(struct emulate_cpu *cpu, struct instruction *instruction)
 		return error;
 	gpr_write(cpu, GPR_RSP, stack_bytes(cpu),
 		  cpu->gpr[GPR_RSP] + bytes + instruction->immediate);
-	instruction->next = target;
+	cpu->next = target;
 	return 0;
 }

@@ -27,10 +27,11 @@ static int string_move(struct emulate_cpu *cpu, const struct instruction *instru
 	u64 value = gpr_read(cpu, GPR_RAX, bytes), other = 0;
 	int error = 0;
 
-	if (steps & LOAD_SI)
-		error = memory_read(cpu, instruction->memory.segment, si, bytes, false, &value);
-	if (!error && steps & LOAD_DI)
+	/* CMPS reads its second operand first, as measured on an Intel Xeon. */
+	if (steps & LOAD_DI)
 		error = memory_read(cpu, SEGMENT_ES, di, bytes, false, &other);
+	if (!error && steps & LOAD_SI)
+		error = memory_read(cpu, instruction->memory.segment, si, bytes, false, &value);
 	if (!error && steps & STORE_DI)
 		error = memory_write(cpu, SEGMENT_ES, di, bytes, &value);
 	if (error)
@@ -102,7 +103,7 @@ static bool is_port(const struct instruction *instruction)
 	return instruction->operation == OPERATION_INS || instruction->operation == OPERATION_OUTS;
 }
 
-int execute_string(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_string(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	u8 steps = string_steps[instruction->operation];
 	unsigned width = instruction->address_bytes;

@@ -61,7 +61,7 @@ static int store(struct emulate_cpu *cpu, const struct instruction *instruction,
 			    instruction->destination.bytes, data);
 }
 
-int execute_vector_load(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_vector_load(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	struct vector vector = {0};
 	int error = load(cpu, instruction, &vector);
@@ -69,7 +69,7 @@ int execute_vector_load(struct emulate_cpu *cpu, struct instruction *instruction
 	return error ? error : vector_write(cpu, instruction, &vector);
 }
 
-int execute_vector_store(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_vector_store(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	struct vector vector;
 	int error = vector_read(cpu, instruction->source.reg, &vector);
@@ -78,7 +78,7 @@ int execute_vector_store(struct emulate_cpu *cpu, struct instruction *instructio
 }
 
 /* One half comes from memory, the other stays (SSE) or comes from a third operand (VEX). */
-int execute_vector_half(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_vector_half(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	unsigned half = instruction->operation == OPERATION_VECTOR_LOAD_HIGH;
 	unsigned other = instruction->vex ? instruction->vex_source : instruction->destination.reg;
@@ -93,7 +93,7 @@ int execute_vector_half(struct emulate_cpu *cpu, struct instruction *instruction
 	return vector_write(cpu, instruction, &vector);
 }
 
-int execute_vector_store_high(struct emulate_cpu *cpu, struct instruction *instruction)
+int execute_vector_store_high(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	struct vector vector;
 	int error = vector_read(cpu, instruction->source.reg, &vector);

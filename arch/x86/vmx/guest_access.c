@@ -93,26 +93,38 @@ static enum cpu_mode guest_mode(const struct emulate_cpu *cpu, u64 efer)
 	return cpu->cs.attributes & ATTRIBUTE_BIG ? CPU_MODE_32 : CPU_MODE_16;
 }
 
+/* In 64-bit mode nothing of a code segment counts but that it is one. */
+static void mode_fill(struct emulate_cpu *cpu, u64 efer)
+{
+	cpu->cs.attributes = (u16)vmread(GUEST_CS_RIGHTS);
+	cpu->mode = guest_mode(cpu, efer);
+	cpu->segments_missing = ~0u;
+	if (cpu->mode == CPU_MODE_64)
+		return;
+	cpu->segments_missing = ~(u32)BIT(SEGMENT_CS);
+	cpu->ops->segment_fill(cpu, SEGMENT_CS);
+}
+
 void guest_access_begin(struct vcpu *vcpu, struct emulate_cpu *cpu, struct guest_access *access)
 {
 	u64 cr0 = vmx_cr0(), efer = vmread(GUEST_EFER);
 
+	access->vcpu = vcpu;
+	access->cache = &vmx_of(vcpu)->emulation;
 	cpu->gpr = vcpu->gpr;
+	cpu->ops = &guest_access_ops;
+	cpu->context = access;
+	cpu->cache = access->cache->decoded;
 	vcpu->gpr[GPR_RSP] = vmread(GUEST_RSP);
 	cpu->rip = vmread(GUEST_RIP);
 	cpu->rflags = vmread(GUEST_RFLAGS);
 	cpu->real_mode = !(cr0 & CR0_PE);
 	cpu->alignment_check = cr0 & CR0_AM;
 	cpu->cpl = vmread(GUEST_SS_RIGHTS) >> 5 & 3;
-	cpu->segments_missing = ~(u32)BIT(SEGMENT_CS);
 	cpu->segments_written = 0;
-	cpu->ops = &guest_access_ops;
-	cpu->context = access;
 	cpu->implicit_access = false;
-	access->vcpu = vcpu;
 	access->user = cpu->cpl == 3;
-	guest_access_ops.segment_fill(cpu, SEGMENT_CS);
-	cpu->mode = guest_mode(cpu, efer);
+	mode_fill(cpu, efer);
 	paging_fill(vcpu, cpu, cr0, efer, &access->paging);
 	cpu->linear_bits = access->paging.cr4 & CR4_LA57 ? 57 : 48;
 	known_fill(access);
@@ -307,26 +319,76 @@ void guest_access_segments_write(const struct emulate_cpu *cpu)
 	}
 }
 
+static bool walk_holds(const struct guest_access *access, u64 linear)
+{
+	const struct guest_access_cache *cache = access->cache;
+	const struct guest_paging *paging = &access->paging;
+	u64 value;
+
+	if (!cache->valid || (cache->walk.linear ^ linear) & ~(PAGE_SIZE - 1) ||
+	    cache->cr3 != paging->cr3 || cache->user != access->user || cache->cr0 != paging->cr0 ||
+	    cache->cr4 != paging->cr4 || cache->efer != paging->efer)
+		return false;
+	for (unsigned i = 0; i < cache->walk.count; i++)
+		if (!table_read(access->vcpu, cache->walk.entries[i].at, &value, 8) ||
+		    value != cache->walk.entries[i].value)
+			return false;
+	return true;
+}
+
+/* After the translation, which may have set accessed bits. */
+static void walk_keep(struct guest_access *access, u64 linear)
+{
+	struct guest_access_cache *cache = access->cache;
+	const struct guest_paging *paging = &access->paging;
+
+	cache->valid = false;
+	if (!(paging->efer & EFER_LMA))
+		return;
+	guest_walk(paging, linear, &cache->walk);
+	cache->cr0 = paging->cr0;
+	cache->cr3 = paging->cr3;
+	cache->cr4 = paging->cr4;
+	cache->efer = paging->efer;
+	cache->user = access->user;
+	cache->valid = cache->walk.end == GUEST_WALK_PAGE;
+}
+
+/* Where code is, of which `bytes` are in one page; NULL when it cannot be fetched. */
+static const u8 *code_at(struct guest_access *access, u64 linear, unsigned bytes)
+{
+	const struct guest_memory *memory = &access->vcpu->partition->memory;
+	u32 rights = EMULATE_ACCESS_FETCH | (access->user ? EMULATE_ACCESS_USER : 0);
+	struct emulate_fault fault;
+	u64 gpa;
+
+	if (walk_holds(access, linear)) {
+		gpa = (access->cache->walk.gpa & ~(PAGE_SIZE - 1)) | (linear & (PAGE_SIZE - 1));
+		return guest_memory_at(memory, gpa, bytes);
+	}
+	if (emulate_translate(&access->paging, linear, rights, &gpa, &fault))
+		return NULL;
+	walk_keep(access, linear);
+	return guest_memory_at(memory, gpa, bytes);
+}
+
 unsigned guest_access_fetch(const struct emulate_cpu *cpu, struct guest_access *access, u8 *code)
 {
 	u64 linear = cpu->mode == CPU_MODE_64 ? cpu->rip : (u32)(cpu->cs.base + (u32)cpu->rip);
-	u32 rights = EMULATE_ACCESS_FETCH | (access->user ? EMULATE_ACCESS_USER : 0);
-	struct emulate_fault fault;
-	unsigned count = 0;
+	unsigned room = (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+	unsigned first = MIN(room, INSTRUCTION_BYTES_MAX), rest = INSTRUCTION_BYTES_MAX - first;
+	const u8 *bytes = code_at(access, linear, first);
 
-	while (count < INSTRUCTION_BYTES_MAX) {
-		u64 at = linear + count, gpa;
-		unsigned piece = (unsigned)MIN((u64)(INSTRUCTION_BYTES_MAX - count),
-					       PAGE_SIZE - (at & (PAGE_SIZE - 1)));
-		const void *bytes;
-
-		if (emulate_translate(&access->paging, at, rights, &gpa, &fault))
-			break;
-		bytes = guest_memory_at(&access->vcpu->partition->memory, gpa, piece);
-		if (!bytes)
-			break;
-		memcpy(code + count, bytes, piece);
-		count += piece;
+	if (!bytes)
+		return 0;
+	if (likely(!rest)) {
+		memcpy(code, bytes, INSTRUCTION_BYTES_MAX);
+		return INSTRUCTION_BYTES_MAX;
 	}
-	return count;
+	memcpy(code, bytes, first);
+	bytes = code_at(access, linear + first, rest);
+	if (!bytes)
+		return first;
+	memcpy(code + first, bytes, rest);
+	return INSTRUCTION_BYTES_MAX;
 }

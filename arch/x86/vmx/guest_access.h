@@ -13,9 +13,22 @@ struct vcpu;
 #define GUEST_KNOWN_READ  1u
 #define GUEST_KNOWN_WRITE 2u
 
+/*
+ * Of a vCPU, kept from one emulation to the next: what was decoded, and the walk to the page of the
+ * last instruction in 64-bit mode, which holds as long as its entries are what they were. Cleared
+ * in the beginning.
+ */
+struct guest_access_cache {
+	u64 decoded[EMULATE_CACHE_BYTES / 8];
+	bool valid, user;
+	u64 cr0, cr3, cr4, efer;
+	struct guest_walk walk;
+};
+
 /* The context of an emulation: emulate_cpu.context. */
 struct guest_access {
 	struct vcpu *vcpu;
+	struct guest_access_cache *cache;
 	struct guest_paging paging;
 	bool user; /* CPL 3 */
 	/* What the CPU translated itself before it exited: accesses to this page in this way. */

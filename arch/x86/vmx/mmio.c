@@ -60,18 +60,20 @@ void vmx_emulate(struct vcpu *vcpu)
 	struct emulate_cpu cpu;
 	u8 code[INSTRUCTION_BYTES_MAX];
 	unsigned bytes;
-	u64 rsp;
+	u64 rsp, rflags;
 
 	guest_access_begin(vcpu, &cpu, &access);
 	cpu.batch = BATCH;
 	rsp = vcpu->gpr[GPR_RSP];
+	rflags = cpu.rflags;
 	bytes = guest_access_fetch(&cpu, &access, code);
 	switch (emulate_instruction(&cpu, code, bytes)) {
 	case EMULATE_DONE:
 		completed(&cpu);
 		fallthrough;
 	case EMULATE_AGAIN:
-		vmwrite(GUEST_RFLAGS, cpu.rflags);
+		if (cpu.rflags != rflags)
+			vmwrite(GUEST_RFLAGS, cpu.rflags);
 		if (vcpu->gpr[GPR_RSP] != rsp)
 			vmwrite(GUEST_RSP, vcpu->gpr[GPR_RSP]);
 		break;

@@ -4,6 +4,7 @@
 
 #include "capabilities.h"
 #include "fields.h"
+#include "guest_access.h"
 
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/vcpu.h>
@@ -35,6 +36,8 @@ struct vmx_vcpu {
 	u64 dr[4], dr6;
 	u64 xcr0;
 	void *xsave; /* XSAVE (or FXSAVE) area */
+
+	struct guest_access_cache emulation;
 
 	void *apic_access_page;	     /* the partition's: made and freed with its first vCPU */
 	struct vmx_capture *capture; /* for inspection; NULL: there was no memory for it */
