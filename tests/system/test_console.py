@@ -74,7 +74,7 @@ def test_mistakes(host):
     assert host.command("attach 0") == ['no partition "0"; there are: idle, hello, ticker']
     assert host.command("start") == ["start: an argument is missing", "usage: start NAME"]
     assert host.command("list all") == ['list: takes no argument, found "all"', "usage: list"]
-    assert host.command("stop a b") == ["no partition \"a\"; there are: idle, hello, ticker"]
+    assert host.command("stop a b") == ['no word "b"; there are: now']
     assert host.command("log x") == ['"x" is not a number of lines from 1 to 4294967295']
     assert host.command('start "idle') == ["a quotation mark is not closed"]
     assert host.command("set idle memory 1G")[0].startswith('no key that can be set "memory"; ')
