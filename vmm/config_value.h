@@ -119,7 +119,9 @@ enum config_key_id {
 	CONFIG_KEY_MEMORY,
 	CONFIG_KEY_BOOT,
 	CONFIG_KEY_KERNEL,
+	CONFIG_KEY_FIRMWARE,
 	CONFIG_KEY_INITRD,
+	CONFIG_KEY_MODULES,
 	CONFIG_KEY_CMDLINE,
 	CONFIG_KEY_AUTOSTART,
 	CONFIG_KEY_ENTRY,
@@ -143,7 +145,7 @@ enum config_key_id {
 extern const struct config_key config_keys[CONFIG_KEYS];
 
 extern const char *const config_console_names[CONFIG_CONSOLE_NONE + 1];
-extern const char *const config_boot_names[CONFIG_BOOT_RAW + 1];
+extern const char *const config_boot_names[CONFIG_BOOT_UEFI + 1];
 extern const char *const config_entry_names[CONFIG_ENTRY_REAL + 1];
 
 #define CONFIG_MEMORY_STEP	(2 * MIB)
@@ -154,11 +156,24 @@ extern const char *const config_entry_names[CONFIG_ENTRY_REAL + 1];
 /* The weight of one that is given none. */
 u32 config_weight_default(enum scheduler_kind kind);
 
-/* config_policy.c: the keys that say when a partition runs. */
+/* A file of the boot volume into `room`. */
+const char *config_path_read(struct slice value, char room[CONFIG_PATH_BYTES]);
+
 #define CONFIG_KEY_FUNCTIONS(key)                                                                  \
 	const char *config_##key##_read(struct slice value, const struct config_target *target);   \
 	void config_##key##_write(const struct config_source *source, struct config_out *out)
 
+/* config_boot.c: the keys that say how a partition gets its first instruction. */
+CONFIG_KEY_FUNCTIONS(boot);
+CONFIG_KEY_FUNCTIONS(kernel);
+CONFIG_KEY_FUNCTIONS(firmware);
+CONFIG_KEY_FUNCTIONS(initrd);
+CONFIG_KEY_FUNCTIONS(modules);
+CONFIG_KEY_FUNCTIONS(cmdline);
+CONFIG_KEY_FUNCTIONS(entry);
+CONFIG_KEY_FUNCTIONS(load);
+
+/* config_policy.c: the keys that say when a partition runs. */
 CONFIG_KEY_FUNCTIONS(weight);
 CONFIG_KEY_FUNCTIONS(cap);
 CONFIG_KEY_FUNCTIONS(reservation);

@@ -52,8 +52,11 @@ int partition_load(struct partition *partition, char *reason)
 	struct guest_memory *memory = &partition->memory;
 	const struct config_partition *config = partition->config;
 	struct load_request request = {
+		.boot = (int)config->boot,
 		.kernel = partition->kernel,
 		.initrd = partition->initrd,
+		.modules = partition->modules,
+		.module_count = config->modules.count,
 		.cmdline = config->cmdline,
 		.load_address = config->load_address,
 		.entry = (int)config->entry,
@@ -79,9 +82,7 @@ int partition_load(struct partition *partition, char *reason)
 	if (error)
 		format_text(reason, LOAD_REASON_BYTES, "no room for its firmware tables");
 	else
-		error = config->boot == CONFIG_BOOT_LINUX
-				? load_linux(&request, memory, &start, reason)
-				: load_raw(&request, memory, &start, reason);
+		error = load_guest(&request, memory, &start, reason);
 	address_space_leave(previous);
 	if (error)
 		return error;

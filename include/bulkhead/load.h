@@ -9,11 +9,21 @@
 struct load_file {
 	const u8 *data; /* NULL: there is none */
 	u64 bytes;
+	const char *name; /* as the configuration has it; NULL: the same as empty */
+};
+
+/* What a guest is given besides its kernel. */
+struct load_module {
+	struct load_file file;
+	const char *text; /* for the guest; NULL: the same as empty */
 };
 
 struct load_request {
-	struct load_file kernel;
+	int boot;		 /* enum config_boot */
+	struct load_file kernel; /* boot = raw: the image; bios and uefi: the firmware */
 	struct load_file initrd;
+	const struct load_module *modules; /* multiboot and pvh */
+	u32 module_count;		   /* at most CONFIG_MODULES_MAX */
 	const char *cmdline;
 	u64 rsdp_gpa;	  /* where the ACPI root pointer already is in guest memory, 0 for none */
 	u64 load_address; /* raw images */
@@ -28,12 +38,28 @@ struct load_request {
 /*
  * Put the guest into `memory` (all zero on entry apart from ACPI tables at 0xe0000 to 0xfffff) and
  * say how its first vCPU starts. On failure returns a negative errno and explains in `reason`,
- * which has LOAD_REASON_BYTES, in words for an operator: what was found, what is needed.
+ * which has LOAD_REASON_BYTES, in words for an operator: what was found, what is needed. What is
+ * wrong with a file, and what does not fit, is found before `memory` is written to.
  */
+int load_guest(const struct load_request *request, struct guest_memory *memory,
+	       struct cpu_state *start, char *reason) must_check;
+
+/* The same for one kind of guest each. */
 int load_linux(const struct load_request *request, struct guest_memory *memory,
 	       struct cpu_state *start, char *reason) must_check;
 int load_raw(const struct load_request *request, struct guest_memory *memory,
 	     struct cpu_state *start, char *reason) must_check;
+int load_multiboot(const struct load_request *request, struct guest_memory *memory,
+		   struct cpu_state *start, char *reason) must_check;
+int load_pvh(const struct load_request *request, struct guest_memory *memory,
+	     struct cpu_state *start, char *reason) must_check;
+/* The firmware is in the memory's ROM already; the ACPI tables, if there are any, are overwritten.
+ */
+int load_firmware(const struct load_request *request, struct guest_memory *memory,
+		  struct cpu_state *start, char *reason) must_check;
+
+/* Whether a file can be a firmware's ROM: 0, or a negative errno with the reason. */
+int load_rom_check(const struct load_file *file, char *reason) must_check;
 
 /* ACPI tables, and from GUEST_SMBIOS_BASE on those of SMBIOS. */
 #define GUEST_ACPI_BASE	  0xe0000UL

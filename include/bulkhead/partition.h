@@ -62,8 +62,10 @@ struct partition {
 	struct guest_memory memory;
 	struct address_space space;
 	struct page_table second_level;
-	struct load_file kernel, initrd; /* in `space` */
-	struct ram_block *ram;		 /* what the RAM is made of, in order of guest address */
+	struct load_file kernel, initrd; /* in `space`; firmware in place of a kernel */
+	struct load_module
+		modules[CONFIG_MODULES_MAX]; /* config->modules.count of them, likewise */
+	struct ram_block *ram; /* what RAM and ROM are made of, in order of guest address */
 	u32 ram_count, ram_room;
 
 	/*

@@ -110,13 +110,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
 	memory.high_bytes = choice.high * MIB;
 	memset(cmdline, 'c', sizeof(cmdline));
 	cmdline[choice.cmdline_bytes % CMDLINE_MAX] = 0;
-	request.initrd = (struct load_file){initrd, choice.initrd_bytes % INITRD_MAX};
+	request.initrd = (struct load_file){initrd, choice.initrd_bytes % INITRD_MAX, NULL};
 	bytes -= sizeof(choice);
 	file = malloc(bytes); /* exactly: a byte too many read is seen */
 	must(file || !bytes);
 	memcpy(file, data + sizeof(choice), bytes);
 	file_mend(file, bytes, choice.mend);
-	request.kernel = (struct load_file){file, bytes};
+	request.kernel = (struct load_file){file, bytes, NULL};
 	if (load_linux(&request, &memory, &start, reason))
 		must(reason[0] && strnlen(reason, sizeof(reason)) < sizeof(reason));
 	else

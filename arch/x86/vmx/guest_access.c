@@ -21,7 +21,7 @@
 static bool table_read(void *context, u64 gpa, void *data, unsigned bytes)
 {
 	const struct vcpu *vcpu = context;
-	const void *at = guest_memory_at(&vcpu->partition->memory, gpa, bytes);
+	const void *at = guest_memory_read_at(&vcpu->partition->memory, gpa, bytes);
 
 	if (!at)
 		return false;
@@ -38,6 +38,8 @@ static bool table_update(void *context, u64 gpa, u64 old, u64 new, unsigned byte
 	void *at = guest_memory_at(&vcpu->partition->memory, gpa, bytes);
 	u32 old_half = (u32)old;
 
+	if (!at)
+		return true; /* in ROM: what a CPU writes there is lost */
 	if (bytes == 8)
 		return __atomic_compare_exchange_n((u64 *)at, &old, new, false, __ATOMIC_SEQ_CST,
 						   __ATOMIC_SEQ_CST);
@@ -169,17 +171,20 @@ static void device_access(struct vcpu *vcpu, u64 gpa, u8 *data, unsigned bytes, 
 	}
 }
 
-/* RAM or device, one piece within a page. */
+/* RAM, ROM or device, one piece within a page. What is written to ROM finds no device and is lost.
+ */
 static void access_physical(struct vcpu *vcpu, u64 gpa, void *data, unsigned bytes, bool write)
 {
-	void *at = guest_memory_at(&vcpu->partition->memory, gpa, bytes);
+	const struct guest_memory *memory = &vcpu->partition->memory;
+	const void *from = write ? NULL : guest_memory_read_at(memory, gpa, bytes);
+	void *to = write ? guest_memory_at(memory, gpa, bytes) : NULL;
 
-	if (!at)
-		device_access(vcpu, gpa, data, bytes, write);
-	else if (write)
-		memcpy(at, data, bytes);
+	if (to)
+		memcpy(to, data, bytes);
+	else if (from)
+		memcpy(data, from, bytes);
 	else
-		memcpy(data, at, bytes);
+		device_access(vcpu, gpa, data, bytes, write);
 }
 
 /*
@@ -364,12 +369,12 @@ static const u8 *code_at(struct guest_access *access, u64 linear, unsigned bytes
 
 	if (walk_holds(access, linear)) {
 		gpa = (access->cache->walk.gpa & ~(PAGE_SIZE - 1)) | (linear & (PAGE_SIZE - 1));
-		return guest_memory_at(memory, gpa, bytes);
+		return guest_memory_read_at(memory, gpa, bytes);
 	}
 	if (emulate_translate(&access->paging, linear, rights, &gpa, &fault))
 		return NULL;
 	walk_keep(access, linear);
-	return guest_memory_at(memory, gpa, bytes);
+	return guest_memory_read_at(memory, gpa, bytes);
 }
 
 unsigned guest_access_fetch(const struct emulate_cpu *cpu, struct guest_access *access, u8 *code)

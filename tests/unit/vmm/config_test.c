@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* links: vmm/config_check.c vmm/config_keys.c vmm/config_policy.c */
+/* links: vmm/config_check.c vmm/config_keys.c vmm/config_boot.c vmm/config_policy.c */
 /* links: vmm/config_value.c vmm/format.c */
 /* The configuration parser: what good files mean, and the exact words for each error. */
 #include "cmocka_all.h"
@@ -208,7 +208,8 @@ static void missing_keys(void **state)
 	(void)state;
 	expect("[host]\n[partition web]\n[partition raw]\nboot=raw\n",
 	       "f:2: [partition web] memory: required key is missing" SIZES
-	       "f:2: [partition web] boot: required key is missing; allowed: linux or raw\n"
+	       "f:2: [partition web] boot: required key is missing; allowed: linux, multiboot, "
+	       "pvh, raw, bios or uefi\n"
 	       "f:2: [partition web] kernel: required key is missing" KERNEL
 	       "f:3: [partition raw] memory: required key is missing" SIZES
 	       "f:3: [partition raw] kernel: required key is missing" KERNEL
@@ -255,13 +256,13 @@ static void wrong_protocol(void **state)
 	       "boot = raw\n");
 	expect(RAW "initrd=\\i # x\ncmdline=a\nentry=long\nload=1M\n",
 	       "f:5: [partition web] initrd = \\i: does not go with boot = raw; allowed: only with "
-	       "boot = linux\n"
+	       "boot = linux, pvh\n"
 	       "f:6: [partition web] cmdline = a: does not go with boot = raw; allowed: only with "
-	       "boot = linux\n");
+	       "boot = linux, multiboot, pvh\n");
 	/* With the protocol unknown nothing is said about the keys that would go with one. */
 	expect("[partition web]\nmemory=16M\nboot=grub\nkernel=\\k\ninitrd=\\i\nentry=long\n",
-	       "f:3: [partition web] boot = grub: not one of the allowed words; allowed: linux or "
-	       "raw\n");
+	       "f:3: [partition web] boot = grub: not one of the allowed words; allowed: linux, "
+	       "multiboot, pvh, raw, bios or uefi\n");
 }
 
 /* All of them. */

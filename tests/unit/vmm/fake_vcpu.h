@@ -43,7 +43,7 @@ static void (*on_reschedule)(void);
 /* What happened: one letter for each call, see the fakes. */
 static char story[512];
 static u64 held; /* of which vCPUs a CPU has the state: bits by id */
-static u32 loads_raw, loads_linux;
+static u32 loads[CONFIG_BOOT_UEFI + 1];
 static enum virt_result (*guest)(struct vcpu *vcpu);
 
 static void say(char letter)
@@ -293,30 +293,18 @@ int smbios_build(const struct smbios_request *request, struct guest_memory *memo
 	return 0;
 }
 
-static int load(const struct load_request *request, struct cpu_state *start, char *reason)
+int load_guest(const struct load_request *request, struct guest_memory *memory,
+	       struct cpu_state *start, char *reason)
 {
+	(void)memory;
 	assert_int_equal(request->rsdp_gpa, 0xe0000);
+	assert_in_range(request->boot, CONFIG_BOOT_LINUX, CONFIG_BOOT_UEFI);
+	loads[request->boot]++;
 	*start = (struct cpu_state){.rip = 0x1234};
 	if (!load_fails)
 		return 0;
 	strcpy(reason, "no kernel in it");
 	return -ENOEXEC;
-}
-
-int load_linux(const struct load_request *request, struct guest_memory *memory,
-	       struct cpu_state *start, char *reason)
-{
-	(void)memory;
-	loads_linux++;
-	return load(request, start, reason);
-}
-
-int load_raw(const struct load_request *request, struct guest_memory *memory,
-	     struct cpu_state *start, char *reason)
-{
-	(void)memory;
-	loads_raw++;
-	return load(request, start, reason);
 }
 
 /* --- devices --- */
@@ -518,7 +506,8 @@ static inline void fake_vcpu_init(void)
 	fake_starved = NULL;
 	stack_fails = virt_fails = load_fails = false;
 	held = 0;
-	yields = reschedules = loads_raw = loads_linux = 0;
+	yields = reschedules = 0;
+	memset(loads, 0, sizeof(loads));
 	on_reschedule = NULL;
 	story[0] = '\0';
 }

@@ -817,7 +817,9 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(memory_bytes, 32 * MIB, "memory");
 	REFUSES(boot, CONFIG_BOOT_RAW, "boot");
 	REFUSES(kernel[0], 'k', "kernel");
+	REFUSES(firmware[0], 'f', "firmware");
 	REFUSES(initrd[0], 'i', "initrd");
+	REFUSES(modules.text[0], 'm', "modules");
 	REFUSES(cmdline[0], 'c', "cmdline");
 	REFUSES(autostart, true, "autostart");
 	REFUSES(entry, CONFIG_ENTRY_REAL, "entry");

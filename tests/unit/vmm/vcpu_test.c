@@ -181,7 +181,7 @@ static void starts(void **state)
 	assert_int_equal(partition->starts, 1);
 	assert_true(partition->started_us <= arch_time_us());
 	assert_string_equal(fake_logged, "web: started");
-	assert_int_equal(loads_raw, 1);
+	assert_int_equal(loads[CONFIG_BOOT_RAW], 1);
 	assert_int_equal(partition->vcpus[0]->thread.entity.state, SCHEDULER_BLOCKED);
 	/* Others had their turns while RAM was cleared. */
 	assert_true(reschedules >= RAM_BYTES / (64 * KIB));
@@ -193,8 +193,8 @@ static void boots_what_it_should(void **state)
 	(void)state;
 	config.boot = CONFIG_BOOT_LINUX;
 	started();
-	assert_int_equal(loads_linux, 1);
-	assert_int_equal(loads_raw, 0);
+	assert_int_equal(loads[CONFIG_BOOT_LINUX], 1);
+	assert_int_equal(loads[CONFIG_BOOT_RAW], 0);
 }
 
 static void what_cannot_be_loaded_stays_stopped(void **state)
@@ -330,7 +330,7 @@ static void pauses_and_goes_on(void **state)
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	assert_int_equal(partition->starts, 1);
 	assert_int_equal(strncmp(story, "rtR", 3), 0);
-	assert_int_equal(loads_raw, 1);
+	assert_int_equal(loads[CONFIG_BOOT_RAW], 1);
 }
 
 static void a_paused_one_can_be_reset_and_stopped(void **state)
@@ -344,7 +344,7 @@ static void a_paused_one_can_be_reset_and_stopped(void **state)
 	let_run();
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	assert_int_equal(partition->starts, 2);
-	assert_int_equal(loads_raw, 2);
+	assert_int_equal(loads[CONFIG_BOOT_RAW], 2);
 	assert_int_equal(partition_pause(partition, reason), 0);
 	assert_int_equal(partition_stop(partition, reason), 0);
 	assert_int_equal(partition->state, PARTITION_STOPPED);
@@ -407,7 +407,7 @@ static void ends_as_configured(void **state)
 		assert_int_equal(partition_inspectable(partition), cases[i].inspectable);
 		assert_int_equal(partition->vcpus[0]->state.rip, cases[i].inspectable ? 0x5678 : 0);
 		assert_int_equal(held, cases[i].state == PARTITION_RUNNING);
-		assert_int_equal(loads_raw, cases[i].starts);
+		assert_int_equal(loads[CONFIG_BOOT_RAW], cases[i].starts);
 		if (cases[i].reason)
 			assert_string_equal(partition->reason, cases[i].reason);
 		assert_int_equal(fake_errors, cases[i].state == PARTITION_CRASHED);
