@@ -5,7 +5,10 @@ PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 re
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
                 sleeper switcher platform button guestpanic smp
 PAYLOADS_ASM := hello32 hello16 known
-PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin)
+# ELF kernels, by boot protocol: one program for all of them.
+PAYLOADS_ELF := multiboot1 multiboot2 pvh
+PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin) \
+                $(PAYLOADS_ELF:%=$(B)/guests/%.elf)
 
 PAYLOAD_SHARED := $(B)/guests/start.o $(B)/guests/guest.o $(B)/guests/apic_common.o \
                   $(B)/guests/alarm.o $(B)/guests/format.o $(B)/guests/string.o
@@ -45,6 +48,18 @@ $(B)/guests/%.bin: $(B)/guests/%.elf
 $(PAYLOADS_ASM:%=$(B)/guests/%.bin): $(B)/guests/%.bin: tests/guests/%.asm
 	@mkdir -p $(@D)
 	@$(NASM) -f bin -o $@ $<
+
+$(B)/guests/boot32.o: tests/guests/boot32.c tests/guests/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(filter-out -mcmodel=% -mno-red-zone,$(PAYLOAD_FLAGS)) -m32 -c -o $@ $<
+
+$(PAYLOADS_ELF:%=$(B)/guests/%.elf): $(B)/guests/%.elf: tests/guests/boot32.asm tests/guests/boot32.ld \
+                                     $(B)/guests/boot32.o
+	@echo "  LD    $@"
+	@$(NASM) -f elf32 -D$(shell echo $* | tr a-z A-Z) -o $(@:.elf=.o) $<
+	@ld -m elf_i386 -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
+		--build-id=none -T tests/guests/boot32.ld -o $@ $(@:.elf=.o) $(B)/guests/boot32.o
 
 .PHONY: payloads
 .PRECIOUS: $(B)/guests/%.o $(B)/guests/%.elf

@@ -88,7 +88,7 @@ static void wrong_modules(void **state)
 
 static void modules_at_their_limits(void **state)
 {
-	char text[3000], words[1100], expected[600];
+	char text[3000], words[1100], expected[1600];
 
 	(void)state;
 	strcpy(words, "\\0");
