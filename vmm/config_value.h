@@ -157,7 +157,7 @@ extern const char *const config_entry_names[CONFIG_ENTRY_REAL + 1];
 u32 config_weight_default(enum scheduler_kind kind);
 
 /* A file of the boot volume into `room`. */
-const char *config_path_read(struct slice value, char room[CONFIG_PATH_BYTES]);
+const char *config_path_read(struct slice path, char room[CONFIG_PATH_BYTES]);
 
 #define CONFIG_KEY_FUNCTIONS(key)                                                                  \
 	const char *config_##key##_read(struct slice value, const struct config_target *target);   \

@@ -70,8 +70,7 @@ static bool header_is(const struct multiboot_plan *plan)
 
 	memcpy(&header, plan->request->kernel.data + plan->header_at,
 	       offsetof(struct header, addresses));
-	return header.magic == HEADER_MAGIC &&
-	       (u32)(header.magic + header.flags + header.checksum) == 0;
+	return header.magic == HEADER_MAGIC && header.checksum == 0U - HEADER_MAGIC - header.flags;
 }
 
 static int video_read(struct multiboot_plan *plan, const struct header *header, char *reason)

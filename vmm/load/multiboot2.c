@@ -106,7 +106,7 @@ static bool header_is(const struct multiboot_plan *plan)
 		return false;
 	memcpy(&header, file->data + plan->header_at, sizeof(header));
 	return header.magic == HEADER_MAGIC &&
-	       (u32)(header.magic + header.architecture + header.bytes + header.checksum) == 0;
+	       header.checksum == 0U - HEADER_MAGIC - header.architecture - header.bytes;
 }
 
 /* 3.1.4. What is known but not there is simply not told; the sections of an ELF file are there, but

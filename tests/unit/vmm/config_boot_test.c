@@ -102,12 +102,12 @@ static void modules_at_their_limits(void **state)
 	snprintf(expected, sizeof(expected),
 		 "f:5: [partition web] modules = %s;\\x: too many modules" MODULES, words);
 	expect(text, expected);
-	memset(words + 2, 'm', 1020);
-	words[0] = '\\', words[1] = 'm', words[2] = ' ', words[1022] = '\0';
+	memset(words + 2, 'm', 1021);
+	words[0] = '\\', words[1] = 'm', words[2] = ' ', words[1023] = '\0';
 	snprintf(text, sizeof(text), MULTI "modules=%s\n", words);
-	expect(text, ""); /* two NULs more make 1024 */
-	assert_int_equal(strlen(config_module_text(&partitions[0].modules, 0)), 1019);
-	strcpy(words + 1022, "m");
+	expect(text, ""); /* one NUL more makes 1024 */
+	assert_int_equal(strlen(config_module_text(&partitions[0].modules, 0)), 1020);
+	strcpy(words + 1023, "m");
 	snprintf(text, sizeof(text), MULTI "modules=%s\n", words);
 	snprintf(expected, sizeof(expected),
 		 "f:5: [partition web] modules = %.60s...: too long" MODULES, words);
