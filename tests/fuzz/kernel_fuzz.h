@@ -50,7 +50,7 @@ kernel_try(const u8 *data, size_t bytes,
 			 const struct cpu_state *start))
 {
 	static u8 *ram, module[MODULE_BYTES];
-	struct load_module modules[CONFIG_MODULES_MAX];
+	static struct load_module modules[CONFIG_MODULES_MAX];
 	char reason[LOAD_REASON_BYTES] = "";
 	struct load_request request = {.modules = modules, .cmdline = "console=com1"};
 	struct guest_memory memory = {};

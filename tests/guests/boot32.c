@@ -23,13 +23,18 @@ typedef uint64_t u64;
 
 void guest_main(u32 eax, const u8 *info);
 
+static u8 in8(u16 port)
+{
+	u8 value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
 static void print_byte(char byte)
 {
-	u8 status;
-
-	do
-		__asm__ volatile("inb %1, %0" : "=a"(status) : "Nd"((u16)COM1_LSR));
-	while (!(status & LSR_THR_EMPTY));
+	while (!(in8(COM1_LSR) & LSR_THR_EMPTY))
+		;
 	__asm__ volatile("outb %0, %1" : : "a"(byte), "Nd"((u16)COM1));
 }
 
