@@ -46,6 +46,31 @@ static void clear(struct partition *partition, u64 gpa, u64 bytes)
 	}
 }
 
+/* The tables that describe the board: in RAM, or for firmware to fetch. */
+static int describe(struct partition *partition, u64 *rsdp_gpa)
+{
+	struct guest_memory *memory = &partition->memory;
+	const struct config_partition *config = partition->config;
+	struct firmware *firmware = partition->firmware;
+	const struct fw_cfg_request request = {
+		.acpi = {.vcpus = config->vcpus},
+		.smbios =
+			{
+				.name = config->name,
+				.vcpus = config->vcpus,
+				.low_bytes = memory->low_bytes,
+				.high_bytes = memory->high_bytes,
+			},
+	};
+	int error;
+
+	if (firmware)
+		return fw_cfg_build(&request, firmware->area, sizeof(firmware->area),
+				    &firmware->fw_cfg);
+	error = acpi_build(&request.acpi, memory, rsdp_gpa);
+	return error ? error : smbios_build(&request.smbios, memory);
+}
+
 /* All RAM is cleared, then the guest is put in as its boot protocol says. */
 int partition_load(struct partition *partition, char *reason)
 {
@@ -63,13 +88,6 @@ int partition_load(struct partition *partition, char *reason)
 		.breathe = load_breathe,
 		.context = partition,
 	};
-	struct acpi_request acpi = {.vcpus = config->vcpus};
-	struct smbios_request smbios = {
-		.name = config->name,
-		.vcpus = config->vcpus,
-		.low_bytes = memory->low_bytes,
-		.high_bytes = memory->high_bytes,
-	};
 	struct cpu_state start;
 	u64 previous;
 	int error;
@@ -77,8 +95,7 @@ int partition_load(struct partition *partition, char *reason)
 	clear(partition, 0, memory->low_bytes);
 	clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
 	previous = address_space_enter(&partition->space);
-	error = acpi_build(&acpi, memory, &request.rsdp_gpa);
-	error = error ? error : smbios_build(&smbios, memory);
+	error = describe(partition, &request.rsdp_gpa);
 	if (error)
 		format_text(reason, LOAD_REASON_BYTES, "no room for its firmware tables");
 	else

@@ -180,6 +180,15 @@ static int size_rom(struct partition *partition, char *reason)
 	return error;
 }
 
+/* Where what firmware is told is put together. */
+static int make_firmware(struct partition *partition)
+{
+	if (!partition->memory.rom_bytes)
+		return 0;
+	partition->firmware = memory_alloc(memory_order(sizeof(*partition->firmware)));
+	return partition->firmware ? 0 : -ENOMEM;
+}
+
 /* Once: it is the partition's own, and stays as it is as long as that exists. */
 static void fill_rom(struct partition *partition)
 {
@@ -206,6 +215,7 @@ int partition_memory_create(struct partition *partition, char *reason)
 	error = error ? error : size_rom(partition, reason);
 	error = error ? error : take_all_ram(partition, reason);
 	error = error ? error : map_ram(partition);
+	error = error ? error : make_firmware(partition);
 	if (!error)
 		fill_rom(partition);
 	return error;
@@ -215,6 +225,7 @@ void partition_memory_destroy(struct partition *partition)
 {
 	for (u32 i = 0; i < partition->ram_count; i++)
 		memory_guest_free(partition->ram[i].physical, partition->ram[i].order);
+	memory_free(partition->firmware, memory_order(sizeof(*partition->firmware)));
 	if (partition->ram)
 		memory_free(partition->ram,
 			    memory_order(partition->ram_room * sizeof(struct ram_block)));

@@ -376,6 +376,7 @@ void vcpu_devices_reset(struct partition *partition)
 		.high_bytes = partition->memory.high_bytes,
 		.memory = &partition->memory,
 		.choice = board_choice(partition),
+		.fw_cfg = partition->firmware ? &partition->firmware->fw_cfg : NULL,
 		.had_power = partition->starts,
 	};
 

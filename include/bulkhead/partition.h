@@ -67,6 +67,7 @@ struct partition {
 		modules[CONFIG_MODULES_MAX]; /* config->modules.count of them, likewise */
 	struct ram_block *ram; /* what RAM and ROM are made of, in order of guest address */
 	u32 ram_count, ram_room;
+	struct firmware *firmware; /* what its firmware is told; NULL: it boots without one */
 
 	/*
 	 * By APIC id. The thread of the first one leads: it makes every change of `state` that is
@@ -90,6 +91,12 @@ struct partition {
 	/* What the guest has printed; under console_lock, as the operator's console reads it. */
 	struct spinlock console_lock;
 	struct byte_ring console;
+};
+
+/* In one allocation of the partition's; made anew at each start. */
+struct firmware {
+	struct fw_cfg fw_cfg;
+	u8 area[FW_CFG_AREA_BYTES] aligned(64);
 };
 
 /* Partitions that share a weight and a cap. Made at boot from the configuration or by the operator;

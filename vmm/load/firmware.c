@@ -71,7 +71,6 @@ int load_firmware(const struct load_request *request, struct guest_memory *memor
 			"there are %lu and %lu KiB",
 			memory->low_bytes / KIB, memory->rom_bytes / KIB);
 	state_reset(start);
-	memset(memory->window + GUEST_ACPI_BASE, 0, GUEST_ACPI_END - GUEST_ACPI_BASE);
 	return load_copy(request, memory, MIB - bytes, memory->window + GUEST_ROM_END - bytes,
 			 bytes);
 }

@@ -293,6 +293,17 @@ int smbios_build(const struct smbios_request *request, struct guest_memory *memo
 	return 0;
 }
 
+/* None of them has a firmware. */
+int fw_cfg_build(const struct fw_cfg_request *request, u8 *area, u64 room, struct fw_cfg *fw_cfg)
+{
+	(void)request;
+	(void)area;
+	(void)room;
+	(void)fw_cfg;
+	fail();
+	return -ENOSPC;
+}
+
 int load_guest(const struct load_request *request, struct guest_memory *memory,
 	       struct cpu_state *start, char *reason)
 {

