@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads and writes all 65536 ports in widths of 1, 2 and 4 bytes. Left out are writes that end the
- * run at once: ones to ports 92h and CF9h, and what a keyboard controller or PM1 control takes for
- * the end is not among the values. The payloads reset* try those.
+ * run at once: ones to ports 92h, 505h (a panic) and CF9h, and what a keyboard controller or PM1
+ * control takes for the end is not among the values. The payloads reset* try those.
  */
 #include "guest.h"
 
@@ -20,7 +20,8 @@ static bool covers(u32 port, u32 bytes, u32 which)
 static bool ends_it(u32 port, u32 bytes, u32 value)
 {
 	return value == 0xffffffff &&
-	       (covers(port, bytes, 0x92) || covers(port, bytes, ACPI_RESET_PORT));
+	       (covers(port, bytes, 0x92) || covers(port, bytes, ACPI_PANIC_PORT) ||
+		covers(port, bytes, ACPI_RESET_PORT));
 }
 
 static u32 port_read(u16 port, u32 bytes)
