@@ -145,6 +145,18 @@ static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
 	return slot == SLOT_NONE ? NULL : &slots[slot];
 }
 
+/* The port that a device knows: SeaBIOS moves power management, while the tables name one place.
+ * Ports of the ISA bus stay theirs. */
+static u16 port_decode(const struct pc *pc, u16 port)
+{
+	u16 offset;
+
+	if (port < ISA_PORTS)
+		return port;
+	offset = (u16)(port - vpci_power_base(&pc->pci));
+	return offset < ACPI_PM_BYTES ? (u16)(ACPI_PM_BASE + offset) : port;
+}
+
 static void *slot_device(struct pc *pc, const struct slot *slot)
 {
 	return (u8 *)pc + slot->offset;
@@ -164,12 +176,13 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 
 	bytes = MIN(bytes, (unsigned)sizeof(value));
 	for (unsigned done = 0, count; done < bytes; done += count) {
-		const struct slot *slot = port_slot(pc, (u16)(port + done), port);
+		u16 at = port_decode(pc, (u16)(port + done));
+		const struct slot *slot = port_slot(pc, at, port);
 		u64 part = 0xff;
 
 		count = piece(slot, bytes - done);
 		if (slot)
-			part = slot->ops->read(slot_device(pc, slot), (u16)(port + done), count);
+			part = slot->ops->read(slot_device(pc, slot), at, count);
 		else
 			pc->absent++;
 		value |= (u32)((part & (BIT(8 * count) - 1)) << (8 * done));
@@ -180,12 +193,13 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
 {
 	for (unsigned done = 0, count; done < bytes; done += count) {
-		const struct slot *slot = port_slot(pc, (u16)(port + done), port);
+		u16 at = port_decode(pc, (u16)(port + done));
+		const struct slot *slot = port_slot(pc, at, port);
 		u64 part = (u64)value >> (8 * done);
 
 		count = piece(slot, bytes - done);
 		if (slot)
-			slot->ops->write(slot_device(pc, slot), (u16)(port + done), count,
+			slot->ops->write(slot_device(pc, slot), at, count,
 					 part & (BIT(8 * count) - 1));
 		else
 			pc->absent++;
@@ -457,6 +471,8 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vpanic_init(&pc->panic, &pc->host);
 	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);
+	if (setup->fw_cfg)
+		vpci_shadow_off(&pc->pci);
 	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
 	vpic_ops.write(&pc->pic, ELCR_HIGH, 1, VPCI_ISA_LINES >> 8);
 	pc_virtio_init(pc->virtio, setup, &pc->pci, &pc->host);

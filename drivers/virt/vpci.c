@@ -31,6 +31,9 @@
 /* PIIX4 (Intel 290562), 7.2.1 and 7.2.5 */
 #define PMBASE	       0x40
 #define PMBASE_IO      1
+#define DEVACTB	       0x58
+#define DEVACTB_APMC   BIT(25)
+#define PMBASE_MASK    0xffc0U
 #define PMREGMISC      0x80
 #define PMREGMISC_PMIO 1
 
@@ -335,7 +338,7 @@ static void isa_bridge_make(struct vpci_function *bridge)
 	memset(bridge->writable + PIRQRC, PIRQRC_WRITABLE, VPCI_PIRQS);
 }
 
-/* Its registers are where the ACPI tables say, so their base cannot be moved. */
+/* Its registers answer where the ACPI tables say, and where firmware moves them besides. */
 static void power_make(struct vpci_function *power)
 {
 	static const struct vpci_identity piix4 = {.vendor = INTEL,
@@ -346,7 +349,11 @@ static void power_make(struct vpci_function *power)
 
 	vpci_function_init(power, &piix4, NULL);
 	vpci_config_set(power, PMBASE, 4, ACPI_PM_BASE | PMBASE_IO);
+	power->writable[PMBASE] = (u8)PMBASE_MASK;
+	power->writable[PMBASE + 1] = PMBASE_MASK >> 8;
 	vpci_config_set(power, PMREGMISC, 1, PMREGMISC_PMIO);
+	/* System-management mode is set up, says this to firmware: there is none. */
+	vpci_config_set(power, DEVACTB, 4, DEVACTB_APMC);
 	vpci_config_set(power, VPCI_INTERRUPT_LINE, 1, ACPI_SCI_IRQ);
 }
 
@@ -367,6 +374,19 @@ void vpci_init(struct vpci *pci, struct device_host *host,
 	(void)!vpci_attach(pci, &pci->host_bridge, VPCI_DEVFN(0, 0));
 	(void)!vpci_attach(pci, &pci->isa_bridge, VPCI_DEVFN(1, 0));
 	(void)!vpci_attach(pci, &pci->power, VPCI_DEVFN(1, 3));
+}
+
+u16 vpci_power_base(const struct vpci *pci)
+{
+	const u8 *base = pci->power.config + PMBASE;
+	u32 value = base[0] | (u32)base[1] << 8;
+
+	return (u16)(value & PMBASE_MASK);
+}
+
+void vpci_shadow_off(struct vpci *pci)
+{
+	memset(pci->host_bridge.config + PAM, 0, PAM_BYTES);
 }
 
 const struct device_ops vpci_port_ops = {

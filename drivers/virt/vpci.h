@@ -131,6 +131,11 @@ struct vpci {
  * lines that are asserted for PIRQA to PIRQD each time they change. */
 void vpci_init(struct vpci *pci, struct device_host *host,
 	       void (*isa_changed)(void *context, u16 lines), void *context);
+/* The board begins with firmware, which has yet to copy itself into RAM: it looks at the host
+ * bridge to see whether that was done. */
+void vpci_shadow_off(struct vpci *pci);
+/* Where the guest wants the registers of power management. */
+u16 vpci_power_base(const struct vpci *pci);
 
 /* --- making a function, in this order --- */
 

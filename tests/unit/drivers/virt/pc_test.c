@@ -736,6 +736,14 @@ static void pci_configuration(void **state)
 	assert_int_equal(config_read(RNG), 0x10441af4);
 	assert_int_equal(config_read(RNG + 2), 0x1044);
 	assert_int_equal(config_read(0x80001800), 0xffffffff);
+	/* Power management answers where it was, and where it is moved; not over the ISA bus. */
+	pc_port_write(pc, 0xcf8, 4, 0x80000b40);
+	pc_port_write(pc, 0xcfc, 4, 0x600);
+	pc_port_write(pc, 0x602, 2, 0x100);
+	assert_int_equal(pc_port_read(pc, 0x602, 2), 0x100);
+	assert_int_equal(pc_port_read(pc, ACPI_PM_BASE + 2, 2), 0x100);
+	pc_port_write(pc, 0xcfc, 4, 0x40);
+	assert_int_not_equal(pc_port_read(pc, 0x43, 1), 1);
 	assert_int_equal(config_read(RNG & ~0x80000000), 0xffffffff);
 	assert_int_equal(pc_memory_read(pc, PCI_ECAM_BASE + 0x10000, 4), 0x10441af4);
 	assert_int_equal(pc_memory_read(pc, PCI_ECAM_BASE + 0x18000, 8), ~0UL);

@@ -177,8 +177,14 @@ static void test_chipset(void **state)
 	assert_int_equal(config_in(0x8000080e, 1), 0x80); /* more functions */
 	assert_int_equal(config_in(0x80000b00, 4), 0x71138086);
 	assert_int_equal(config_in(0x80000b40, 4), ACPI_PM_BASE | 1);
-	config_out(0x80000b40, 4, 0x601);
-	assert_int_equal(config_in(0x80000b40, 4), ACPI_PM_BASE | 1);
+	assert_int_equal(vpci_power_base(&pci), ACPI_PM_BASE);
+	config_out(0x80000b40, 4, 0xffff0600);
+	assert_int_equal(config_in(0x80000b40, 4), 0x601);
+	assert_int_equal(vpci_power_base(&pci), 0x600);
+	assert_int_equal(config_in(0x80000b58, 4), BIT(25));	/* SMM is set up */
+	assert_int_equal(config_in(0x80000058, 4), 0x33333300); /* RAM from C0000h on */
+	vpci_shadow_off(&pci);
+	assert_int_equal(config_in(0x80000058, 4), 0);
 	assert_int_equal(config_in(0x80000b3c, 2), 0x100 | ACPI_SCI_IRQ);
 	assert_int_equal(config_in(0x80000860, 4), 0x0b0b0a0a);
 	assert_int_equal(config_in(0x80000010, 4), 0); /* no BARs */
