@@ -37,7 +37,8 @@ unsigned vmx_io_code(enum cpu_mode mode, u8 *code)
 {
 	static const u8 segments[SEGMENT_COUNT] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
 	u64 qualification = vmread(EXIT_QUALIFICATION), info = vmread(EXIT_INSTRUCTION_INFO);
-	unsigned length = MIN((unsigned)vmread(EXIT_INSTRUCTION_LENGTH), INSTRUCTION_BYTES_MAX);
+	u64 told = vmread(EXIT_INSTRUCTION_LENGTH);
+	unsigned length = told < INSTRUCTION_BYTES_MAX ? (unsigned)told : INSTRUCTION_BYTES_MAX;
 	unsigned bytes = IO_BYTES(qualification), at = length;
 	bool in = qualification & IO_IN;
 
