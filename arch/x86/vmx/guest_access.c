@@ -57,7 +57,7 @@ static void paging_fill(struct vcpu *vcpu, const struct emulate_cpu *cpu, u64 cr
 	paging->rflags = cpu->rflags;
 	paging->pdpte_in_memory = false;
 	paging->physical_bits = guest_cpuid_policy.physical_bits;
-	paging->pkru = 0;
+	paging->pkru = 0; /* guests have no CR4.PKE */
 	paging->read = table_read;
 	paging->update = table_update;
 	paging->context = vcpu;
@@ -149,70 +149,109 @@ static int translate(struct guest_access *access, struct emulate_cpu *cpu, u64 l
 	return emulate_translate(&access->paging, linear, rights, gpa, &cpu->fault);
 }
 
-/* Devices take up to 8 bytes at a time within an aligned word; wider accesses are several. */
-static void device_access(struct vcpu *vcpu, u64 gpa, u8 *data, unsigned bytes, bool write)
+/* Most are of these sizes, for which no loop is needed. */
+static void piece_copy(void *to, const void *from, unsigned bytes)
 {
-	while (bytes) {
-		unsigned room = 8 - (unsigned)(gpa & 7), count = 8;
+	switch (bytes) {
+	case 1:
+		memcpy(to, from, 1);
+		break;
+	case 2:
+		memcpy(to, from, 2);
+		break;
+	case 4:
+		memcpy(to, from, 4);
+		break;
+	case 8:
+		memcpy(to, from, 8);
+		break;
+	default:
+		memcpy(to, from, bytes);
+		break;
+	}
+}
+
+/* Where data goes to or comes from; neither: an access is only tried. */
+struct transfer {
+	u8 *to;
+	const u8 *from;
+};
+
+/* Devices take up to 8 bytes at a time within an aligned word; wider accesses are several. */
+static void device_access(struct vcpu *vcpu, u64 gpa, struct transfer data, unsigned bytes)
+{
+	for (unsigned done = 0, count; done < bytes; done += count) {
+		unsigned room = 8 - (unsigned)((gpa + done) & 7);
 		u64 value = 0;
 
-		while (count > room || count > bytes)
+		count = 8;
+		while (count > room || count > bytes - done)
 			count /= 2;
-		if (write) {
-			memcpy(&value, data, count);
-			exit_memory_write(vcpu, gpa, count, value);
+		if (data.from) {
+			piece_copy(&value, data.from + done, count);
+			exit_memory_write(vcpu, gpa + done, count, value);
 		} else {
-			value = exit_memory_read(vcpu, gpa, count);
-			memcpy(data, &value, count);
+			value = exit_memory_read(vcpu, gpa + done, count);
+			piece_copy(data.to + done, &value, count);
 		}
-		gpa += count;
-		data += count;
-		bytes -= count;
 	}
 }
 
 /* RAM, ROM or device, one piece within a page. What is written to ROM finds no device and is lost.
  */
-static void access_physical(struct vcpu *vcpu, u64 gpa, void *data, unsigned bytes, bool write)
+static void access_physical(struct vcpu *vcpu, u64 gpa, struct transfer data, unsigned bytes)
 {
 	const struct guest_memory *memory = &vcpu->partition->memory;
-	const void *from = write ? NULL : guest_memory_read_at(memory, gpa, bytes);
-	void *to = write ? guest_memory_at(memory, gpa, bytes) : NULL;
+	const void *from = data.from ? data.from : guest_memory_read_at(memory, gpa, bytes);
+	void *to = data.from ? guest_memory_at(memory, gpa, bytes) : data.to;
 
-	if (to)
-		memcpy(to, data, bytes);
-	else if (from)
-		memcpy(data, from, bytes);
+	if (to && from)
+		piece_copy(to, from, bytes);
 	else
-		device_access(vcpu, gpa, data, bytes, write);
+		device_access(vcpu, gpa, data, bytes);
 }
 
-/*
- * An access by linear address, or only its checks (data is NULL). Both pages are translated before
- * anything is touched, so that a fault on the second leaves the first alone.
- */
-static int access_linear(struct emulate_cpu *cpu, u64 linear, void *data, unsigned bytes,
-			 u32 rights)
+/* Both pages are translated before anything is touched, so that a fault on the second leaves the
+ * first alone. */
+static int access_two_pages(struct emulate_cpu *cpu, u64 linear, struct transfer data,
+			    unsigned bytes, u32 rights)
 {
 	struct guest_access *access = cpu->context;
-	unsigned first = (unsigned)MIN((u64)bytes, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
-	bool write = rights & EMULATE_ACCESS_WRITE;
+	unsigned first = (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
 	u64 gpa[2];
 	int error = translate(access, cpu, linear, rights, &gpa[0]);
 
-	if (!error && first < bytes)
+	if (!error)
 		error = translate(access, cpu, linear + first, rights, &gpa[1]);
-	if (error || !data)
+	if (error || (!data.to && !data.from))
 		return error;
-	access_physical(access->vcpu, gpa[0], data, first, write);
-	if (first < bytes)
-		access_physical(access->vcpu, gpa[1], (u8 *)data + first, bytes - first, write);
+	access_physical(access->vcpu, gpa[0], data, first);
+	if (data.to)
+		data.to += first;
+	else
+		data.from += first;
+	access_physical(access->vcpu, gpa[1], data, bytes - first);
 	return 0;
+}
+
+static int access_linear(struct emulate_cpu *cpu, u64 linear, struct transfer data, unsigned bytes,
+			 u32 rights)
+{
+	struct guest_access *access = cpu->context;
+	u64 gpa;
+	int error;
+
+	if (unlikely((linear & (PAGE_SIZE - 1)) + bytes > PAGE_SIZE))
+		return access_two_pages(cpu, linear, data, bytes, rights);
+	error = translate(access, cpu, linear, rights, &gpa);
+	if (!error && (data.to || data.from))
+		access_physical(access->vcpu, gpa, data, bytes);
+	return error;
 }
 
 static int write_check(struct emulate_cpu *cpu, u64 linear, unsigned bytes)
 {
-	return access_linear(cpu, linear, NULL, bytes, EMULATE_ACCESS_WRITE);
+	return access_linear(cpu, linear, (struct transfer){0}, bytes, EMULATE_ACCESS_WRITE);
 }
 
 /* What is going to be written must be writable before a device is read. */
@@ -220,15 +259,13 @@ static int memory_read(struct emulate_cpu *cpu, u64 linear, void *data, unsigned
 {
 	int error = cpu->read_for_write ? write_check(cpu, linear, bytes) : 0;
 
-	return error ? error : access_linear(cpu, linear, data, bytes, 0);
+	return error ? error : access_linear(cpu, linear, (struct transfer){.to = data}, bytes, 0);
 }
 
 static int memory_write(struct emulate_cpu *cpu, u64 linear, const void *data, unsigned bytes)
 {
-	u8 copy[VECTOR_BYTES];
-
-	memcpy(copy, data, bytes);
-	return access_linear(cpu, linear, copy, bytes, EMULATE_ACCESS_WRITE);
+	return access_linear(cpu, linear, (struct transfer){.from = data}, bytes,
+			     EMULATE_ACCESS_WRITE);
 }
 
 /* The CPU has checked the guest's right to this port alone before it exited. */

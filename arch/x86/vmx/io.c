@@ -4,12 +4,14 @@
 
 #include "instructions.h"
 
+#include <bulkhead/emulate.h>
 #include <bulkhead/exit.h>
 
 /* Exit qualification for I/O instructions (SDM vol. 3, table 28-5). */
 #define IO_BYTES(q) (((unsigned)(q)&7) + 1)
 #define IO_IN	    BIT(3)
 #define IO_STRING   BIT(4)
+#define IO_REP	    BIT(5)
 #define IO_PORT(q)  ((u16)((q) >> 16))
 
 static void read_port(struct vcpu *vcpu, u16 port, unsigned bytes)
@@ -20,6 +22,40 @@ static void read_port(struct vcpu *vcpu, u16 port, unsigned bytes)
 
 	/* A 32-bit result clears the upper half, smaller ones leave the rest alone. */
 	*rax = bytes == 4 ? value : (*rax & ~mask) | value;
+}
+
+/* Instruction information for INS and OUTS (SDM vol. 3, table 28-9). */
+#define INFO_ADDRESS_BYTES(i) (2U << MIN((i) >> 7 & 7, 2UL))
+#define INFO_SEGMENT(i)	      MIN((unsigned)((i) >> 15 & 7), SEGMENT_GS)
+
+#define PREFIX_OPERAND 0x66
+#define PREFIX_ADDRESS 0x67
+#define PREFIX_REP     0xf3
+#define PREFIX_NOTHING 0x3e /* DS, which is the default */
+
+unsigned vmx_io_code(enum cpu_mode mode, u8 *code)
+{
+	static const u8 segments[SEGMENT_COUNT] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
+	u64 qualification = vmread(EXIT_QUALIFICATION), info = vmread(EXIT_INSTRUCTION_INFO);
+	u64 told = vmread(EXIT_INSTRUCTION_LENGTH);
+	unsigned length = told < INSTRUCTION_BYTES_MAX ? (unsigned)told : INSTRUCTION_BYTES_MAX;
+	unsigned bytes = IO_BYTES(qualification), at = length;
+	bool in = qualification & IO_IN;
+
+	if (!length)
+		return 0;
+	code[--at] = (u8)((in ? 0x6c : 0x6e) | (bytes > 1));
+	if (at && bytes > 1 && bytes != (mode == CPU_MODE_16 ? 2 : 4))
+		code[--at] = PREFIX_OPERAND;
+	if (at && INFO_ADDRESS_BYTES(info) != mode)
+		code[--at] = PREFIX_ADDRESS;
+	if (at && qualification & IO_REP)
+		code[--at] = PREFIX_REP;
+	if (at && !in && INFO_SEGMENT(info) != SEGMENT_DS)
+		code[--at] = segments[INFO_SEGMENT(info)];
+	while (at)
+		code[--at] = PREFIX_NOTHING;
+	return length;
 }
 
 bool vmx_io_is(u64 qualification, u16 port, bool in)
@@ -35,7 +71,7 @@ void vmx_exit_io(struct vcpu *vcpu)
 	unsigned bytes = IO_BYTES(qualification);
 
 	if (qualification & IO_STRING) {
-		vmx_emulate(vcpu);
+		vmx_emulate_string(vcpu);
 		return;
 	}
 	if (qualification & IO_IN)

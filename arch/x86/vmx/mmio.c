@@ -54,34 +54,57 @@ static void completed(const struct emulate_cpu *cpu)
 			vmread(GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_MOV_SS);
 }
 
-void vmx_emulate(struct vcpu *vcpu)
-{
-	struct guest_access access;
+struct emulation {
 	struct emulate_cpu cpu;
+	struct guest_access access;
 	u8 code[INSTRUCTION_BYTES_MAX];
-	unsigned bytes;
-	u64 rsp, rflags;
+	unsigned bytes; /* of them known */
+};
 
-	guest_access_begin(vcpu, &cpu, &access);
-	cpu.batch = BATCH;
-	rsp = vcpu->gpr[GPR_RSP];
-	rflags = cpu.rflags;
-	bytes = guest_access_fetch(&cpu, &access, code);
-	switch (emulate_instruction(&cpu, code, bytes)) {
+static void emulation_begin(struct vcpu *vcpu, struct emulation *emulation)
+{
+	guest_access_begin(vcpu, &emulation->cpu, &emulation->access);
+	emulation->cpu.batch = BATCH;
+}
+
+static void emulation_run(struct vcpu *vcpu, struct emulation *emulation)
+{
+	struct emulate_cpu *cpu = &emulation->cpu;
+	u64 rsp = vcpu->gpr[GPR_RSP], rflags = cpu->rflags;
+
+	switch (emulate_instruction(cpu, emulation->code, emulation->bytes)) {
 	case EMULATE_DONE:
-		completed(&cpu);
+		completed(cpu);
 		fallthrough;
 	case EMULATE_AGAIN:
-		if (cpu.rflags != rflags)
-			vmwrite(GUEST_RFLAGS, cpu.rflags);
+		if (cpu->rflags != rflags)
+			vmwrite(GUEST_RFLAGS, cpu->rflags);
 		if (vcpu->gpr[GPR_RSP] != rsp)
 			vmwrite(GUEST_RSP, vcpu->gpr[GPR_RSP]);
 		break;
 	case EMULATE_FAULT:
-		fault_inject(vcpu, &cpu.fault);
+		fault_inject(vcpu, &cpu->fault);
 		break;
 	case EMULATE_UNKNOWN:
-		unknown_instruction(vcpu, code, bytes, cpu.rip);
+		unknown_instruction(vcpu, emulation->code, emulation->bytes, cpu->rip);
 		break;
 	}
+}
+
+void vmx_emulate(struct vcpu *vcpu)
+{
+	struct emulation emulation;
+
+	emulation_begin(vcpu, &emulation);
+	emulation.bytes = guest_access_fetch(&emulation.cpu, &emulation.access, emulation.code);
+	emulation_run(vcpu, &emulation);
+}
+
+void vmx_emulate_string(struct vcpu *vcpu)
+{
+	struct emulation emulation;
+
+	emulation_begin(vcpu, &emulation);
+	emulation.bytes = vmx_io_code(emulation.cpu.mode, emulation.code);
+	emulation_run(vcpu, &emulation);
 }

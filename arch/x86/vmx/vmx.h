@@ -99,9 +99,10 @@ void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on);
 void vmx_advance(void);		      /* RIP past the instruction that exited */
 void vmx_instruction_completed(void); /* what else the end of an instruction changes */
 
-/* mmio.c: run the instruction at RIP, which touched memory that is not RAM, or moves a string from
- * or to a port. */
+/* mmio.c: run the instruction at RIP, which touched memory that is not RAM. */
 void vmx_emulate(struct vcpu *vcpu);
+/* Run the INS or OUTS that exited. */
+void vmx_emulate_string(struct vcpu *vcpu);
 
 /* control_registers.c */
 void vmx_exit_cr_access(struct vcpu *vcpu);
@@ -117,6 +118,12 @@ void vmx_msr_bitmaps_build(void);
 
 /* io.c */
 void vmx_exit_io(struct vcpu *vcpu);
+/*
+ * The INS or OUTS of this I/O exit, as its fields describe it, in as many bytes as it has
+ * (returned; INSTRUCTION_BYTES_MAX at most): it need not be fetched, and firmware runs where there
+ * is no RAM.
+ */
+unsigned vmx_io_code(enum cpu_mode mode, u8 *code);
 /* Whether an I/O exit with this qualification is INS or OUTS and has to do with that port. */
 bool vmx_io_is(u64 qualification, u16 port, bool in);
 
