@@ -372,6 +372,8 @@ static const char *fixed_difference(const struct config_partition *a,
 	} keys[] = {
 		{"its name", strcmp(a->name, b->name) != 0},
 		{"vcpus", a->vcpus != b->vcpus},
+		{"cpu", a->cpu != b->cpu},
+		{"hypervisor_leaves", a->hypervisor_leaves != b->hypervisor_leaves},
 		{"memory", a->memory_bytes != b->memory_bytes},
 		{"boot", a->boot != b->boot},
 		{"kernel or image", strcmp(a->kernel, b->kernel) != 0},
