@@ -194,7 +194,7 @@ static void partition_print(const struct config_partition *partition)
 	}
 	printf("  sees %s%s", partition->cpu == CONFIG_CPU_HOST ? "the machine's CPU" : "a CPU of ",
 	       partition->cpu == CONFIG_CPU_HOST ? "" : config_cpu_name(partition->cpu));
-	puts(partition->hypervisor_leaves ? "" : ", and no hypervisor");
+	puts(partition->hypervisor_leaves == CONFIG_LEAVES_NONE ? ", and no hypervisor" : "");
 	policy_print(partition);
 }
 

@@ -281,7 +281,6 @@ static void partition_open(struct parser *parser, struct slice name)
 	slice_show(name, partition->name, sizeof(partition->name));
 	partition->line = parser->line;
 	partition->vcpus = 1;
-	partition->hypervisor_leaves = true;
 	partition->autostart = true;
 	partition->claim.weight = SCHEDULER_WEIGHT_DEFAULT;
 	cpu_mask_fill(&partition->affinity);

@@ -15,7 +15,8 @@ static const char *const cpu_names[] = {
 	[CONFIG_CPU_V2] = "x86-64-v2",
 	[CONFIG_CPU_V3] = "x86-64-v3",
 };
-static const char *const leaves_names[] = {[false] = "none", [true] = "kvm"};
+static const char *const leaves_names[] = {
+	[CONFIG_LEAVES_KVM] = "kvm", [CONFIG_LEAVES_NONE] = "none"};
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
@@ -149,8 +150,8 @@ static const char *leaves_read(struct slice value, const struct config_target *t
 
 static void leaves_write(const struct config_source *source, struct config_out *out)
 {
-	if (!source->partition->hypervisor_leaves)
-		config_out_add(out, "%s", leaves_names[false]);
+	if (source->partition->hypervisor_leaves != CONFIG_LEAVES_KVM)
+		config_out_add(out, "%s", leaves_names[source->partition->hypervisor_leaves]);
 }
 
 static const char *memory_read(struct slice value, const struct config_target *target)

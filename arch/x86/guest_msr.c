@@ -5,7 +5,6 @@
  */
 #include <bulkhead/guest_msr.h>
 
-#include "guest_cpuid.h"
 #include "instructions.h"
 
 #include <bulkhead/error.h>
@@ -117,8 +116,6 @@ static const struct guest_msr table[] = {
 
 static const struct guest_msr *msr_find(u32 msr)
 {
-	if (msr == IA32_TSC_ADJUST && !guest_cpuid_policy.tsc_adjust)
-		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		if (table[i].msr == msr)
 			return &table[i];

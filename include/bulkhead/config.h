@@ -42,6 +42,7 @@ enum config_entry { CONFIG_ENTRY_LONG, CONFIG_ENTRY_PROTECTED, CONFIG_ENTRY_REAL
 
 /* The CPU that a partition's guest sees: the machine's, or what a level of the x86-64 psABI has and
  * no more, in this order. */
+enum config_leaves { CONFIG_LEAVES_KVM, CONFIG_LEAVES_NONE }; /* of a hypervisor, in CPUID */
 enum config_cpu { CONFIG_CPU_HOST, CONFIG_CPU_V1, CONFIG_CPU_V2, CONFIG_CPU_V3 };
 
 struct config_host {
@@ -72,12 +73,11 @@ struct config_modules {
 
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
-	u32 line;	  /* where its section begins */
-	u32 vcpus;	  /* 1 to CONFIG_VCPUS_MAX */
-	enum config_cpu cpu;	/* cpu = host (default) | x86-64-v1 | x86-64-v2 | x86-64-v3 */
-	bool hypervisor_leaves; /* hypervisor_leaves = kvm (default) | none: whether it sees KVM's
-				 */
-	u64 memory_bytes; /* multiple of 2 MiB */
+	u32 line;	     /* where its section begins */
+	u32 vcpus;	     /* 1 to CONFIG_VCPUS_MAX */
+	enum config_cpu cpu; /* cpu = host (default) | x86-64-v1 | x86-64-v2 | x86-64-v3 */
+	enum config_leaves hypervisor_leaves; /* = kvm (default) | none */
+	u64 memory_bytes;		      /* multiple of 2 MiB */
 	enum config_boot boot;
 	/* Empty where it does not go with `boot`. With boot = raw the kernel is the image. */
 	char kernel[CONFIG_PATH_BYTES];

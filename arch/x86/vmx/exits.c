@@ -144,18 +144,30 @@ static void exit_task_switch(struct vcpu *vcpu)
 		  vmread(GUEST_RIP));
 }
 
-static void exit_cpuid(struct vcpu *vcpu)
+static struct cpuid cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_leaf *leaf,
+				   u32 subleaf)
 {
-	struct guest_cpuid_vcpu state = {
+	const struct guest_cpuid_vcpu state = {
 		.apic_id = vcpu->apic.id,
 		.vcpus = vcpu->partition->vcpu_count,
 		.cr4 = vmread(GUEST_CR4),
 		.xcr0 = vmx_of(vcpu)->xcr0,
 		.apic_off = !vlapic_enabled(&vcpu->apic),
 	};
-	struct cpuid r = guest_cpuid_query(&guest_cpuid_policy, &state, (u32)vcpu->gpr[GPR_RAX],
-					   (u32)vcpu->gpr[GPR_RCX]);
 
+	return guest_cpuid_complete(vcpu->partition->cpuid, leaf, &state, subleaf);
+}
+
+static void exit_cpuid(struct vcpu *vcpu)
+{
+	const struct guest_cpuid *policy = vcpu->partition->cpuid;
+	u32 subleaf = (u32)vcpu->gpr[GPR_RCX];
+	const struct guest_cpuid_leaf *leaf =
+		guest_cpuid_find(policy, (u32)vcpu->gpr[GPR_RAX], subleaf);
+	struct cpuid r = leaf->value;
+
+	if (leaf->varies)
+		r = cpuid_complete(vcpu, leaf, subleaf);
 	vcpu->gpr[GPR_RAX] = r.eax;
 	vcpu->gpr[GPR_RBX] = r.ebx;
 	vcpu->gpr[GPR_RCX] = r.ecx;
@@ -279,7 +291,9 @@ static const exit_handler handlers[EXIT_REASONS] = {
 	[EXIT_XSETBV] = vmx_exit_xsetbv,
 	[EXIT_APIC_WRITE] = exit_apic_write,
 	[EXIT_VMFUNC] = exit_undefined,
+	[EXIT_RDRAND] = exit_undefined, /* exit only where they are hidden */
 	[EXIT_ENCLS] = exit_undefined,
+	[EXIT_RDSEED] = exit_undefined,
 };
 
 /*

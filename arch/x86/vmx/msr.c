@@ -5,7 +5,6 @@
  */
 #include "vmx.h"
 
-#include "../guest_cpuid.h"
 #include "../instructions.h"
 #include "instructions.h"
 
@@ -72,31 +71,36 @@ static bool x2apic_read_exits(u32 msr)
 	}
 }
 
-void vmx_msr_bitmaps_build(void)
+static void bitmap_build(u8 *bitmap, u32 index)
 {
-	u8 *plain = vmx_machine.msr_bitmap, *x2apic = vmx_machine.msr_bitmap_x2apic;
-
-	memset(plain, 0xff, PAGE_SIZE);
+	memset(bitmap, 0xff, PAGE_SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(passed_through); i++)
-		bitmap_allow(plain, passed_through[i], true, true);
-	if (guest_cpuid_policy.rdtscp)
-		bitmap_allow(plain, IA32_TSC_AUX, true, true);
-	bitmap_allow(plain, IA32_TSC, true, false);  /* with the TSC offset applied */
-	bitmap_allow(plain, IA32_EFER, true, false); /* loaded at entry: the CPU's is the guest's */
-	memcpy(x2apic, plain, PAGE_SIZE);
+		bitmap_allow(bitmap, passed_through[i], true, true);
+	if (index & VMX_MSR_BITMAP_TSC_AUX)
+		bitmap_allow(bitmap, IA32_TSC_AUX, true, true);
+	bitmap_allow(bitmap, IA32_TSC, true, false); /* with the TSC offset applied */
+	/* Loaded at entry: the CPU's is the guest's. */
+	bitmap_allow(bitmap, IA32_EFER, true, false);
+	if (!(index & VMX_MSR_BITMAP_X2APIC))
+		return;
 	for (u32 msr = 0x800; msr < 0x840; msr++)
 		if (!x2apic_read_exits(msr))
-			bitmap_allow(x2apic, msr, true, false);
+			bitmap_allow(bitmap, msr, true, false);
 	/* Virtualised writes (SDM vol. 3, 30.5). */
-	bitmap_allow(x2apic, 0x800 + VLAPIC_TPR / 16, false, true);
-	bitmap_allow(x2apic, 0x800 + VLAPIC_EOI / 16, false, true);
-	bitmap_allow(x2apic, 0x800 + VLAPIC_SELF_IPI / 16, false, true);
+	bitmap_allow(bitmap, 0x800 + VLAPIC_TPR / 16, false, true);
+	bitmap_allow(bitmap, 0x800 + VLAPIC_EOI / 16, false, true);
+	bitmap_allow(bitmap, 0x800 + VLAPIC_SELF_IPI / 16, false, true);
+}
+
+void vmx_msr_bitmaps_build(void)
+{
+	for (u32 i = 0; i < VMX_MSR_BITMAPS; i++)
+		bitmap_build((u8 *)vmx_machine.msr_bitmaps + i * PAGE_SIZE, i);
 }
 
 static bool is_apic_msr(u32 msr)
 {
-	return (msr >= 0x800 && msr < 0x900) || msr == IA32_APIC_BASE ||
-	       (msr == IA32_TSC_DEADLINE && guest_cpuid_policy.tsc_deadline);
+	return (msr >= 0x800 && msr < 0x900) || msr == IA32_APIC_BASE || msr == IA32_TSC_DEADLINE;
 }
 
 static int debugctl_write(u64 value)
