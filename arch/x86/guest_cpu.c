@@ -77,6 +77,19 @@ void arch_guest_apic_setup(struct vlapic *apic)
 	apic->has_x2apic = cpu->x2apic;
 }
 
+void arch_guest_msrs_reset(struct vcpu *vcpu)
+{
+	const struct guest_cpuid *cpu = vcpu->partition->cpuid;
+
+	guest_msrs_reset(&vcpu->msrs, cpu->tsc_hz, cpu->physical_bits);
+}
+
+void arch_guest_cpu_start(struct partition *partition)
+{
+	guest_cpuid_dedicated(partition->cpuid,
+			      partition->config->claim.kind == SCHEDULER_DEDICATED);
+}
+
 u32 arch_guest_signature(void)
 {
 	return host_cpuid_leaf(&machine, 1, 0).eax & GUEST_CPUID_SIGNATURE;

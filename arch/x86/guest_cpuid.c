@@ -23,7 +23,18 @@
 
 /* Leaf 40000001h, EAX and EDX (Linux: Documentation/virt/kvm/x86/cpuid.rst). */
 #define KVM_NOP_IO_DELAY F(1) /* port 80h takes no time */
+#define KVM_CLOCK	 F(3)
 #define KVM_STEAL_TIME	 F(5)
+#define KVM_EOI		 F(6)
+#define KVM_UNHALT	 F(7) /* KICK_CPU */
+#define KVM_TLB_FLUSH	 F(9)
+#define KVM_SEND_IPI	 F(11)
+#define KVM_POLL_CONTROL F(12)
+#define KVM_CLOCK_STABLE F(24)
+#define KVM_ALWAYS                                                                                 \
+	(KVM_NOP_IO_DELAY | KVM_CLOCK | KVM_STEAL_TIME | KVM_UNHALT | KVM_TLB_FLUSH |              \
+	 KVM_SEND_IPI | KVM_POLL_CONTROL | KVM_CLOCK_STABLE)
+#define KVM_REALTIME F(0)
 
 /* State components (SDM vol. 1, 13.1). */
 #define XCR0_LEGACY BITS(1, 0) /* x87, SSE */
@@ -86,7 +97,7 @@ static const struct rule rules[] = {
 		.leaf = FIRST_HYPERVISOR,
 		.force = {HYPERVISOR_RATES, 0x4b4d564b, 0x564b4d56, 0x4d}, /* "KVMKVMKVM" */
 	},
-	{.leaf = KVM_FEATURES, .force = {.eax = KVM_NOP_IO_DELAY | KVM_STEAL_TIME}},
+	{.leaf = KVM_FEATURES, .force = {.eax = KVM_ALWAYS}},
 	{
 		.leaf = GUEST_CPUID_OWN,
 		.force = {GUEST_CPUID_OWN, 0x6b6c7542, 0x64616568, 0x20202020}, /* "Bulkhead    " */
@@ -376,6 +387,8 @@ void guest_cpuid_build(struct guest_cpuid *policy, const struct guest_cpuid_opti
 		rule_apply(policy, options->cpu, host, &rules[i]);
 	if (options->kvm)
 		leaf_value(policy, 1)->ecx |= HYPERVISOR;
+	if (options->eoi_exits)
+		leaf_value(policy, KVM_FEATURES)->eax |= KVM_EOI;
 	drop_what_backend_lacks(policy, options);
 	xsave_build(policy, options->cpu, host);
 	drop_what_xcr0_lacks(policy);
@@ -398,4 +411,9 @@ bool guest_cpuid_lacks(const struct guest_cpuid *policy, enum config_cpu cpu, ch
 	};
 
 	return cpu_level_lacks(cpu, words, text, bytes);
+}
+
+void guest_cpuid_dedicated(struct guest_cpuid *policy, bool dedicated)
+{
+	leaf_value(policy, KVM_FEATURES)->edx = dedicated ? KVM_REALTIME : 0;
 }

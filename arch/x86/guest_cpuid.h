@@ -60,6 +60,7 @@ struct guest_cpuid {
 struct guest_cpuid_options {
 	enum config_cpu cpu;
 	bool kvm;
+	bool eoi_exits; /* so a guest is let do without */
 	u64 tsc_hz;
 	/* Features that the virtualisation backend cannot give even if the CPU has them. */
 	bool no_rdtscp, no_invpcid;
@@ -67,6 +68,9 @@ struct guest_cpuid_options {
 
 void guest_cpuid_build(struct guest_cpuid *policy, const struct guest_cpuid_options *options,
 		       const struct host_cpuid *host);
+
+/* Tell whether each vCPU has a CPU of its own, so that none ever waits for one. */
+void guest_cpuid_dedicated(struct guest_cpuid *policy, bool dedicated);
 
 /* Whether the CPU of the policy lacks something of the level; then what, in words. */
 bool guest_cpuid_lacks(const struct guest_cpuid *policy, enum config_cpu cpu, char *text,

@@ -73,6 +73,11 @@ struct vlapic;
 void arch_guest_apic_setup(struct vlapic *apic);
 /* And about what they find in EDX at power-up: CPUID.1:EAX. */
 u32 arch_guest_signature(void);
+/* Power-up values of what is in vcpu->msrs. */
+struct vcpu;
+void arch_guest_msrs_reset(struct vcpu *vcpu);
+/* The partition begins to run anew: CPUID tells of its claim to CPUs as it is now. */
+void arch_guest_cpu_start(struct partition *partition);
 
 /* Random bytes that nobody can tell in advance. Any CPU, interrupts off; takes some hundred cycles
  * for each 8 bytes. Where the CPU has no RDRAND they come of the jitter of timings, which the log

@@ -5,6 +5,7 @@
  */
 #include "vmx.h"
 
+#include "../guest_cpuid.h"
 #include "../instructions.h"
 #include "instructions.h"
 
@@ -116,6 +117,12 @@ static void tsc_moved(struct vcpu *vcpu, u64 by)
 {
 	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
 	vlapic_tsc_moved(&vcpu->apic, by);
+	kvm_tsc_moved(vcpu);
+}
+
+static bool is_kvm_msr(const struct vcpu *vcpu, u32 msr)
+{
+	return kvm_is_msr(msr) && vcpu->partition->cpuid->kvm;
 }
 
 static int tsc_write(struct vcpu *vcpu, u64 value)
@@ -142,8 +149,12 @@ static int tsc_adjust_write(struct vcpu *vcpu, u64 value)
 
 static int msr_read_guest(struct vcpu *vcpu, u32 msr, u64 *value)
 {
-	if (is_apic_msr(msr))
+	if (is_apic_msr(msr)) {
+		vcpu_take_eoi(vcpu);
 		return vlapic_msr_read(&vcpu->apic, msr, value);
+	}
+	if (is_kvm_msr(vcpu, msr))
+		return kvm_msr_read(vcpu, msr, value);
 	switch (msr) {
 	case IA32_DEBUGCTL:
 		*value = vmread(GUEST_DEBUGCTL);
@@ -158,8 +169,10 @@ static int msr_read_guest(struct vcpu *vcpu, u32 msr, u64 *value)
 
 static int apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	int error = vlapic_msr_write(&vcpu->apic, msr, value);
+	int error;
 
+	vcpu_take_eoi(vcpu);
+	error = vlapic_msr_write(&vcpu->apic, msr, value);
 	if (!error && msr == IA32_APIC_BASE)
 		vmcs_apic_mode(vcpu);
 	return error;
@@ -169,6 +182,8 @@ static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	if (is_apic_msr(msr))
 		return apic_msr_write(vcpu, msr, value);
+	if (is_kvm_msr(vcpu, msr))
+		return kvm_msr_write(vcpu, msr, value);
 	switch (msr) {
 	case IA32_EFER:
 		return vmx_efer_write(vcpu, value);
@@ -179,7 +194,7 @@ static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 	case IA32_DEBUGCTL:
 		return debugctl_write(value);
 	default:
-		return guest_msr_write(&vcpu->msrs, &vcpu->partition->memory, msr, value);
+		return guest_msr_write(&vcpu->msrs, msr, value);
 	}
 }
 

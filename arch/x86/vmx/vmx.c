@@ -48,6 +48,11 @@ static int allocate_bitmaps(void)
 	return 0;
 }
 
+static bool eoi_exits(void)
+{
+	return !vmx_machine.controls.apic_registers;
+}
+
 static int probe(void)
 {
 	struct vmx_machine *m = &vmx_machine;
@@ -68,6 +73,7 @@ static int probe(void)
 		.tsc_hz = arch_tsc_hz(),
 		.no_rdtscp = !(m->controls.cpu2 & CPU2_RDTSCP),
 		.no_invpcid = !(m->controls.cpu2 & CPU2_INVPCID),
+		.eoi_exits = eoi_exits(),
 	});
 	m->look_ticks = us_to_tsc(THREAD_WATCHDOG_US);
 	return allocate_bitmaps();
@@ -359,6 +365,12 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 	return vmx->result;
 }
 
+static void vcpu_flush(struct vcpu *vcpu)
+{
+	load(vcpu);
+	vmx_flush_guest(vcpu);
+}
+
 static void vcpu_state(struct vcpu *vcpu, struct cpu_state *state)
 {
 	load(vcpu);
@@ -390,6 +402,8 @@ const struct virt_backend virt_vmx = {
 	.vcpu_run = vcpu_run,
 	.vcpu_leave = vcpu_leave,
 	.vcpu_time_changed = vcpu_time_changed,
+	.vcpu_flush = vcpu_flush,
+	.eoi_exits = eoi_exits,
 	.vcpu_capture = vmx_capture,
 	.vcpu_fields = vmx_fields,
 	.vcpu_grants = vmx_grants,

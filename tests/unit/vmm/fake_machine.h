@@ -134,6 +134,10 @@ void arch_guest_cpu_destroy(struct partition *partition)
 	memory_free(partition->cpuid, 0);
 }
 
+void arch_guest_cpu_start(struct partition *partition unused)
+{
+}
+
 void account_close(struct partition *partition)
 {
 	/* All of it is still there. */

@@ -3,8 +3,8 @@
  * CPUID of guests on four made-up hosts, each register of each leaf. Expected values are worked out
  * by hand from the bit tables of SDM vol. 2, CPUID, and vol. 1, chapter 13.
  */
-/* links: arch/x86/guest_cpuid_query.c arch/x86/host_cpuid.c arch/x86/cpu_level.c vmm/format.c
- * vmm/string.c */
+/* links: arch/x86/guest_cpuid_query.c arch/x86/host_cpuid.c arch/x86/cpu_level.c */
+/* links: vmm/format.c vmm/string.c */
 #include "cmocka_all.h"
 
 #include <string.h>
@@ -296,8 +296,12 @@ static void expect(const struct guest_cpuid *policy, const struct guest_cpuid_vc
 			 want.edx);
 }
 
+/* KVM: no port delays 1, clock 3, steal time 5, unhalt 7, TLB flush 9, IPIs 11, poll control 12,
+ * stable clock 24. */
+#define KVM_ANY 0x01001aaaU
+
 /* Leaf 0bh for one vCPU with APIC id 0, and the hypervisor's, are the same on every host: KVM's
- * signature and one feature of it, then our own. */
+ * signature, its features and the clock's rates, then our own. */
 static struct cpuid expected(const struct model *guest, u32 leaf, u32 subleaf)
 {
 	if (leaf == 0x0b)
@@ -309,7 +313,7 @@ static struct cpuid expected(const struct model *guest, u32 leaf, u32 subleaf)
 	if (leaf == 0x40000000)
 		return (struct cpuid){0x40000010, 0x4b4d564b, 0x564b4d56, 0x4d};
 	if (leaf == 0x40000001)
-		return (struct cpuid){1 << 5 | 1 << 1, 0, 0, 0}; /* steal time, no port delays */
+		return (struct cpuid){KVM_ANY, 0, 0, 0};
 	if (leaf == 0x40000010)
 		return (struct cpuid){2400000, 2400000, 0, 0};
 	if (leaf == 0x40000100)
@@ -571,6 +575,20 @@ static void signatures(void **state)
 	assert_true(guest_cpuid_query(&policy, &alone, 1, 0).ecx & 1U << 31);
 }
 
+/* What else KVM's leaf says depends on the machine and the partition's claim. */
+static void kvm_features(void **state)
+{
+	struct guest_cpuid policy =
+		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true, .eoi_exits = true});
+
+	(void)state;
+	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 0});
+	guest_cpuid_dedicated(&policy, true);
+	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 1});
+	guest_cpuid_dedicated(&policy, false);
+	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 0});
+}
+
 static void six_vcpus(void **state)
 {
 	struct guest_cpuid policy =
@@ -695,6 +713,7 @@ int main(void)
 		cmocka_unit_test(host_lacks_leaves),
 		cmocka_unit_test(out_of_range),
 		cmocka_unit_test(signatures),
+		cmocka_unit_test(kvm_features),
 		cmocka_unit_test(six_vcpus),
 		cmocka_unit_test(vcpus_beyond_field_widths),
 		cmocka_unit_test(tsc_rates),
