@@ -195,11 +195,11 @@ static u64 kick(struct vcpu *vcpu, u64 id)
 static u64 send_ipi(struct vcpu *vcpu, const struct kvm_call *call)
 {
 	u64 first = call->arguments[2], icr = call->arguments[3], sent = 0;
-	u32 width = call->wide ? 64 : 32;
+	u64 width = call->wide ? 64 : 32;
 
 	if (icr & (ICR_LOGICAL | ICR_SHORTHAND) || first > 0xffffffff)
 		return (u64)-RESULT_INVAL;
-	for (u32 i = 0; i < 2; i++)
+	for (u64 i = 0; i < 2; i++)
 		for (u64 bits = call->arguments[i]; bits; bits &= bits - 1) {
 			u64 id = first + i * width + (u32)__builtin_ctzl(bits);
 

@@ -124,10 +124,11 @@ static struct guest_cpuid_place *place_of(struct guest_cpuid *policy, u32 leaf)
 {
 	if (leaf < GUEST_CPUID_BASIC)
 		return &policy->basic[leaf];
-	if (leaf >= FIRST_EXTENDED)
+	if (leaf - FIRST_EXTENDED < GUEST_CPUID_EXTENDED)
 		return &policy->extended[leaf - FIRST_EXTENDED];
-	return leaf == GUEST_CPUID_OWN ? &policy->own
-				       : &policy->hypervisor[leaf - FIRST_HYPERVISOR];
+	if (leaf - FIRST_HYPERVISOR < GUEST_CPUID_HYPERVISOR)
+		return &policy->hypervisor[leaf - FIRST_HYPERVISOR];
+	return &policy->own;
 }
 
 static void leaf_add(struct guest_cpuid *policy, u32 leaf, struct cpuid value)

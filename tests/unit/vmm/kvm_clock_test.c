@@ -30,7 +30,7 @@ static u64 field(u64 offset, unsigned bytes)
 /* version 0, TSC 8, ns 16, multiplier 24, shift 28, flags 29 */
 static u64 guest_time(u64 tsc)
 {
-	int shift = (signed char)field(28, 1);
+	int shift = (int)(field(28, 1) ^ 0x80) - 0x80; /* signed */
 	u64 delta = tsc - field(8, 8);
 
 	delta = shift < 0 ? delta >> -shift : delta << shift;
