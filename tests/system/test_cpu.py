@@ -92,6 +92,9 @@ def until_shell(host):
     host.expect(SHELL, BOOT_SECONDS)
 
 
+EMULATED_MONTH = "2023-11"   # as tools/machine.py sets the clock
+
+
 def clocks(host, file):
     """What a file about clocks says. What is typed must fit one line of the terminal."""
     shell(host, "C=/sys/devices/system/clocksource/clocksource0")
@@ -116,8 +119,7 @@ def test_debian_speaks_kvm(model):
         assert "kvm-clock" in clocks(host, "available")
         shell(host, "echo kvm-clock > $C/current_clocksource")
         assert clocks(host, "current") == ["kvm-clock"]
-        year = int(shell(host, "date +%Y"))
-        assert year >= 2024
+        assert shell(host, "date +%Y-%m").split() == [EMULATED_MONTH]
         before = float(shell(host, "cut -d' ' -f1 /proc/uptime"))
         host.detach()
         host.good("pause debian")
