@@ -78,10 +78,10 @@ def test_hidden(results, model):
     assert results(model)
 
 
-def debian(level, leaves):
+def debian(level, leaves, vcpus=1):
     lines = ["memory = 256M", "boot = linux", "kernel = \\bulkhead\\debian\\vmlinuz",
              "initrd = \\bulkhead\\debian\\initrd.gz", f"cpu = {level}",
-             f"hypervisor_leaves = {leaves}",
+             f"hypervisor_leaves = {leaves}", f"vcpus = {vcpus}",
              "cmdline = console=ttyS0 nokaslr cryptomgr.notests quiet"]
     return Partition("debian", lines, DEBIAN_FILES, True)
 
@@ -148,3 +148,19 @@ def test_debian_on_a_plain_pc():
         assert {"sse2", "nx", "syscall", "lm"} <= seen
         assert not seen & {"hypervisor", "ssse3", "sse4_2", "popcnt", "cx16", "avx", "xsave", "rdtscp",
                            "smep", "pcid", "rdrand", "aes", "pdpe1gb", "arch_perfmon"}
+
+
+@pytest.mark.long
+def test_debian_on_two_vcpus_of_one_cpu():
+    """Locks whose holder does not run, IPIs and TLB flushes to who does not."""
+    with Host([debian("host", "kvm", 2)], model="haswell", cpus=1) as host:
+        until_shell(host)
+        log = shell(host, "dmesg | grep -i -e kvm -e 'PV spin'")
+        for words in ("setup pv remote TLB flush", "PV spinlocks enabled", "setup PV IPIs"):
+            assert words in log
+        assert shell(host, "nproc").split() == ["2"]
+        shell(host, "f() { dd if=/dev/zero bs=1M count=2 2>&-|md5sum; }")
+        sums = shell(host, "(f & f & f & f; wait)").split()
+        assert sums == ["b2d1236c286a3c0704224fe4105eca49", "-"] * 4
+        log = shell(host, "dmesg | grep -e stall -e lockup -e unchecked; echo end")
+        assert log.split() == ["end"], log
