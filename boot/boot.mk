@@ -2,9 +2,9 @@
 CORE_BIN ?= $(B)/core.bin
 
 BOOT_SOURCES := $(sort $(wildcard boot/*.c))
-# The configuration's parser is shared with the core; nothing else of the core is linked.
+# The configuration's parser and the CPU levels are shared with the core; nothing else of it is linked.
 CONFIG_SOURCES := vmm/config.c vmm/config_check.c vmm/config_keys.c vmm/config_boot.c vmm/config_policy.c vmm/config_value.c
-BOOT_SHARED  := $(CONFIG_SOURCES) vmm/format.c vmm/string.c
+BOOT_SHARED  := $(CONFIG_SOURCES) vmm/format.c vmm/string.c arch/x86/cpu_level.c
 BOOT_ASM     := boot/enter.asm boot/core_image.asm
 BOOT_OBJECTS := $(BOOT_SOURCES:%.c=$(B)/efi/%.o) $(BOOT_SHARED:%.c=$(B)/efi/%.o) \
                 $(BOOT_ASM:%.asm=$(B)/efi/%.o)
@@ -43,4 +43,4 @@ $(B)/efi/%.o: %.asm boot/boot.mk
 	@echo "  NASM  $<"
 	@$(NASM) -f elf64 -Wall -Werror -DCORE_BIN='"$(CORE_BIN)"' $< -o $@
 
--include $(wildcard $(B)/efi/boot/*.d $(B)/efi/vmm/*.d)
+-include $(wildcard $(B)/efi/boot/*.d $(B)/efi/vmm/*.d $(B)/efi/arch/x86/*.d)

@@ -102,6 +102,7 @@ static const char *const check_advices[][2] = {
 static const char *const check_names[CHECK_VALUES] = {
 	[CHECK_VALUE_CPUID_1_ECX] = "CPUID.1:ECX",
 	[CHECK_VALUE_CPUID_1_EDX] = "CPUID.1:EDX",
+	[CHECK_VALUE_CPUID_7_EBX] = "CPUID.7:EBX",
 	[CHECK_VALUE_CPUID_80000001_ECX] = "CPUID.80000001H:ECX",
 	[CHECK_VALUE_CPUID_80000001_EDX] = "CPUID.80000001H:EDX",
 	[CHECK_VALUE_CPUID_80000007_EDX] = "CPUID.80000007H:EDX",
@@ -274,14 +275,29 @@ int check_cpus(const struct check_cpu *cpus, u32 count, void (*report)(const cha
 	return failed ? -ENODEV : 0;
 }
 
+u32 check_shared(const struct check_cpu *cpus, u32 count, enum check_value value)
+{
+	u32 shared = ~0U;
+
+	for (u32 i = 0; i < count; i++)
+		shared &= (u32)cpus[i].values[value];
+	return shared;
+}
+
 static void check_capture_cpuid(u64 *values, const struct check_reader *reader)
 {
 	u32 r[4];
 	u32 last;
 
+	reader->cpuid(0, r);
+	last = r[0];
 	reader->cpuid(1, r);
 	values[CHECK_VALUE_CPUID_1_ECX] = r[2];
 	values[CHECK_VALUE_CPUID_1_EDX] = r[3];
+	if (last >= 7) {
+		reader->cpuid(7, r);
+		values[CHECK_VALUE_CPUID_7_EBX] = r[1];
+	}
 	reader->cpuid(0x80000000, r);
 	last = r[0];
 	if (last >= 0x80000001) {

@@ -11,6 +11,7 @@
 enum check_value {
 	CHECK_VALUE_CPUID_1_ECX,
 	CHECK_VALUE_CPUID_1_EDX,
+	CHECK_VALUE_CPUID_7_EBX,
 	CHECK_VALUE_CPUID_80000001_ECX,
 	CHECK_VALUE_CPUID_80000001_EDX,
 	CHECK_VALUE_CPUID_80000007_EDX,
@@ -49,3 +50,6 @@ void check_capture(struct check_cpu *cpu, const struct check_reader *reader);
  */
 int check_cpus(const struct check_cpu *cpus, u32 count,
 	       void (*report)(const char *line)) must_check;
+
+/* The bits of `value`, one of CPUID's, that all of `cpus` have. */
+u32 check_shared(const struct check_cpu *cpus, u32 count, enum check_value value);

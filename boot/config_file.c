@@ -48,6 +48,13 @@ static void config_show_errors(const struct config *config)
 		screen_line("and %u more errors", config->error_count - shown);
 }
 
+static bool config_lacks(void *context, enum config_cpu cpu, char *text, size_t bytes)
+{
+	const struct loader *loader = context;
+
+	return cpu_level_lacks(cpu, loader->cpu_words, text, bytes);
+}
+
 int config_load(struct loader *loader)
 {
 	struct boot_file file = {0};
@@ -63,6 +70,7 @@ int config_load(struct loader *loader)
 	loader->info->config = file.base;
 	loader->info->config_bytes = file.bytes;
 	error = config_parse(&loader->config, (const char *)(uintptr_t)file.base, file.bytes);
+	error = error ? error : config_check_cpus(&loader->config, config_lacks, loader);
 	if (error)
 		config_show_errors(&loader->config);
 	return error;

@@ -10,6 +10,7 @@
 
 #include <bulkhead/boot.h>
 #include <bulkhead/config.h>
+#include <bulkhead/cpu_level.h>
 #include <bulkhead/types.h>
 
 /* The firmware. Set by main.c first of all. */
@@ -23,6 +24,7 @@ extern struct firmware firmware;
 /* What the steps of main.c hand on to each other. */
 struct loader {
 	struct config config;
+	u32 cpu_words[CPU_WORDS]; /* what all CPUs have of the levels' features */
 	struct boot_info *info;
 	const struct core_header *core; /* in the loader's own image */
 	u64 page_root;

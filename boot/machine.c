@@ -113,6 +113,21 @@ static u32 machine_capture_all(struct mp_services *mp, UINTN enabled,
 	return 1;
 }
 
+/* For the levels that the configuration may ask for. */
+static void machine_words(const struct machine_captures *captures, u32 count, u32 words[CPU_WORDS])
+{
+	static const enum check_value values[CPU_WORDS] = {
+		[CPU_WORD_1_ECX] = CHECK_VALUE_CPUID_1_ECX,
+		[CPU_WORD_1_EDX] = CHECK_VALUE_CPUID_1_EDX,
+		[CPU_WORD_7_EBX] = CHECK_VALUE_CPUID_7_EBX,
+		[CPU_WORD_80000001_ECX] = CHECK_VALUE_CPUID_80000001_ECX,
+		[CPU_WORD_80000001_EDX] = CHECK_VALUE_CPUID_80000001_EDX,
+	};
+
+	for (u32 word = 0; word < CPU_WORDS; word++)
+		words[word] = check_shared(captures->cpus, count, values[word]);
+}
+
 int machine_check(struct loader *loader)
 {
 	struct mp_services *mp = mp_services_find();
@@ -120,7 +135,6 @@ int machine_check(struct loader *loader)
 	UINTN all = 1, enabled = 1;
 	u32 count;
 
-	(void)loader;
 	if (mp && EFI_ERROR(mp->count(mp, &all, &enabled)))
 		enabled = 1;
 	captures.room = (u32)MAX(enabled, 1);
@@ -128,5 +142,6 @@ int machine_check(struct loader *loader)
 	if (!captures.cpus)
 		return -ENOMEM;
 	count = machine_capture_all(mp, enabled, &captures);
+	machine_words(&captures, count, loader->cpu_words);
 	return check_cpus(captures.cpus, count, machine_report);
 }

@@ -192,6 +192,9 @@ static void partition_print(const struct config_partition *partition)
 		slice_show(slice_of(partition->cmdline), cmdline, sizeof(cmdline));
 		printf("  cmdline %s\n", cmdline);
 	}
+	printf("  sees %s%s", partition->cpu == CONFIG_CPU_HOST ? "the machine's CPU" : "a CPU of ",
+	       partition->cpu == CONFIG_CPU_HOST ? "" : config_cpu_name(partition->cpu));
+	puts(partition->hypervisor_leaves == CONFIG_LEAVES_NONE ? ", and no hypervisor" : "");
 	policy_print(partition);
 }
 

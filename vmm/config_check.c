@@ -362,3 +362,27 @@ int config_check_memory(struct config *config, u64 available_bytes)
 	}
 	return config->error_count > errors ? -EINVAL : 0;
 }
+
+int config_check_cpus(struct config *config,
+		      bool (*lacks)(void *context, enum config_cpu cpu, char *text, size_t bytes),
+		      void *context)
+{
+	u32 errors = config->error_count;
+	char what[64], title[CONFIG_TITLE_BYTES];
+
+	for (u32 i = 0; i < config->partition_count; i++) {
+		const struct config_partition *partition = &config->partitions[i];
+		const struct fault fault = {
+			.line = partition->line,
+			.key = slice_of(config_keys[CONFIG_KEY_CPU].name),
+			.value = slice_of(config_cpu_name(partition->cpu)),
+			.allowed = "host, or a level all of which each of this machine's CPUs has",
+		};
+
+		if (!lacks(context, partition->cpu, what, sizeof(what)))
+			continue;
+		format_text(title, sizeof(title), "partition %s", partition->name);
+		config_error_add(config, title, &fault, "the machine lacks %s", what);
+	}
+	return config->error_count > errors ? -EINVAL : 0;
+}

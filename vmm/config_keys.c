@@ -9,6 +9,14 @@
 #define BAUD_DEFAULT 115200
 
 const char *const config_console_names[] = {"com1", "com2", "com3", "com4", "none"};
+static const char *const cpu_names[] = {
+	[CONFIG_CPU_HOST] = "host",
+	[CONFIG_CPU_V1] = "x86-64-v1",
+	[CONFIG_CPU_V2] = "x86-64-v2",
+	[CONFIG_CPU_V3] = "x86-64-v3",
+};
+static const char *const leaves_names[] = {
+	[CONFIG_LEAVES_KVM] = "kvm", [CONFIG_LEAVES_NONE] = "none"};
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
@@ -108,6 +116,44 @@ static void vcpus_write(const struct config_source *source, struct config_out *o
 		config_out_add(out, "%u", source->partition->vcpus);
 }
 
+const char *config_cpu_name(enum config_cpu cpu)
+{
+	return cpu_names[cpu];
+}
+
+static const char *cpu_read(struct slice value, const struct config_target *target)
+{
+	u32 cpu;
+	const char *wrong = config_word_read(value, cpu_names, ARRAY_SIZE(cpu_names), &cpu);
+
+	if (!wrong)
+		target->partition->cpu = cpu;
+	return wrong;
+}
+
+static void cpu_write(const struct config_source *source, struct config_out *out)
+{
+	if (source->partition->cpu != CONFIG_CPU_HOST)
+		config_out_add(out, "%s", cpu_names[source->partition->cpu]);
+}
+
+static const char *leaves_read(struct slice value, const struct config_target *target)
+{
+	u32 leaves;
+	const char *wrong =
+		config_word_read(value, leaves_names, ARRAY_SIZE(leaves_names), &leaves);
+
+	if (!wrong)
+		target->partition->hypervisor_leaves = leaves;
+	return wrong;
+}
+
+static void leaves_write(const struct config_source *source, struct config_out *out)
+{
+	if (source->partition->hypervisor_leaves != CONFIG_LEAVES_KVM)
+		config_out_add(out, "%s", leaves_names[source->partition->hypervisor_leaves]);
+}
+
 static const char *memory_read(struct slice value, const struct config_target *target)
 {
 	u64 bytes;
@@ -198,6 +244,24 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.write = vcpus_write,
 			.goes_with = ANY_BOOT,
 			.allowed = "1 to 64",
+		},
+	[CONFIG_KEY_CPU] =
+		{
+			.name = "cpu",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = cpu_read,
+			.write = cpu_write,
+			.goes_with = ANY_BOOT,
+			.allowed = "host, x86-64-v1, x86-64-v2 or x86-64-v3",
+		},
+	[CONFIG_KEY_HYPERVISOR_LEAVES] =
+		{
+			.name = "hypervisor_leaves",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = leaves_read,
+			.write = leaves_write,
+			.goes_with = ANY_BOOT,
+			.allowed = "kvm or none",
 		},
 	[CONFIG_KEY_MEMORY] =
 		{

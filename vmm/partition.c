@@ -55,6 +55,7 @@ static void unmake(struct partition *partition)
 {
 	while (partition->vcpu_count)
 		vcpu_destroy(partition);
+	arch_guest_cpu_destroy(partition);
 	partition_memory_destroy(partition);
 	memory_free(partition->console.data, memory_order(PARTITION_CONSOLE_BYTES));
 	memory_free(partition->config, memory_order(sizeof(*partition->config)));
@@ -102,7 +103,8 @@ static int build(struct partition *partition, const struct placement *placement,
 			    PARTITION_TAG_MAX);
 		return -ENOSPC;
 	}
-	error = partition_memory_create(partition, reason);
+	error = arch_guest_cpu_create(partition, reason);
+	error = error ? error : partition_memory_create(partition, reason);
 	if (error)
 		return error;
 	return vcpus_create(partition, placement);
@@ -372,6 +374,8 @@ static const char *fixed_difference(const struct config_partition *a,
 	} keys[] = {
 		{"its name", strcmp(a->name, b->name) != 0},
 		{"vcpus", a->vcpus != b->vcpus},
+		{"cpu", a->cpu != b->cpu},
+		{"hypervisor_leaves", a->hypervisor_leaves != b->hypervisor_leaves},
 		{"memory", a->memory_bytes != b->memory_bytes},
 		{"boot", a->boot != b->boot},
 		{"kernel or image", strcmp(a->kernel, b->kernel) != 0},

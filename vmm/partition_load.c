@@ -103,6 +103,7 @@ int partition_load(struct partition *partition, char *reason)
 	address_space_leave(previous);
 	if (error)
 		return error;
+	arch_guest_cpu_start(partition);
 	vcpu_devices_reset(partition);
 	virt->vcpu_reset(partition->vcpus[0], &start);
 	for (u32 i = 1; i < partition->vcpu_count; i++)

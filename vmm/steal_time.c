@@ -41,6 +41,24 @@ void steal_time_add(const struct steal_time *steal, const struct guest_memory *m
 				 mul_div(ticks, 1000000000, tsc_hz),
 			 __ATOMIC_RELAXED);
 	record->flags = 0;
-	record->preempted = 0;
 	__atomic_store_n(&record->version, version + 1, __ATOMIC_RELEASE);
+}
+
+void steal_time_preempt(struct steal_time *steal, const struct guest_memory *memory)
+{
+	struct steal_time_record *record = record_at(memory, steal->control);
+
+	if (!(steal->control & STEAL_TIME_ON) || !record)
+		return;
+	__atomic_store_n(&record->preempted, STEAL_TIME_PREEMPTED, __ATOMIC_RELEASE);
+	steal->away = true;
+}
+
+bool steal_time_return(struct steal_time *steal, const struct guest_memory *memory)
+{
+	struct steal_time_record *record = record_at(memory, steal->control);
+
+	steal->away = false;
+	return record &&
+	       __atomic_exchange_n(&record->preempted, 0, __ATOMIC_SEQ_CST) & STEAL_TIME_FLUSH;
 }

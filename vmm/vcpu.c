@@ -36,21 +36,6 @@ void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...
 
 #define EXIT_METERS_BYTES (METER_EXIT_REASONS * sizeof(struct exit_meter))
 
-/* A guest that wants to know is told how long it waited for this CPU. */
-static void steal_update(struct vcpu *vcpu)
-{
-	struct partition *partition = vcpu->partition;
-	const u64 *times = vcpu->thread.entity.times;
-	u64 waited = times[SCHEDULER_READY] + times[SCHEDULER_CAPPED], ticks, previous;
-
-	ticks = steal_time_take(&vcpu->msrs.steal, waited);
-	if (likely(!ticks))
-		return;
-	previous = address_space_enter(&partition->space);
-	steal_time_add(&vcpu->msrs.steal, &partition->memory, ticks, arch_tsc_hz());
-	address_space_leave(previous);
-}
-
 /* The first one sees to it. */
 static void stopped(struct vcpu *vcpu)
 {
@@ -67,10 +52,14 @@ static void stopped(struct vcpu *vcpu)
 
 void vcpu_run(struct vcpu *vcpu)
 {
-	steal_update(vcpu);
+	enum virt_result result;
+
+	kvm_before_run(vcpu);
 	if (unlikely(vcpu->late_timers))
 		vcpu_devices_catch_up(vcpu);
-	switch (virt->vcpu_run(vcpu)) {
+	result = virt->vcpu_run(vcpu);
+	kvm_after_run(vcpu);
+	switch (result) {
 	case VIRT_HALTED:
 		thread_wait(&vcpu->requests);
 		break;

@@ -360,7 +360,8 @@ static void vcpu_reset(struct vcpu *vcpu, u64 now)
 	vcpu->tsc_offset = 0 - now;
 	vcpu->requests = 0;
 	vcpu->pic_level = false;
-	guest_msrs_reset(&vcpu->msrs);
+	arch_guest_msrs_reset(vcpu);
+	kvm_reset(vcpu);
 	vlapic_init(&vcpu->apic, vcpu->apic.page, vcpu->id, vcpu->apic.host, &apic_ops);
 	vcpu->apic.context = vcpu;
 	arch_guest_apic_setup(&vcpu->apic);
@@ -371,7 +372,7 @@ void vcpu_devices_reset(struct partition *partition)
 	u64 now = arch_tsc();
 	struct pc_setup setup = {
 		.tsc_hz = arch_tsc_hz(),
-		.unix_time_s = boot_info->unix_time_s + arch_time_us() / 1000000,
+		.unix_time_s = unix_time_us() / 1000000,
 		.low_bytes = partition->memory.low_bytes,
 		.high_bytes = partition->memory.high_bytes,
 		.memory = &partition->memory,
@@ -445,6 +446,7 @@ u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes)
 	if (is_apic(vcpu, gpa)) {
 		u32 offset = (u32)gpa & 0xfff;
 
+		vcpu_take_eoi(vcpu);
 		return vlapic_read(&vcpu->apic, offset & ~3u) >> (8 * (offset & 3));
 	}
 	spin_lock(&partition->device_lock);
@@ -458,6 +460,7 @@ void exit_memory_write(struct vcpu *vcpu, u64 gpa, unsigned bytes, u64 value)
 	struct partition *partition = vcpu->partition;
 
 	if (is_apic(vcpu, gpa)) {
+		vcpu_take_eoi(vcpu);
 		if (bytes == 4 && is_aligned(gpa, 4))
 			vlapic_write(&vcpu->apic, (u32)gpa & 0xfff, (u32)value);
 		return;

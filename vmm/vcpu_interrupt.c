@@ -15,6 +15,7 @@ enum delivery_mode {
 	DELIVER_FIXED,
 	DELIVER_LOWEST,
 	DELIVER_SMI,
+	DELIVER_KICK = VLAPIC_MODE_KICK,
 	DELIVER_NMI = 4,
 	DELIVER_INIT,
 	DELIVER_STARTUP,
@@ -77,6 +78,9 @@ static void deliver(struct vcpu *vcpu, const struct message *message)
 	case DELIVER_FIXED:
 	case DELIVER_LOWEST:
 		post(vcpu, message->vector, message->level);
+		break;
+	case DELIVER_KICK:
+		kvm_kick(vcpu);
 		break;
 	case DELIVER_NMI:
 		vcpu_request(vcpu, VCPU_REQUEST_NMI | VCPU_REQUEST_INTERRUPT);
@@ -191,7 +195,7 @@ void partition_interrupt(struct partition *partition, u64 entry)
 	/* The 8 bits of an I/O APIC mean everybody when all are set, in x2APIC mode too. */
 	if (message.destination == 0xff)
 		message.destination = 0xffffffff;
-	/* An I/O APIC has no STARTUP (82093AA, 3.2.4). */
-	if (message.mode != DELIVER_STARTUP)
+	/* An I/O APIC has no STARTUP (82093AA, 3.2.4), and the other mode is KVM's. */
+	if (message.mode != DELIVER_STARTUP && message.mode != DELIVER_KICK)
 		send(partition, &message);
 }

@@ -5,151 +5,55 @@
  */
 #include "guest_cpuid.h"
 
+#include "cpu_features.h"
+
+#include <bulkhead/cpu_level.h>
 #include <bulkhead/cpu_state.h>
 
-#define F(bit) (1U << (bit))
-#define ALL    (~0U)
+#define ALL (~0U)
 
-#define HIGHEST_BASIC	 0x15U /* nothing above it is offered */
+#define HIGHEST_BASIC	 (GUEST_CPUID_BASIC - 1)
 #define FIRST_HYPERVISOR 0x40000000U
 #define KVM_FEATURES	 0x40000001U
-#define OWN_HYPERVISOR	 0x40000100U
-#define LAST_HYPERVISOR	 0x4fffffffU
+#define HYPERVISOR_RATES 0x40000010U
 #define FIRST_EXTENDED	 0x80000000U
-#define HIGHEST_EXTENDED 0x80000008U
+#define HIGHEST_EXTENDED (FIRST_EXTENDED + GUEST_CPUID_EXTENDED - 1)
 
 #define CACHES_MAX 8
 
-/* Leaf 1, ECX. */
-#define SSE3	     F(0)
-#define PCLMULQDQ    F(1)
-#define SSSE3	     F(9)
-#define FMA	     F(12)
-#define CX16	     F(13)
-#define PCID	     F(17)
-#define SSE4_1	     F(19)
-#define SSE4_2	     F(20)
-#define X2APIC	     F(21)
-#define MOVBE	     F(22)
-#define POPCNT	     F(23)
-#define TSC_DEADLINE F(24)
-#define AESNI	     F(25)
-#define XSAVE	     F(26)
-#define OSXSAVE	     F(27)
-#define AVX	     F(28)
-#define F16C	     F(29)
-#define RDRAND	     F(30)
-#define HYPERVISOR   F(31)
-
-/* Leaf 1, EDX. */
-#define FPU   F(0)
-#define VME   F(1)
-#define DE    F(2)
-#define PSE   F(3)
-#define TSC   F(4)
-#define MSR   F(5)
-#define PAE   F(6)
-#define MCE   F(7)
-#define CX8   F(8)
-#define APIC  F(9)
-#define SEP   F(11)
-#define MTRR  F(12)
-#define PGE   F(13)
-#define MCA   F(14)
-#define CMOV  F(15)
-#define PAT   F(16)
-#define PSE36 F(17)
-#define CLFSH F(19)
-#define MMX   F(23)
-#define FXSR  F(24)
-#define SSE   F(25)
-#define SSE2  F(26)
-#define HTT   F(28)
-
-/* Leaf 6, EAX. */
-#define ARAT F(2)
-
-/* Leaf 7, EBX. The two FPU bits tell of behaviour that is missing, not of a feature: hiding them
- * would promise what the CPU does not do. */
-#define FSGSBASE	F(0)
-#define TSC_ADJUST	F(1)
-#define BMI1		F(3)
-#define AVX2		F(5)
-#define FDP_EXCPTN_ONLY F(6)
-#define SMEP		F(7)
-#define BMI2		F(8)
-#define ERMS		F(9)
-#define INVPCID		F(10)
-#define ZERO_FCS_FDS	F(13)
-#define RDSEED		F(18)
-#define ADX		F(19)
-#define SMAP		F(20)
-#define CLFLUSHOPT	F(23)
-#define CLWB		F(24)
-#define SHA		F(29)
-#define AVX512F		F(16)
-#define AVX512DQ	F(17)
-#define AVX512_IFMA	F(21)
-#define AVX512_XEON_PHI (F(26) | F(27)) /* PF, ER */
-#define AVX512CD	F(28)
-#define AVX512_BW_VL	(F(30) | F(31))
-#define AVX512_EBX	(AVX512F | AVX512DQ | AVX512_IFMA | AVX512_XEON_PHI | AVX512CD | AVX512_BW_VL)
-
-/* Leaf 7, ECX: VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ. */
-#define UMIP	   F(2)
-#define GFNI	   F(8)
-#define VAES	   F(9)
-#define VPCLMUL	   F(10)
-#define RDPID	   F(22)
-#define AVX512_ECX (F(1) | F(6) | F(11) | F(12) | F(14))
-
-/* Leaf 7, EDX: 4VNNIW, 4FMAPS, VP2INTERSECT, FP16. */
-#define FSRM	   F(4)
-#define AVX512_EDX (F(2) | F(3) | F(8) | F(23))
-
-/* Leaf 0dh, subleaf 1, EAX. */
-#define XSAVEOPT F(0)
-
-/* Leaf 80000001h, ECX and EDX. */
-#define LAHF	  F(0)
-#define LZCNT	  F(5)
-#define PREFETCHW F(8)
-#define SYSCALL	  F(11)
-#define NX	  F(20)
-#define PAGE_1GB  F(26)
-#define RDTSCP	  F(27)
-#define LM	  F(29)
-
-/* Leaf 80000007h, EDX. */
-#define INVARIANT_TSC F(8)
-
-/*
- * Leaf 40000001h, EAX (Linux: Documentation/virt/kvm/x86/cpuid.rst). No other bit: there are no
- * hypercalls, and guests have better clocks than KVM's. Systems that look for a KVM find this one
- * and use its record of stolen time; Linux also dares to use the x2APIC without interrupt remapping
- * only where it sees a hypervisor that it knows.
- */
-#define KVM_STEAL_TIME F(5)
+/* Leaf 40000001h, EAX and EDX (Linux: Documentation/virt/kvm/x86/cpuid.rst). */
+#define KVM_NOP_IO_DELAY F(1) /* port 80h takes no time */
+#define KVM_CLOCK	 F(3)
+#define KVM_STEAL_TIME	 F(5)
+#define KVM_EOI		 F(6)
+#define KVM_UNHALT	 F(7) /* KICK_CPU */
+#define KVM_TLB_FLUSH	 F(9)
+#define KVM_SEND_IPI	 F(11)
+#define KVM_POLL_CONTROL F(12)
+#define KVM_CLOCK_STABLE F(24)
+#define KVM_ALWAYS                                                                                 \
+	(KVM_NOP_IO_DELAY | KVM_CLOCK | KVM_STEAL_TIME | KVM_UNHALT | KVM_TLB_FLUSH |              \
+	 KVM_SEND_IPI | KVM_POLL_CONTROL | KVM_CLOCK_STABLE)
+#define KVM_REALTIME F(0)
 
 /* State components (SDM vol. 1, 13.1). */
-#define XCR0_LEGACY  BITS(1, 0) /* x87, SSE */
-#define XCR0_AVX     BIT(2)
-#define XCR0_AVX512  BITS(7, 5)
-#define XSAVE_HEADER 576U /* legacy region and header (SDM vol. 1, 13.4) */
-#define XSAVE_MAX    8	  /* components 2 to 7 and subleaves 0 and 1 */
-
-struct guest_cpuid guest_cpuid_policy;
+#define XCR0_LEGACY BITS(1, 0) /* x87, SSE */
+#define XCR0_AVX    BIT(2)
+#define XCR0_AVX512 BITS(7, 5)
+#define XSAVE_MAX   8 /* subleaves 0 and 1, and components 2 to 7 */
 
 struct rule {
 	u32 leaf;
 	struct cpuid pass;  /* bits as on the host */
 	struct cpuid force; /* bits that are 1 whatever the host says */
+	u8 subleaves;	    /* 1: it has others, too, which are empty */
+	enum guest_cpuid_varies varies;
 };
 
 /*
  * Forced is what Bulkhead itself provides: the APIC with its timer is virtual and never stops, so
  * is TSC_ADJUST; and Bulkhead does not run without an invariant TSC. Not here: what
- * guest_cpuid_query computes, and leaves 4, 0dh and 15h, made below.
+ * guest_cpuid_complete computes, and leaves 4, 0dh and those of clocks, made below.
  */
 static const struct rule rules[] = {
 	{
@@ -161,7 +65,7 @@ static const struct rule rules[] = {
 		.leaf = 1,
 		.pass =
 			{
-				.eax = 0x0fff3fff,
+				.eax = GUEST_CPUID_SIGNATURE,
 				.ebx = 0x0000ff00, /* CLFLUSH line size */
 				.ecx = SSE3 | PCLMULQDQ | SSSE3 | FMA | CX16 | PCID | SSE4_1 |
 				       SSE4_2 | MOVBE | POPCNT | AESNI | XSAVE | AVX | F16C |
@@ -170,7 +74,8 @@ static const struct rule rules[] = {
 				       MTRR | PGE | MCA | CMOV | PAT | PSE36 | CLFSH | MMX | FXSR |
 				       SSE | SSE2,
 			},
-		.force = {.ecx = X2APIC | TSC_DEADLINE | HYPERVISOR, .edx = APIC},
+		.force = {.ecx = X2APIC | TSC_DEADLINE, .edx = APIC},
+		.varies = GUEST_CPUID_FEATURES,
 	},
 	{.leaf = 2, .pass = {ALL, ALL, ALL, ALL}},
 	{.leaf = 6, .force = {.eax = ARAT}},
@@ -185,15 +90,17 @@ static const struct rule rules[] = {
 				.edx = FSRM | AVX512_EDX,
 			},
 		.force = {.ebx = TSC_ADJUST},
+		.subleaves = 1,
 	},
+	{.leaf = 0xb, .varies = GUEST_CPUID_TOPOLOGY},
 	{
 		.leaf = FIRST_HYPERVISOR,
-		.force = {KVM_FEATURES, 0x4b4d564b, 0x564b4d56, 0x4d}, /* "KVMKVMKVM" */
+		.force = {HYPERVISOR_RATES, 0x4b4d564b, 0x564b4d56, 0x4d}, /* "KVMKVMKVM" */
 	},
-	{.leaf = KVM_FEATURES, .force = {.eax = KVM_STEAL_TIME}},
+	{.leaf = KVM_FEATURES, .force = {.eax = KVM_ALWAYS}},
 	{
-		.leaf = OWN_HYPERVISOR,
-		.force = {OWN_HYPERVISOR, 0x6b6c7542, 0x64616568, 0x20202020}, /* "Bulkhead    " */
+		.leaf = GUEST_CPUID_OWN,
+		.force = {GUEST_CPUID_OWN, 0x6b6c7542, 0x64616568, 0x20202020}, /* "Bulkhead    " */
 	},
 	{.leaf = FIRST_EXTENDED, .force = {.eax = HIGHEST_EXTENDED}},
 	{
@@ -209,61 +116,84 @@ static const struct rule rules[] = {
 	{.leaf = 0x80000008, .pass = {.eax = 0x0000ffff}},
 };
 
-_Static_assert(ARRAY_SIZE(rules) + CACHES_MAX + XSAVE_MAX + 1 <= GUEST_CPUID_LEAVES_MAX,
+/* The first is what leaves have that are not there. */
+_Static_assert(1 + ARRAY_SIZE(rules) + CACHES_MAX + XSAVE_MAX + 3 <= GUEST_CPUID_LEAVES,
 	       "room for every leaf");
 
-/* The host's CPUID, but zero where the CPU would answer for another leaf. */
-struct host {
-	struct cpuid (*read)(void *context, u32 leaf, u32 subleaf);
-	void *context;
-	u32 highest_basic, highest_extended;
-};
-
-static struct cpuid host_leaf(const struct host *host, u32 leaf, u32 subleaf)
+static struct guest_cpuid_place *place_of(struct guest_cpuid *policy, u32 leaf)
 {
-	u32 highest = leaf < FIRST_EXTENDED ? host->highest_basic : host->highest_extended;
-
-	if (leaf > highest)
-		return (struct cpuid){0};
-	return host->read(host->context, leaf, subleaf);
+	if (leaf < GUEST_CPUID_BASIC)
+		return &policy->basic[leaf];
+	if (leaf - FIRST_EXTENDED < GUEST_CPUID_EXTENDED)
+		return &policy->extended[leaf - FIRST_EXTENDED];
+	if (leaf - FIRST_HYPERVISOR < GUEST_CPUID_HYPERVISOR)
+		return &policy->hypervisor[leaf - FIRST_HYPERVISOR];
+	return &policy->own;
 }
 
-static void leaf_add(struct guest_cpuid *policy, u32 leaf, u32 subleaf, struct cpuid value)
+static void leaf_add(struct guest_cpuid *policy, u32 leaf, struct cpuid value)
 {
-	policy->leaves[policy->count++] = (struct guest_cpuid_leaf){leaf, subleaf, value};
+	place_of(policy, leaf)->first = (u8)policy->count;
+	policy->leaves[policy->count++] = (struct guest_cpuid_leaf){.value = value};
 }
 
-static const struct guest_cpuid_leaf *leaf_find(const struct guest_cpuid *policy, u32 leaf,
-						u32 subleaf)
+/* One more, behind those that the leaf has. */
+static struct guest_cpuid_leaf *subleaf_add(struct guest_cpuid *policy, u32 leaf,
+					    struct cpuid value)
 {
-	for (u32 i = 0; i < policy->count; i++)
-		if (policy->leaves[i].leaf == leaf && policy->leaves[i].subleaf == subleaf)
-			return &policy->leaves[i];
-	return NULL;
+	struct guest_cpuid_place *place = place_of(policy, leaf);
+
+	if (!place->subleaves++)
+		place->first = (u8)policy->count;
+	policy->leaves[policy->count] = (struct guest_cpuid_leaf){.value = value};
+	return &policy->leaves[policy->count++];
 }
 
 /* Of a leaf that a rule has made. */
 static struct cpuid *leaf_value(struct guest_cpuid *policy, u32 leaf)
 {
-	u32 i = 0;
-
-	while (policy->leaves[i].leaf != leaf)
-		i++;
-	return &policy->leaves[i].value;
+	return &policy->leaves[place_of(policy, leaf)->first].value;
 }
 
-static void rule_apply(struct guest_cpuid *policy, const struct host *host, const struct rule *rule)
+/* Of a level nothing passes but what it has, and what tells that something is missing. */
+static struct cpuid level_pass(enum config_cpu cpu, const struct rule *rule)
 {
-	const struct cpuid *pass = &rule->pass, *force = &rule->force;
-	struct cpuid value = host_leaf(host, rule->leaf, 0);
+	struct cpuid pass = rule->pass;
 
-	leaf_add(policy, rule->leaf, 0,
+	if (cpu == CONFIG_CPU_HOST)
+		return pass;
+	switch (rule->leaf) {
+	case 1:
+		pass.ecx &= cpu_level_mask(cpu, CPU_WORD_1_ECX);
+		pass.edx &= cpu_level_mask(cpu, CPU_WORD_1_EDX);
+		break;
+	case 7:
+		pass.ebx &= cpu_level_mask(cpu, CPU_WORD_7_EBX) | MISSING_FPU;
+		pass.ecx = pass.edx = 0;
+		break;
+	case 0x80000001:
+		pass.ecx &= cpu_level_mask(cpu, CPU_WORD_80000001_ECX);
+		pass.edx &= cpu_level_mask(cpu, CPU_WORD_80000001_EDX);
+		break;
+	}
+	return pass;
+}
+
+static void rule_apply(struct guest_cpuid *policy, enum config_cpu cpu,
+		       const struct host_cpuid *host, const struct rule *rule)
+{
+	struct cpuid value = host_cpuid_leaf(host, rule->leaf, 0);
+	struct cpuid pass = level_pass(cpu, rule), force = rule->force;
+
+	leaf_add(policy, rule->leaf,
 		 (struct cpuid){
-			 (value.eax & pass->eax) | force->eax,
-			 (value.ebx & pass->ebx) | force->ebx,
-			 (value.ecx & pass->ecx) | force->ecx,
-			 (value.edx & pass->edx) | force->edx,
+			 (value.eax & pass.eax) | force.eax,
+			 (value.ebx & pass.ebx) | force.ebx,
+			 (value.ecx & pass.ecx) | force.ecx,
+			 (value.edx & pass.edx) | force.edx,
 		 });
+	place_of(policy, rule->leaf)->subleaves = rule->subleaves;
+	policy->leaves[policy->count - 1].varies = rule->varies;
 }
 
 static void drop_what_backend_lacks(struct guest_cpuid *policy,
@@ -281,10 +211,10 @@ static void drop_what_backend_lacks(struct guest_cpuid *policy,
 		leaf7->ebx &= ~INVPCID;
 }
 
-static u64 xcr0_choose(struct guest_cpuid *policy, const struct host *host)
+static u64 xcr0_choose(struct guest_cpuid *policy, const struct host_cpuid *host)
 {
 	const struct cpuid *leaf1 = leaf_value(policy, 1);
-	u64 states = host_leaf(host, 0xd, 0).eax;
+	u64 states = host_cpuid_leaf(host, 0xd, 0).eax;
 	u64 allowed = XCR0_LEGACY;
 
 	if (!(leaf1->ecx & XSAVE) || (states & XCR0_LEGACY) != XCR0_LEGACY)
@@ -317,69 +247,65 @@ static void drop_what_xcr0_lacks(struct guest_cpuid *policy)
 	}
 }
 
-/* Bytes of an XSAVE area in the standard format with the components of `xcr0` (SDM vol. 1, 13.4.3).
- */
-static u32 xsave_area_bytes(const struct guest_cpuid *policy, u64 xcr0)
-{
-	u32 bytes = XSAVE_HEADER;
-
-	for (u32 i = 0; i < policy->count; i++) {
-		const struct guest_cpuid_leaf *leaf = &policy->leaves[i];
-
-		if (leaf->leaf == 0xd && leaf->subleaf >= 2 && xcr0 & BIT(leaf->subleaf))
-			bytes = MAX(bytes, leaf->value.ebx + leaf->value.eax);
-	}
-	return bytes;
-}
-
 /*
  * Leaf 0dh. Without XSAVEC and XSAVES there is no compacted format, so that subleaf 1 has no size
  * and the components have no flags in ECX.
  */
-static void xsave_build(struct guest_cpuid *policy, const struct host *host)
+static void xsave_build(struct guest_cpuid *policy, enum config_cpu cpu,
+			const struct host_cpuid *host)
 {
+	u32 flags = cpu == CONFIG_CPU_HOST ? host_cpuid_leaf(host, 0xd, 1).eax & XSAVEOPT : 0;
 	u64 allowed = xcr0_choose(policy, host);
-	struct cpuid value;
+	struct guest_cpuid_leaf *all;
 
 	policy->xcr0_allowed = allowed;
 	if (!allowed)
 		return;
+	all = subleaf_add(policy, 0xd, (struct cpuid){.eax = (u32)allowed});
+	all->varies = GUEST_CPUID_XSAVE;
+	(void)subleaf_add(policy, 0xd, (struct cpuid){.eax = flags});
 	for (u32 i = 2; i < XSAVE_MAX; i++) {
-		if (!(allowed & BIT(i)))
-			continue;
-		value = host_leaf(host, 0xd, i);
-		leaf_add(policy, 0xd, i, (struct cpuid){.eax = value.eax, .ebx = value.ebx});
+		struct cpuid value = host_cpuid_leaf(host, 0xd, i);
+		bool there = allowed & BIT(i);
+
+		(void)subleaf_add(
+			policy, 0xd,
+			(struct cpuid){.eax = there ? value.eax : 0, .ebx = there ? value.ebx : 0});
 	}
-	policy->xsave_bytes = xsave_area_bytes(policy, allowed);
-	leaf_add(policy, 0xd, 0, (struct cpuid){.eax = (u32)allowed, .ecx = policy->xsave_bytes});
-	leaf_add(policy, 0xd, 1, (struct cpuid){.eax = host_leaf(host, 0xd, 1).eax & XSAVEOPT});
+	policy->xsave_bytes = guest_cpuid_xsave_bytes(policy, allowed);
+	all->value.ecx = policy->xsave_bytes;
 }
 
 /* Leaf 4 without the counts of sharers and cores, which depend on the partition. */
-static void caches_build(struct guest_cpuid *policy, const struct host *host)
+static void caches_build(struct guest_cpuid *policy, const struct host_cpuid *host)
 {
 	for (u32 i = 0; i < CACHES_MAX; i++) {
-		struct cpuid value = host_leaf(host, 4, i);
+		struct cpuid value = host_cpuid_leaf(host, 4, i);
 
 		if (!(value.eax & 0x1f))
 			return;
 		value.eax &= 0x3ff;
 		value.edx &= 7;
-		leaf_add(policy, 4, i, value);
+		subleaf_add(policy, 4, value)->varies = GUEST_CPUID_CACHE;
 	}
 }
 
 /*
  * Leaf 15h: TSC rate = ECX * EBX / EAX with ECX, the rate of the crystal and so of the APIC timer,
- * in 32 bits. EBX is 1 up to 4.29 GHz.
+ * in 32 bits. EBX is 1 up to 4.29 GHz. The same in MHz in leaf 16h, which has 16 bits for each, and
+ * in kHz in 40000010h: who finds both rates there has nothing to measure.
  */
-static void clock_build(struct guest_cpuid *policy, u64 tsc_hz)
+static void clocks_build(struct guest_cpuid *policy, u64 tsc_hz)
 {
-	u32 ratio = (u32)(tsc_hz >> 32) + 1;
+	u32 ratio = (u32)(tsc_hz >> 32) + 1, crystal = (u32)(tsc_hz / ratio);
+	u32 mhz = (u32)MIN((tsc_hz + 500000) / 1000000, 0xffffUL);
 
+	policy->tsc_hz = tsc_hz;
 	policy->bus_divisor = ratio;
-	leaf_add(policy, 0x15, 0,
-		 (struct cpuid){.eax = 1, .ebx = ratio, .ecx = (u32)(tsc_hz / ratio)});
+	leaf_add(policy, 0x15, (struct cpuid){.eax = 1, .ebx = ratio, .ecx = crystal});
+	leaf_add(policy, 0x16, (struct cpuid){.eax = mhz, .ebx = mhz, .ecx = crystal / 1000000});
+	leaf_add(policy, HYPERVISOR_RATES,
+		 (struct cpuid){.eax = (u32)(tsc_hz / 1000), .ebx = crystal / 1000});
 }
 
 /* 5-level paging is not offered, so there are 48 linear bits at most; 36 physical ones are what PAE
@@ -393,14 +319,14 @@ static void addresses_build(struct guest_cpuid *policy)
 	value->eax = MIN(linear, 48U) << 8 | policy->physical_bits;
 }
 
-static bool offers(const struct guest_cpuid *policy, u32 leaf, struct cpuid bits)
+static bool offers(struct guest_cpuid *policy, u32 leaf, struct cpuid bits)
 {
-	const struct cpuid *value = &leaf_find(policy, leaf, 0)->value;
+	const struct cpuid *value = leaf_value(policy, leaf);
 
 	return value->ebx & bits.ebx || value->ecx & bits.ecx || value->edx & bits.edx;
 }
 
-static u64 cr4_allowed(const struct guest_cpuid *policy)
+static u64 cr4_allowed(struct guest_cpuid *policy)
 {
 	static const struct {
 		u32 leaf;
@@ -449,126 +375,46 @@ static void registers_build(struct guest_cpuid *policy)
 	policy->tsc_deadline = leaf1->ecx & TSC_DEADLINE;
 	policy->x2apic = leaf1->ecx & X2APIC;
 	policy->invpcid = leaf7->ebx & INVPCID;
+	policy->rdrand = leaf1->ecx & RDRAND;
+	policy->rdseed = leaf7->ebx & RDSEED;
 	policy->tsc_adjust = leaf7->ebx & TSC_ADJUST;
 }
 
 void guest_cpuid_build(struct guest_cpuid *policy, const struct guest_cpuid_options *options,
-		       struct cpuid (*host)(void *context, u32 leaf, u32 subleaf), void *context)
+		       const struct host_cpuid *host)
 {
-	struct host machine = {
-		.read = host,
-		.context = context,
-		.highest_basic = host(context, 0, 0).eax,
-		.highest_extended = host(context, FIRST_EXTENDED, 0).eax,
-	};
-
-	*policy = (struct guest_cpuid){
-		.highest_basic = HIGHEST_BASIC,
-		.highest_extended = HIGHEST_EXTENDED,
-	};
+	*policy = (struct guest_cpuid){.kvm = options->kvm, .count = 1};
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-		rule_apply(policy, &machine, &rules[i]);
+		rule_apply(policy, options->cpu, host, &rules[i]);
+	if (options->kvm)
+		leaf_value(policy, 1)->ecx |= HYPERVISOR;
+	if (options->eoi_exits)
+		leaf_value(policy, KVM_FEATURES)->eax |= KVM_EOI;
 	drop_what_backend_lacks(policy, options);
-	xsave_build(policy, &machine);
+	xsave_build(policy, options->cpu, host);
 	drop_what_xcr0_lacks(policy);
-	caches_build(policy, &machine);
-	clock_build(policy, options->tsc_hz);
+	caches_build(policy, host);
+	clocks_build(policy, options->tsc_hz);
 	addresses_build(policy);
 	registers_build(policy);
 }
 
-/* How many low bits of an APIC id tell the vCPUs of a partition apart. */
-static u32 topology_bits(const struct guest_cpuid_vcpu *vcpu)
+bool guest_cpuid_lacks(const struct guest_cpuid *policy, enum config_cpu cpu, char *text,
+		       size_t bytes)
 {
-	u32 bits = 0;
+	const struct cpuid leaf1 = guest_cpuid_find(policy, 1, 0)->value;
+	const struct cpuid leaf7 = guest_cpuid_find(policy, 7, 0)->value;
+	const struct cpuid extended = guest_cpuid_find(policy, 0x80000001, 0)->value;
+	const u32 words[CPU_WORDS] = {
+		[CPU_WORD_1_ECX] = leaf1.ecx,		[CPU_WORD_1_EDX] = leaf1.edx,
+		[CPU_WORD_7_EBX] = leaf7.ebx,		[CPU_WORD_80000001_ECX] = extended.ecx,
+		[CPU_WORD_80000001_EDX] = extended.edx,
+	};
 
-	while (bits < 31 && 1U << bits < vcpu->vcpus)
-		bits++;
-	return bits;
+	return cpu_level_lacks(cpu, words, text, bytes);
 }
 
-/*
- * EBX[23:16] counts APIC ids that are set aside for the package, present or not: a power of two
- * goes with leaf 4 in every way in which software combines the two (SDM vol. 3, 9.9.5).
- */
-static void features_complete(const struct guest_cpuid *policy, const struct guest_cpuid_vcpu *vcpu,
-			      struct cpuid *value)
+void guest_cpuid_dedicated(struct guest_cpuid *policy, bool dedicated)
 {
-	if (vcpu->apic_off)
-		value->edx &= ~APIC;
-	value->ebx |= vcpu->apic_id << 24 | MIN(1U << topology_bits(vcpu), 255U) << 16;
-	if (policy->xcr0_allowed && vcpu->cr4 & CR4_OSXSAVE)
-		value->ecx |= OSXSAVE;
-	if (vcpu->vcpus > 1)
-		value->edx |= HTT;
-}
-
-/* Every vCPU is a core with its own L1 and L2 cache; further levels are the package's. */
-static void cache_complete(const struct guest_cpuid_vcpu *vcpu, struct cpuid *value)
-{
-	u32 ids = (1U << topology_bits(vcpu)) - 1;
-	u32 level = value->eax >> 5 & 7;
-
-	if (!(value->eax & 0x1f))
-		return; /* no such cache */
-	value->eax |= MIN(ids, 0x3fU) << 26;
-	if (level >= 3)
-		value->eax |= MIN(ids, 0xfffU) << 14;
-}
-
-/* Leaf 0bh: one thread a core, one package. Never the host's, which is about other CPUs than the
- * guest's. */
-static struct cpuid topology(const struct guest_cpuid_vcpu *vcpu, u32 subleaf)
-{
-	struct cpuid value = {.ecx = subleaf & 0xff, .edx = vcpu->apic_id};
-
-	if (subleaf == 0) {
-		value.ebx = 1;
-		value.ecx |= 1 << 8; /* SMT */
-	} else if (subleaf == 1) {
-		value.eax = topology_bits(vcpu);
-		value.ebx = MAX(vcpu->vcpus, 1U) & 0xffff;
-		value.ecx |= 2 << 8; /* core */
-	}
-	return value;
-}
-
-/* A leaf above the maximum answers as the highest basic one (SDM vol. 2, CPUID); the hypervisor's
- * range is not the manual's. */
-static u32 leaf_answering(const struct guest_cpuid *policy, u32 leaf)
-{
-	if (leaf >= FIRST_HYPERVISOR && leaf <= LAST_HYPERVISOR)
-		return leaf;
-	if (leaf > policy->highest_extended ||
-	    (leaf > policy->highest_basic && leaf < FIRST_EXTENDED))
-		return policy->highest_basic;
-	return leaf;
-}
-
-static bool leaf_has_subleaves(u32 leaf)
-{
-	return leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd;
-}
-
-struct cpuid guest_cpuid_query(const struct guest_cpuid *policy,
-			       const struct guest_cpuid_vcpu *vcpu, u32 leaf, u32 subleaf)
-{
-	const struct guest_cpuid_leaf *found;
-	struct cpuid value = {0};
-
-	leaf = leaf_answering(policy, leaf);
-	if (!leaf_has_subleaves(leaf))
-		subleaf = 0;
-	found = leaf_find(policy, leaf, subleaf);
-	if (found)
-		value = found->value;
-	if (leaf == 1)
-		features_complete(policy, vcpu, &value);
-	else if (leaf == 4)
-		cache_complete(vcpu, &value);
-	else if (leaf == 0xb)
-		value = topology(vcpu, subleaf);
-	else if (leaf == 0xd && subleaf == 0 && policy->xcr0_allowed)
-		value.ebx = xsave_area_bytes(policy, vcpu->xcr0);
-	return value;
+	leaf_value(policy, KVM_FEATURES)->edx = dedicated ? KVM_REALTIME : 0;
 }

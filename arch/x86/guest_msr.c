@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The MSRs of a guest that are values and nothing else. Numbers and bits: SDM vol. 4; those of KVM:
- * Documentation/virt/kvm/x86/msr.rst of Linux.
- */
+/* The MSRs of a guest that are values and nothing else. Numbers and bits: SDM vol. 4. */
 #include <bulkhead/guest_msr.h>
 
-#include "guest_cpuid.h"
 #include "instructions.h"
 
 #include <bulkhead/error.h>
@@ -15,13 +11,22 @@
 /* A revision of the microcode that no check for a minimum calls too old. */
 #define MICROCODE_NEWEST (0xffffffffUL << 32)
 
+/* Ratios to the bus clock: the highest one without turbo in 15:8, the lowest one in 47:40. Nothing
+ * of all that can be programmed is offered. */
+#define PLATFORM_BUS_HZ	   100000000UL
+#define PLATFORM_RATIO(n)  ((n) << 8 | (n) << 40)
+#define PLATFORM_RATIO_MAX 0xffUL
+
 #define MTRR_TYPE_UC  0
+#define MTRR_TYPE_WC  1
 #define MTRR_TYPE_WT  4
 #define MTRR_TYPE_WP  5
 #define MTRR_TYPE_WB  6
 #define MTRR_TYPE     BITS(7, 0)
 #define MTRR_FIXED_ON BIT(10)
 #define MTRR_ON	      BIT(11)
+#define MTRR_VALID    BIT(11)				    /* of a mask */
+#define MTRR_CAP      (GUEST_MTRR_PAIRS | BIT(8) | BIT(10)) /* fixed ranges, WC; no SMRR */
 
 #define MISC_FAST_STRINGS BIT(0)
 #define MISC_PERFMON	  BIT(7)
@@ -32,107 +37,123 @@
 
 #define MCG_STATUS_DEFINED BITS(2, 0) /* RIPV, EIPV, MCIP; no local machine checks */
 
-#define KVM_SYSTEM_TIME 0x12
-#define KVM_STEAL_TIME	0x4b564d03
-
 struct guest_msr {
-	u32 msr;
-	bool stored;					  /* its value is in struct guest_msrs */
-	u16 offset;					  /* where in there */
-	u64 constant;					  /* its value otherwise */
-	int (*write)(struct guest_msrs *msrs, u64 value); /* NULL: read-only */
+	u32 first, count;
+	bool stored;  /* their values are in struct guest_msrs */
+	u16 offset;   /* where in there */
+	u64 constant; /* the value otherwise */
+	/* Whether the value may be written, which it is as the function leaves it. NULL: read-only.
+	 */
+	bool (*legal)(const struct guest_msrs *msrs, u32 msr, u64 *value);
 };
 
-static int signature_write(struct guest_msrs *msrs, u64 value)
+static bool signature_legal(const struct guest_msrs *msrs unused, u32 msr unused, u64 *value)
 {
-	(void)msrs;
 	/* Software clears it and executes CPUID, which puts the revision there (SDM vol.
 	 * 3, 10.11.7.1). */
-	return value ? -EINVAL : 0;
+	return !*value;
 }
 
-static int tsc_adjust_write(struct guest_msrs *msrs, u64 value)
+static bool mtrr_type_legal(u64 type)
 {
-	msrs->tsc_adjust = value;
-	return 0;
-}
-
-static int mtrr_def_type_write(struct guest_msrs *msrs, u64 value)
-{
-	if (value & ~(MTRR_TYPE | MTRR_FIXED_ON | MTRR_ON))
-		return -EINVAL;
-	switch (value & MTRR_TYPE) {
+	switch (type) {
 	case MTRR_TYPE_UC:
+	case MTRR_TYPE_WC:
 	case MTRR_TYPE_WT:
 	case MTRR_TYPE_WP:
 	case MTRR_TYPE_WB:
-		msrs->mtrr_def_type = value;
-		return 0;
-	default: /* WC too: IA32_MTRRCAP does not offer it */
-		return -EINVAL;
+		return true;
+	default:
+		return false;
 	}
+}
+
+static bool mtrr_def_type_legal(const struct guest_msrs *msrs unused, u32 msr unused, u64 *value)
+{
+	return !(*value & ~(MTRR_TYPE | MTRR_FIXED_ON | MTRR_ON)) &&
+	       mtrr_type_legal(*value & MTRR_TYPE);
+}
+
+/* Bases have even numbers, masks odd ones. */
+static bool mtrr_variable_legal(const struct guest_msrs *msrs, u32 msr, u64 *value)
+{
+	u64 address = BITS(msrs->physical_bits - 1, PAGE_SHIFT);
+
+	if (msr & 1)
+		return !(*value & ~(address | MTRR_VALID));
+	return !(*value & ~(address | MTRR_TYPE)) && mtrr_type_legal(*value & MTRR_TYPE);
+}
+
+static bool mtrr_fixed_legal(const struct guest_msrs *msrs unused, u32 msr unused, u64 *value)
+{
+	for (unsigned shift = 0; shift < 64; shift += 8)
+		if (!mtrr_type_legal(*value >> shift & MTRR_TYPE))
+			return false;
+	return true;
 }
 
 /* Limiting CPUID and hiding XD would change what CPUID says, which is fixed; what else could be
  * switched here belongs to features that are not offered. */
-static int misc_enable_write(struct guest_msrs *msrs, u64 value)
+static bool misc_enable_legal(const struct guest_msrs *msrs unused, u32 msr unused, u64 *value)
 {
-	if (value & ~(MISC_FAST_STRINGS | MISC_ENABLE_FIXED))
-		return -EINVAL;
-	msrs->misc_enable = (value & MISC_FAST_STRINGS) | (MISC_ENABLE_RESET & MISC_ENABLE_FIXED);
-	return 0;
+	if (*value & ~(MISC_FAST_STRINGS | MISC_ENABLE_FIXED))
+		return false;
+	*value = (*value & MISC_FAST_STRINGS) | (MISC_ENABLE_RESET & MISC_ENABLE_FIXED);
+	return true;
 }
 
-static int mcg_status_write(struct guest_msrs *msrs, u64 value)
+static bool mcg_status_legal(const struct guest_msrs *msrs unused, u32 msr unused, u64 *value)
 {
-	if (value & ~MCG_STATUS_DEFINED)
-		return -EINVAL;
-	msrs->mcg_status = value;
-	return 0;
-}
-
-/* There is no such clock, so it is off and stays off. But Linux 5.13 to 6.7 switches it off when it
- * goes down, without a look at whether there is one, and complains at length of a fault. */
-static int system_time_write(struct guest_msrs *msrs, u64 value)
-{
-	(void)msrs;
-	return value ? -EINVAL : 0;
+	return !(*value & ~MCG_STATUS_DEFINED);
 }
 
 #define STORED(field) .stored = true, .offset = offsetof(struct guest_msrs, field)
+#define FIXED(first)  STORED(mtrr_fixed[first]), .legal = mtrr_fixed_legal
 
 static const struct guest_msr table[] = {
-	{KVM_SYSTEM_TIME, .constant = 0, .write = system_time_write},
-	{IA32_PLATFORM_ID, .constant = 0},
-	{IA32_FEATURE_CONTROL, .constant = FEATURE_CONTROL_LOCKED},
-	{IA32_TSC_ADJUST, STORED(tsc_adjust), .write = tsc_adjust_write},
-	{IA32_BIOS_SIGN_ID, .constant = MICROCODE_NEWEST, .write = signature_write},
-	{IA32_MTRRCAP, .constant = 0}, /* neither fixed nor variable ranges, no WC, no SMRR */
-	{IA32_MCG_CAP, .constant = 0}, /* no banks */
-	{IA32_MCG_STATUS, STORED(mcg_status), .write = mcg_status_write},
-	{IA32_MISC_ENABLE, STORED(misc_enable), .write = misc_enable_write},
-	{IA32_MTRR_DEF_TYPE, STORED(mtrr_def_type), .write = mtrr_def_type_write},
-	{KVM_STEAL_TIME, STORED(steal.control)}, /* guest_msr_write writes it */
+	{IA32_PLATFORM_ID, 1, .constant = 0},
+	{IA32_FEATURE_CONTROL, 1, .constant = FEATURE_CONTROL_LOCKED},
+	{IA32_BIOS_SIGN_ID, 1, .constant = MICROCODE_NEWEST, .legal = signature_legal},
+	{MSR_PLATFORM_INFO, 1, STORED(platform_info)},
+	{IA32_MTRRCAP, 1, .constant = MTRR_CAP},
+	{IA32_MCG_CAP, 1, .constant = 0}, /* no banks */
+	{IA32_MCG_STATUS, 1, STORED(mcg_status), .legal = mcg_status_legal},
+	{IA32_MISC_ENABLE, 1, STORED(misc_enable), .legal = misc_enable_legal},
+	{IA32_MTRR_PHYSBASE0, 2 * GUEST_MTRR_PAIRS, STORED(mtrr_variable),
+	 .legal = mtrr_variable_legal},
+	{IA32_MTRR_FIX64K, 1, FIXED(0)},
+	{IA32_MTRR_FIX16K, 2, FIXED(1)},
+	{IA32_MTRR_FIX4K, 8, FIXED(3)},
+	{IA32_MTRR_DEF_TYPE, 1, STORED(mtrr_def_type), .legal = mtrr_def_type_legal},
 };
 
 static const struct guest_msr *msr_find(u32 msr)
 {
-	if (msr == IA32_TSC_ADJUST && !guest_cpuid_policy.tsc_adjust)
-		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (table[i].msr == msr)
+		if (msr - table[i].first < table[i].count)
 			return &table[i];
 	return NULL;
 }
 
-/* MTRRs are on and make everything write-back, as firmware leaves them: with MTRRs off all memory
- * is uncached (SDM vol. 3, 12.11.2.1), and Linux then does without the PAT as well. */
-void guest_msrs_reset(struct guest_msrs *msrs)
+static size_t offset_of(const struct guest_msr *found, u32 msr)
 {
+	return found->offset + (msr - found->first) * sizeof(u64);
+}
+
+/*
+ * MTRRs are on and make everything write-back, as firmware leaves them: with MTRRs off all memory
+ * is uncached (SDM vol. 3, 12.11.2.1), and Linux then does without the PAT as well. What a guest
+ * writes to them is kept and has no effect: its RAM is RAM, and its devices are none of the bus.
+ */
+void guest_msrs_reset(struct guest_msrs *msrs, u64 tsc_hz, u32 physical_bits)
+{
+	u64 ratio = MIN((tsc_hz + PLATFORM_BUS_HZ / 2) / PLATFORM_BUS_HZ, PLATFORM_RATIO_MAX);
+
 	*msrs = (struct guest_msrs){
 		.mtrr_def_type = MTRR_ON | MTRR_TYPE_WB,
 		.misc_enable = MISC_ENABLE_RESET,
-		.steal.counted = msrs->steal.counted,
+		.platform_info = PLATFORM_RATIO(ratio),
+		.physical_bits = physical_bits,
 	};
 }
 
@@ -142,16 +163,19 @@ int guest_msr_read(const struct guest_msrs *msrs, u32 msr, u64 *value)
 
 	if (!found)
 		return -EINVAL;
-	*value = found->stored ? *(const u64 *)(const void *)((const u8 *)msrs + found->offset)
-			       : found->constant;
+	*value = found->stored
+			 ? *(const u64 *)(const void *)((const u8 *)msrs + offset_of(found, msr))
+			 : found->constant;
 	return 0;
 }
 
-int guest_msr_write(struct guest_msrs *msrs, const struct guest_memory *memory, u32 msr, u64 value)
+int guest_msr_write(struct guest_msrs *msrs, u32 msr, u64 value)
 {
 	const struct guest_msr *found = msr_find(msr);
 
-	if (msr == KVM_STEAL_TIME)
-		return steal_time_write(&msrs->steal, memory, value);
-	return found && found->write ? found->write(msrs, value) : -EINVAL;
+	if (!found || !found->legal || !found->legal(msrs, msr, &value))
+		return -EINVAL;
+	if (found->stored)
+		*(u64 *)(void *)((u8 *)msrs + offset_of(found, msr)) = value;
+	return 0;
 }

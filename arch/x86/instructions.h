@@ -122,6 +122,7 @@ struct descriptor_pointer {
 #define IA32_FEATURE_CONTROL 0x3a
 #define IA32_TSC_ADJUST	     0x3b
 #define IA32_BIOS_SIGN_ID    0x8b
+#define MSR_PLATFORM_INFO    0xce
 #define IA32_MTRRCAP	     0xfe
 #define IA32_SYSENTER_CS     0x174
 #define IA32_SYSENTER_ESP    0x175
@@ -133,6 +134,8 @@ struct descriptor_pointer {
 #define IA32_PAT	     0x277
 #define IA32_MTRR_PHYSBASE0  0x200
 #define IA32_MTRR_FIX64K     0x250
+#define IA32_MTRR_FIX16K     0x258
+#define IA32_MTRR_FIX4K	     0x268
 #define IA32_MTRR_DEF_TYPE   0x2ff
 #define IA32_VMX_BASIC	     0x480
 #define IA32_TSC_DEADLINE    0x6e0

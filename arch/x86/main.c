@@ -6,7 +6,7 @@
 #include "apic.h"
 #include "arch_cpu.h"
 #include "entropy.h"
-#include "guest_cpuid.h"
+#include "guest_cpu.h"
 #include "instructions.h"
 #include "interrupt.h"
 #include "memory.h"
@@ -56,20 +56,6 @@ static void read_configuration(void)
 	panic("the loader let a wrong configuration through: %s", message);
 }
 
-void arch_guest_apic_setup(struct vlapic *apic)
-{
-	apic->bus_divisor = guest_cpuid_policy.bus_divisor;
-	apic->has_tsc_deadline = guest_cpuid_policy.tsc_deadline;
-	apic->has_x2apic = guest_cpuid_policy.x2apic;
-}
-
-u32 arch_guest_signature(void)
-{
-	const struct guest_cpuid_vcpu any = {.vcpus = 1};
-
-	return guest_cpuid_query(&guest_cpuid_policy, &any, 1, 0).eax;
-}
-
 int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *context)
 {
 	static u8 next_vector = VECTOR_DEVICE;
@@ -99,12 +85,16 @@ static noreturn void become_idle(struct thread *thread)
 static int ap_prepare(void)
 {
 	struct thread *idle = memory_alloc(0);
+	int error;
 
 	if (!idle)
 		return -ENOMEM;
 	cpu_this()->thread = idle;
 	thread_cpu_init();
-	return virt->cpu_enable();
+	error = virt->cpu_enable();
+	if (!error)
+		guest_cpu_join();
+	return error;
 }
 
 static void ap_work(void)

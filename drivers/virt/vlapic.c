@@ -35,7 +35,6 @@
 enum icr_mode {
 	ICR_FIXED = 0,
 	ICR_LOWEST = 1,
-	ICR_RESERVED3 = 3,
 	ICR_INIT = 5,
 	ICR_RESERVED7 = 7,
 };
@@ -371,12 +370,12 @@ static void self_ipi(struct vlapic *apic, u8 vector)
 		vlapic_accept(apic, vector, false);
 }
 
-static void ipi_send(struct vlapic *apic, u64 icr)
+void vlapic_send_ipi(struct vlapic *apic, u64 icr)
 {
 	u32 mode = ICR_MODE(icr);
 	bool self = ICR_SHORTHAND(icr) == ICR_SHORTHAND_SELF;
 
-	if (mode == ICR_RESERVED3 || mode == ICR_RESERVED7)
+	if (mode == VLAPIC_MODE_KICK || mode == ICR_RESERVED7)
 		return;
 	/* The INIT level de-assert message does nothing since the Pentium 4 (table 11-3). */
 	if (mode == ICR_INIT && (icr & (ICR_ASSERT | ICR_LEVEL)) == ICR_LEVEL)
@@ -464,7 +463,7 @@ static void register_apply(struct vlapic *apic, u32 offset, u32 value)
 		break;
 	case VLAPIC_ICR_LOW:
 		register_set(apic, VLAPIC_ICR_LOW, value);
-		ipi_send(apic, icr_value(apic));
+		vlapic_send_ipi(apic, icr_value(apic));
 		break;
 	case VLAPIC_TIMER_INITIAL:
 		register_set(apic, VLAPIC_TIMER_INITIAL, value);

@@ -59,11 +59,25 @@ void arch_context_switch(u64 *save, u64 load);
 /* Lay out a new thread's stack (its top is `top`) so that switching to it calls entry(argument). */
 u64 arch_context_new(u64 top, void (*entry)(void *argument), void *argument);
 
-/* What CPUID promises guests about their local APIC: copied into `apic`. */
+/*
+ * The CPU that a partition's guest sees, as its configuration wants it. -ENOMEM, or -ENODEV with
+ * what the machine lacks in `reason` (LOAD_REASON_BYTES). Destroying takes one that was never made,
+ * too.
+ */
+int arch_guest_cpu_create(struct partition *partition, char *reason) must_check;
+void arch_guest_cpu_destroy(struct partition *partition);
+
+/* What CPUID promises guests about their local APIC: copied into `apic`, whose context is its vCPU.
+ */
 struct vlapic;
 void arch_guest_apic_setup(struct vlapic *apic);
 /* And about what they find in EDX at power-up: CPUID.1:EAX. */
 u32 arch_guest_signature(void);
+/* Power-up values of what is in vcpu->msrs. */
+struct vcpu;
+void arch_guest_msrs_reset(struct vcpu *vcpu);
+/* The partition begins to run anew: CPUID tells of its claim to CPUs as it is now. */
+void arch_guest_cpu_start(struct partition *partition);
 
 /* Random bytes that nobody can tell in advance. Any CPU, interrupts off; takes some hundred cycles
  * for each 8 bytes. Where the CPU has no RDRAND they come of the jitter of timings, which the log

@@ -40,6 +40,11 @@ enum config_boot {
  * first byte. */
 enum config_entry { CONFIG_ENTRY_LONG, CONFIG_ENTRY_PROTECTED, CONFIG_ENTRY_REAL };
 
+/* The CPU that a partition's guest sees: the machine's, or what a level of the x86-64 psABI has and
+ * no more, in this order. */
+enum config_leaves { CONFIG_LEAVES_KVM, CONFIG_LEAVES_NONE }; /* of a hypervisor, in CPUID */
+enum config_cpu { CONFIG_CPU_HOST, CONFIG_CPU_V1, CONFIG_CPU_V2, CONFIG_CPU_V3 };
+
 struct config_host {
 	enum config_console console; /* console = com1, 115200 (default) */
 	u32 console_baud;
@@ -68,9 +73,11 @@ struct config_modules {
 
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
-	u32 line;	  /* where its section begins */
-	u32 vcpus;	  /* 1 to CONFIG_VCPUS_MAX */
-	u64 memory_bytes; /* multiple of 2 MiB */
+	u32 line;	     /* where its section begins */
+	u32 vcpus;	     /* 1 to CONFIG_VCPUS_MAX */
+	enum config_cpu cpu; /* cpu = host (default) | x86-64-v1 | x86-64-v2 | x86-64-v3 */
+	enum config_leaves hypervisor_leaves; /* = kvm (default) | none */
+	u64 memory_bytes;		      /* multiple of 2 MiB */
 	enum config_boot boot;
 	/* Empty where it does not go with `boot`. With boot = raw the kernel is the image. */
 	char kernel[CONFIG_PATH_BYTES];
@@ -159,6 +166,14 @@ size_t config_error_text(const struct config_error *error, const char *file, cha
 int config_check_memory(struct config *config, u64 available_bytes) must_check;
 
 /*
+ * Likewise whether the machine can give each partition the CPU that it is to see. `lacks` puts what
+ * the machine has not of a level in words (`bytes` of room) and returns whether that is anything.
+ */
+int config_check_cpus(struct config *config,
+		      bool (*lacks)(void *context, enum config_cpu cpu, char *text, size_t bytes),
+		      void *context) must_check;
+
+/*
  * For the operator: one "key = value" more for a partition that exists, as if its line stood in the
  * section that config_partition_text prints, in place of one with the same key. What names other
  * partitions or a group is not looked up. 0, or -EINVAL with `error` set (line 0) and `partition`
@@ -179,3 +194,4 @@ const char *config_module_file(const struct config_modules *modules, u32 index);
 const char *config_module_text(const struct config_modules *modules, u32 index);
 
 const char *config_action_name(enum config_action action);
+const char *config_cpu_name(enum config_cpu cpu);

@@ -12,6 +12,7 @@
 #include <bulkhead/vcpu.h>
 
 struct pc;
+struct guest_cpuid;
 
 enum partition_state {
 	PARTITION_STOPPED,  /* nothing runs; RAM is scrubbed at the next start */
@@ -76,6 +77,7 @@ struct partition {
 	struct vcpu *vcpus[CONFIG_VCPUS_MAX];
 	u32 vcpu_count; /* how many are made; all of them once the partition is in the list */
 	u32 arbitrated; /* who had the last interrupt of lowest priority; atomic */
+	struct guest_cpuid *cpuid; /* the CPU that it is; the architecture's own */
 
 	struct spinlock device_lock;
 	struct pc *pc;

@@ -13,10 +13,16 @@
 #define STEAL_TIME_ON	    BIT(0)
 #define STEAL_TIME_RESERVED BITS(5, 1)
 
+/* KVM_VCPU_PREEMPTED and KVM_VCPU_FLUSH_TLB: who finds the first need not wait for the vCPU, and
+ * who adds the second need not interrupt it to have its translations forgotten. */
+#define STEAL_TIME_PREEMPTED BIT(0)
+#define STEAL_TIME_FLUSH     BIT(1)
+
 /* All zero: off. */
 struct steal_time {
 	u64 control; /* the MSR: 63:6 address of the record, STEAL_TIME_ON */
 	u64 counted; /* TSC ticks up to which the record counts, or would */
+	bool away;   /* the record says that the vCPU does not run */
 };
 
 /* In the guest's memory. */
@@ -24,7 +30,7 @@ struct steal_time_record {
 	u64 steal_ns;
 	u32 version;  /* odd while the record changes */
 	u32 flags;    /* 0 */
-	u8 preempted; /* 0: who looks at its own record runs */
+	u8 preempted; /* STEAL_TIME_PREEMPTED, and what another vCPU adds to it; 0 while it runs */
 	u8 rest[47];
 };
 
@@ -44,6 +50,11 @@ static inline u64 steal_time_take(struct steal_time *steal, u64 waited)
 	return steal->control & STEAL_TIME_ON ? more : 0;
 }
 
-/* With the partition's memory in sight. */
+/* With the partition's memory in sight, as the next two. */
 void steal_time_add(const struct steal_time *steal, const struct guest_memory *memory, u64 ticks,
 		    u64 tsc_hz);
+
+/* The vCPU will not run for now. */
+void steal_time_preempt(struct steal_time *steal, const struct guest_memory *memory);
+/* Before it runs again, if it is `away`: whether its translations must be forgotten first. */
+bool steal_time_return(struct steal_time *steal, const struct guest_memory *memory) must_check;

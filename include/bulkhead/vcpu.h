@@ -4,6 +4,7 @@
 
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/guest_msr.h>
+#include <bulkhead/kvm.h>
 #include <bulkhead/meter.h>
 #include <bulkhead/thread.h>
 #include <bulkhead/timer.h>
@@ -68,6 +69,7 @@ struct vcpu {
 	u32 posted[8], posted_level[8];
 	bool posted_any; /* there may be some */
 	struct guest_msrs msrs;
+	struct kvm_state kvm;
 	struct thread thread;
 	u32 hold;    /* enum vcpu_hold; atomic; not the first one's */
 	u32 startup; /* VCPU_STARTUP_*; atomic; of the first one always 0 */
@@ -96,6 +98,20 @@ static inline void vcpu_take_posted(struct vcpu *vcpu)
 {
 	if (unlikely(__atomic_load_n(&vcpu->posted_any, __ATOMIC_RELAXED)))
 		vcpu_move_posted(vcpu);
+}
+
+/* Before anybody looks at its APIC: the guest may have signalled an EOI through its memory. */
+static inline void vcpu_take_eoi(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->kvm.eoi_offered))
+		kvm_eoi_take(vcpu);
+}
+
+/* Whether a kick ends a halt, which is the end of the kick. */
+static inline bool vcpu_take_kick(struct vcpu *vcpu)
+{
+	return unlikely(__atomic_load_n(&vcpu->kvm.kicked, __ATOMIC_RELAXED)) &&
+	       __atomic_exchange_n(&vcpu->kvm.kicked, false, __ATOMIC_ACQUIRE);
 }
 
 /* How many interrupts it got, as far as Bulkhead had to do with them. */

@@ -71,6 +71,8 @@ struct virt_backend {
 	/* vcpu->tsc_offset changed. This and what follows: while it does not run, on the CPU that
 	 * holds it, or on any, which holds it then, if none does. */
 	void (*vcpu_time_changed)(struct vcpu *vcpu);
+	/* Forget what this CPU has cached of the guest's own translations. */
+	void (*vcpu_flush)(struct vcpu *vcpu);
 	/* The state as the guest left it. */
 	void (*vcpu_state)(struct vcpu *vcpu, struct cpu_state *state);
 
@@ -90,6 +92,8 @@ struct virt_backend {
 	/* What exit reason `reason` is called; NULL: there is none. */
 	const char *(*exit_name)(u32 reason);
 
+	/* Whether every EOI of a guest comes to the hypervisor. */
+	bool (*eoi_exits)(void);
 	/* The format of second-level tables on this machine. */
 	const struct page_table_format *(*guest_format)(void);
 	/* One line on what the CPU offers and the backend uses, for `version` and the log. */

@@ -54,6 +54,10 @@ enum vlapic_register {
 
 struct vlapic;
 
+/* A delivery mode that the manual reserves and no guest can send: KVM's wake-up of a vCPU that has
+ * halted, with interrupts masked or not. */
+#define VLAPIC_MODE_KICK 3
+
 struct vlapic_ops {
 	/* The guest wrote the ICR: deliver it to whom it names. A self-IPI of fixed mode is not
 	 * passed here. `icr` has the x2APIC layout (destination in bits 63:32; in xAPIC mode the
@@ -105,6 +109,9 @@ void vlapic_written(struct vlapic *apic, u32 offset);
 
 /* In x2APIC mode the ICR is one register of 8 bytes at VLAPIC_ICR_LOW, where hardware APIC
  * virtualisation reads it. */
+
+/* What a write of the ICR does, without one. */
+void vlapic_send_ipi(struct vlapic *apic, u64 icr);
 
 /* MSRs 800h-8ffh, IA32_TSC_DEADLINE and IA32_APIC_BASE. Negative: the guest gets #GP. */
 int vlapic_msr_read(struct vlapic *apic, u32 msr, u64 *value) must_check;
@@ -159,4 +166,10 @@ static inline bool vlapic_enabled(const struct vlapic *apic)
 static inline u32 vlapic_register(const struct vlapic *apic, u32 offset)
 {
 	return *(volatile u32 *)(void *)(apic->page + offset);
+}
+
+/* Whether the last interrupt of `vector` was level-triggered. */
+static inline bool vlapic_is_level(const struct vlapic *apic, u8 vector)
+{
+	return vlapic_register(apic, VLAPIC_TMR + vector / 32u * 16) >> (vector & 31) & 1;
 }

@@ -53,6 +53,11 @@ REFUSALS = {
     "unknown key": refusal(promised("unknown-key.conf"),
                            config=os.path.join(CONFIGS, "unknown-key.conf")),
     "bad size": refusal(promised("bad-size.conf"), config=os.path.join(CONFIGS, "bad-size.conf")),
+    "CPU level": refusal([re.escape(
+        "bulkhead.conf:3: [partition new] cpu = x86-64-v3: the machine lacks XSAVE, AVX, AVX2, BMI1, "
+        "BMI2, F16C, FMA, LZCNT, MOVBE; allowed: host, or a level all of which each of this "
+        "machine's CPUs has")],
+        config=os.path.join(ROOT, "tests/system/level-v3.conf"), model="arrandale"),
     "missing file": refusal([
         re.escape("\\bulkhead\\debian\\vmlinuz: no such file on the boot volume")]),
 }

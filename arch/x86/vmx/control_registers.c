@@ -44,7 +44,7 @@ u64 vmx_cr4(void)
 /* PAE paging without long mode reads its four top entries now (SDM vol. 3, 4.4.1). */
 static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
-	u64 reserved = BITS(63, guest_cpuid_policy.physical_bits) | BITS(8, 5) | BITS(2, 1);
+	u64 reserved = BITS(63, vcpu->partition->cpuid->physical_bits) | BITS(8, 5) | BITS(2, 1);
 	const u64 *table = guest_memory_read_at(&vcpu->partition->memory, cr3 & 0xffffffe0, 32);
 
 	if (!table)
@@ -118,11 +118,11 @@ static int cr0_write_guest(struct vcpu *vcpu, u64 value)
 	return 0;
 }
 
-static bool cr4_legal(u64 value, u64 old)
+static bool cr4_legal(const struct vcpu *vcpu, u64 value, u64 old)
 {
 	u64 efer = vmread(GUEST_EFER);
 
-	if (value & ~guest_cpuid_policy.cr4_allowed)
+	if (value & ~vcpu->partition->cpuid->cr4_allowed)
 		return false;
 	if (efer & EFER_LMA && !(value & CR4_PAE))
 		return false;
@@ -136,7 +136,7 @@ static int cr4_write_guest(struct vcpu *vcpu, u64 value)
 	u64 old = vmx_cr4();
 	int error;
 
-	if (!cr4_legal(value, old))
+	if (!cr4_legal(vcpu, value, old))
 		return -EINVAL;
 	if ((old ^ value) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP) && value & CR4_PAE &&
 	    vmread(GUEST_CR0) & CR0_PG && !(vmread(GUEST_EFER) & EFER_LMA)) {
@@ -205,7 +205,7 @@ int vmx_efer_write(struct vcpu *vcpu, u64 value)
 {
 	u64 old = vmread(GUEST_EFER);
 
-	if (value & ~(guest_cpuid_policy.efer_allowed | EFER_LMA))
+	if (value & ~(vcpu->partition->cpuid->efer_allowed | EFER_LMA))
 		return -EINVAL;
 	if ((value ^ old) & EFER_LME && vmread(GUEST_CR0) & CR0_PG)
 		return -EINVAL;
@@ -216,11 +216,11 @@ int vmx_efer_write(struct vcpu *vcpu, u64 value)
 }
 
 /* SDM vol. 1, 13.3: x87 always, AVX with SSE, the three AVX-512 parts together and with AVX. */
-static bool xcr0_legal(u64 value)
+static bool xcr0_legal(const struct vcpu *vcpu, u64 value)
 {
 	u64 avx512 = BITS(7, 5);
 
-	if (value & ~guest_cpuid_policy.xcr0_allowed || !(value & 1))
+	if (value & ~vcpu->partition->cpuid->xcr0_allowed || !(value & 1))
 		return false;
 	if (value & BIT(2) && !(value & BIT(1)))
 		return false;
@@ -231,7 +231,7 @@ void vmx_exit_xsetbv(struct vcpu *vcpu)
 {
 	u64 value = (vcpu->gpr[GPR_RDX] & 0xffffffff) << 32 | (vcpu->gpr[GPR_RAX] & 0xffffffff);
 
-	if ((u32)vcpu->gpr[GPR_RCX] || !xcr0_legal(value)) {
+	if ((u32)vcpu->gpr[GPR_RCX] || !xcr0_legal(vcpu, value)) {
 		vmx_inject_fault(vcpu, VECTOR_GP, 0);
 		return;
 	}

@@ -25,8 +25,7 @@
 
 #define ENTRY_FAILED BIT(31) /* of the exit reason */
 
-/* What a guest gets for a hypercall that does not exist. */
-#define HYPERCALL_UNKNOWN ((u64)-38)
+#define RIGHTS_DPL BITS(6, 5) /* of SS: the CPL */
 
 #define PENDING_DEBUG_BS  BIT(14)
 #define EPT_NMI_UNBLOCKED BIT(12) /* of an EPT violation's exit qualification */
@@ -44,12 +43,17 @@ void vmx_instruction_completed(void)
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
+/* Outside 64-bit code registers have 32 bits. */
+static bool code_is_wide(void)
+{
+	return vmread(GUEST_CS_RIGHTS) & BIT(13) && vmread(GUEST_EFER) & EFER_LMA;
+}
+
 void vmx_advance(void)
 {
 	u64 rip = vmread(GUEST_RIP) + vmread(EXIT_INSTRUCTION_LENGTH);
 
-	/* Outside 64-bit code RIP is a 32-bit register. */
-	if (!(vmread(GUEST_CS_RIGHTS) & BIT(13)) || !(vmread(GUEST_EFER) & EFER_LMA))
+	if (!code_is_wide())
 		rip &= 0xffffffff;
 	vmwrite(GUEST_RIP, rip);
 	vmx_instruction_completed();
@@ -144,18 +148,30 @@ static void exit_task_switch(struct vcpu *vcpu)
 		  vmread(GUEST_RIP));
 }
 
-static void exit_cpuid(struct vcpu *vcpu)
+static struct cpuid cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_leaf *leaf,
+				   u32 subleaf)
 {
-	struct guest_cpuid_vcpu state = {
+	const struct guest_cpuid_vcpu state = {
 		.apic_id = vcpu->apic.id,
 		.vcpus = vcpu->partition->vcpu_count,
 		.cr4 = vmread(GUEST_CR4),
 		.xcr0 = vmx_of(vcpu)->xcr0,
 		.apic_off = !vlapic_enabled(&vcpu->apic),
 	};
-	struct cpuid r = guest_cpuid_query(&guest_cpuid_policy, &state, (u32)vcpu->gpr[GPR_RAX],
-					   (u32)vcpu->gpr[GPR_RCX]);
 
+	return guest_cpuid_complete(vcpu->partition->cpuid, leaf, &state, subleaf);
+}
+
+static void exit_cpuid(struct vcpu *vcpu)
+{
+	const struct guest_cpuid *policy = vcpu->partition->cpuid;
+	u32 subleaf = (u32)vcpu->gpr[GPR_RCX];
+	const struct guest_cpuid_leaf *leaf =
+		guest_cpuid_find(policy, (u32)vcpu->gpr[GPR_RAX], subleaf);
+	struct cpuid r = leaf->value;
+
+	if (leaf->varies)
+		r = cpuid_complete(vcpu, leaf, subleaf);
 	vcpu->gpr[GPR_RAX] = r.eax;
 	vcpu->gpr[GPR_RBX] = r.ebx;
 	vcpu->gpr[GPR_RCX] = r.ecx;
@@ -180,12 +196,28 @@ static void exit_pause(struct vcpu *vcpu)
 
 static void exit_vmcall(struct vcpu *vcpu)
 {
-	vcpu->gpr[GPR_RAX] = HYPERCALL_UNKNOWN;
+	bool wide = code_is_wide();
+	u64 mask = wide ? ~0UL : 0xffffffff;
+	const struct kvm_call call = {
+		.number = vcpu->gpr[GPR_RAX] & mask,
+		.arguments = {vcpu->gpr[GPR_RBX] & mask, vcpu->gpr[GPR_RCX] & mask,
+			      vcpu->gpr[GPR_RDX] & mask, vcpu->gpr[GPR_RSI] & mask},
+		.wide = wide,
+		.privileged = !(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL),
+	};
+
+	/* A CPU without VT-x does not know the instruction. */
+	if (!vcpu->partition->cpuid->kvm) {
+		exit_undefined(vcpu);
+		return;
+	}
+	vcpu->gpr[GPR_RAX] = kvm_hypercall(vcpu, &call) & mask;
 	vmx_advance();
 }
 
 static void exit_tpr(struct vcpu *vcpu)
 {
+	vcpu_take_eoi(vcpu);
 	vlapic_tpr_changed(&vcpu->apic);
 	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
 }
@@ -279,7 +311,9 @@ static const exit_handler handlers[EXIT_REASONS] = {
 	[EXIT_XSETBV] = vmx_exit_xsetbv,
 	[EXIT_APIC_WRITE] = exit_apic_write,
 	[EXIT_VMFUNC] = exit_undefined,
+	[EXIT_RDRAND] = exit_undefined, /* exit only where they are hidden */
 	[EXIT_ENCLS] = exit_undefined,
+	[EXIT_RDSEED] = exit_undefined,
 };
 
 /*
@@ -366,12 +400,13 @@ static bool must_leave(struct vcpu *vcpu, u64 now)
 	return false;
 }
 
-/* Interrupts are seen to. Whether the guest stays halted all the same. */
+/* Interrupts are seen to. Whether the guest stays halted all the same, and nobody wants it not to.
+ */
 static bool stays_halted(struct vcpu *vcpu)
 {
 	bool taken = vcpu->requests && vmx_interrupt_deliver(vcpu);
 
-	if (likely(!vcpu->halted || taken)) {
+	if (likely(!vcpu->halted || taken) || vcpu_take_kick(vcpu)) {
 		vcpu->halted = false;
 		return false;
 	}

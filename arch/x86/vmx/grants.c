@@ -58,8 +58,7 @@ static void show_ports(const struct vmx_vcpu *vmx, const struct viewer *viewer)
 /* SDM vol. 3, 25.6.9. */
 static unsigned msr_passes(const struct vmx_vcpu *vmx, u32 half, u32 index)
 {
-	const u8 *bitmap = vmx->cpu2_controls & CPU2_X2APIC ? vmx_machine.msr_bitmap_x2apic
-							    : vmx_machine.msr_bitmap;
+	const u8 *bitmap = vmx_msr_bitmap(vmx);
 
 	if (!(vmx->cpu_controls & CPU_MSR_BITMAPS))
 		return 0;

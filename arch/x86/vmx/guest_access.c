@@ -56,7 +56,7 @@ static void paging_fill(struct vcpu *vcpu, const struct emulate_cpu *cpu, u64 cr
 	paging->efer = efer;
 	paging->rflags = cpu->rflags;
 	paging->pdpte_in_memory = false;
-	paging->physical_bits = guest_cpuid_policy.physical_bits;
+	paging->physical_bits = vcpu->partition->cpuid->physical_bits;
 	paging->pkru = 0; /* guests have no CR4.PKE */
 	paging->read = table_read;
 	paging->update = table_update;

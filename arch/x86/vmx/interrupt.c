@@ -115,6 +115,16 @@ static void tpr_threshold_update(struct vcpu *vcpu, const struct vlapic_view *vi
 	vmwrite(TPR_THRESHOLD, class && class <= tpr ? class : 0);
 }
 
+/* An EOI matters to us when something waits for it: an interrupt, or the I/O APIC. */
+static void offer_eoi(struct vcpu *vcpu, const struct vlapic_view *view)
+{
+	bool offer =
+		view->isr >= 0 && view->irr < 0 && !vlapic_is_level(&vcpu->apic, (u8)view->isr);
+
+	if (offer != vcpu->kvm.eoi_offered && vcpu->kvm.eoi & KVM_ON)
+		kvm_eoi_offer(vcpu, offer);
+}
+
 /*
  * Does the APIC have one that the CPU will not deliver by itself? With virtual-interrupt delivery
  * it would deliver all, but for Bochs 2.7: when an external interrupt finds a virtual one waiting
@@ -134,6 +144,7 @@ bool vmx_interrupt_deliver(struct vcpu *vcpu)
 	bool pic, apic, masked, taken = false;
 	struct vlapic_view view;
 
+	vcpu_take_eoi(vcpu);
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
 	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)
@@ -150,9 +161,11 @@ bool vmx_interrupt_deliver(struct vcpu *vcpu)
 		apic = apic_waits(&view, true);
 	}
 	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, pic || apic);
-	if (vmx_machine.controls.apic_registers)
+	if (vmx_machine.controls.apic_registers) {
 		virtual_interrupts_update(vcpu, &view);
-	else
+	} else {
 		tpr_threshold_update(vcpu, &view);
+		offer_eoi(vcpu, &view);
+	}
 	return taken;
 }

@@ -72,31 +72,36 @@ static bool x2apic_read_exits(u32 msr)
 	}
 }
 
-void vmx_msr_bitmaps_build(void)
+static void bitmap_build(u8 *bitmap, u32 index)
 {
-	u8 *plain = vmx_machine.msr_bitmap, *x2apic = vmx_machine.msr_bitmap_x2apic;
-
-	memset(plain, 0xff, PAGE_SIZE);
+	memset(bitmap, 0xff, PAGE_SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(passed_through); i++)
-		bitmap_allow(plain, passed_through[i], true, true);
-	if (guest_cpuid_policy.rdtscp)
-		bitmap_allow(plain, IA32_TSC_AUX, true, true);
-	bitmap_allow(plain, IA32_TSC, true, false);  /* with the TSC offset applied */
-	bitmap_allow(plain, IA32_EFER, true, false); /* loaded at entry: the CPU's is the guest's */
-	memcpy(x2apic, plain, PAGE_SIZE);
+		bitmap_allow(bitmap, passed_through[i], true, true);
+	if (index & VMX_MSR_BITMAP_TSC_AUX)
+		bitmap_allow(bitmap, IA32_TSC_AUX, true, true);
+	bitmap_allow(bitmap, IA32_TSC, true, false); /* with the TSC offset applied */
+	/* Loaded at entry: the CPU's is the guest's. */
+	bitmap_allow(bitmap, IA32_EFER, true, false);
+	if (!(index & VMX_MSR_BITMAP_X2APIC))
+		return;
 	for (u32 msr = 0x800; msr < 0x840; msr++)
 		if (!x2apic_read_exits(msr))
-			bitmap_allow(x2apic, msr, true, false);
+			bitmap_allow(bitmap, msr, true, false);
 	/* Virtualised writes (SDM vol. 3, 30.5). */
-	bitmap_allow(x2apic, 0x800 + VLAPIC_TPR / 16, false, true);
-	bitmap_allow(x2apic, 0x800 + VLAPIC_EOI / 16, false, true);
-	bitmap_allow(x2apic, 0x800 + VLAPIC_SELF_IPI / 16, false, true);
+	bitmap_allow(bitmap, 0x800 + VLAPIC_TPR / 16, false, true);
+	bitmap_allow(bitmap, 0x800 + VLAPIC_EOI / 16, false, true);
+	bitmap_allow(bitmap, 0x800 + VLAPIC_SELF_IPI / 16, false, true);
+}
+
+void vmx_msr_bitmaps_build(void)
+{
+	for (u32 i = 0; i < VMX_MSR_BITMAPS; i++)
+		bitmap_build((u8 *)vmx_machine.msr_bitmaps + i * PAGE_SIZE, i);
 }
 
 static bool is_apic_msr(u32 msr)
 {
-	return (msr >= 0x800 && msr < 0x900) || msr == IA32_APIC_BASE ||
-	       (msr == IA32_TSC_DEADLINE && guest_cpuid_policy.tsc_deadline);
+	return (msr >= 0x800 && msr < 0x900) || msr == IA32_APIC_BASE || msr == IA32_TSC_DEADLINE;
 }
 
 static int debugctl_write(u64 value)
@@ -112,6 +117,12 @@ static void tsc_moved(struct vcpu *vcpu, u64 by)
 {
 	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
 	vlapic_tsc_moved(&vcpu->apic, by);
+	kvm_tsc_moved(vcpu);
+}
+
+static bool is_kvm_msr(const struct vcpu *vcpu, u32 msr)
+{
+	return kvm_is_msr(msr) && vcpu->partition->cpuid->kvm;
 }
 
 static int tsc_write(struct vcpu *vcpu, u64 value)
@@ -138,8 +149,12 @@ static int tsc_adjust_write(struct vcpu *vcpu, u64 value)
 
 static int msr_read_guest(struct vcpu *vcpu, u32 msr, u64 *value)
 {
-	if (is_apic_msr(msr))
+	if (is_apic_msr(msr)) {
+		vcpu_take_eoi(vcpu);
 		return vlapic_msr_read(&vcpu->apic, msr, value);
+	}
+	if (is_kvm_msr(vcpu, msr))
+		return kvm_msr_read(vcpu, msr, value);
 	switch (msr) {
 	case IA32_DEBUGCTL:
 		*value = vmread(GUEST_DEBUGCTL);
@@ -154,8 +169,10 @@ static int msr_read_guest(struct vcpu *vcpu, u32 msr, u64 *value)
 
 static int apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	int error = vlapic_msr_write(&vcpu->apic, msr, value);
+	int error;
 
+	vcpu_take_eoi(vcpu);
+	error = vlapic_msr_write(&vcpu->apic, msr, value);
 	if (!error && msr == IA32_APIC_BASE)
 		vmcs_apic_mode(vcpu);
 	return error;
@@ -165,6 +182,8 @@ static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	if (is_apic_msr(msr))
 		return apic_msr_write(vcpu, msr, value);
+	if (is_kvm_msr(vcpu, msr))
+		return kvm_msr_write(vcpu, msr, value);
 	switch (msr) {
 	case IA32_EFER:
 		return vmx_efer_write(vcpu, value);
@@ -175,7 +194,7 @@ static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 	case IA32_DEBUGCTL:
 		return debugctl_write(value);
 	default:
-		return guest_msr_write(&vcpu->msrs, &vcpu->partition->memory, msr, value);
+		return guest_msr_write(&vcpu->msrs, msr, value);
 	}
 }
 

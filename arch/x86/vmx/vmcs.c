@@ -45,16 +45,26 @@ static const struct segment_fields segments[] = {
 	SEGMENT(FS, fs), SEGMENT(GS, gs), SEGMENT(LDTR, ldtr), SEGMENT(TR, tr),
 };
 
+/* Instructions that CPUID hides are not there, as far as VT-x can take them away. */
+static u32 hide(const struct vcpu *vcpu, u32 cpu2)
+{
+	const struct guest_cpuid *cpu = vcpu->partition->cpuid;
+	u32 exiting = (cpu->rdrand ? 0 : CPU2_RDRAND) | (cpu->rdseed ? 0 : CPU2_RDSEED);
+	u32 enabled = (cpu->rdtscp ? 0 : CPU2_RDTSCP) | (cpu->invpcid ? 0 : CPU2_INVPCID);
+
+	return (cpu2 & ~enabled) | (exiting & vmx_machine.caps.cpu2.may);
+}
+
 static void controls_setup(struct vcpu *vcpu)
 {
 	const struct vmx_controls *c = &vmx_machine.controls;
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
 	vmx->cpu_controls = c->cpu;
-	vmx->cpu2_controls = c->cpu2;
+	vmx->cpu2_controls = hide(vcpu, c->cpu2);
 	vmwrite(PIN_CONTROLS, c->pin);
 	vmwrite(PRIMARY_CONTROLS, c->cpu);
-	vmwrite(SECONDARY_CONTROLS, c->cpu2);
+	vmwrite(SECONDARY_CONTROLS, vmx->cpu2_controls);
 	vmwrite(EXIT_CONTROLS, c->exit);
 	vmwrite(EXCEPTION_BITMAP, EXCEPTIONS);
 	vmwrite(PAGE_FAULT_MASK, 0);
@@ -128,7 +138,7 @@ static void segment_setup(const struct segment_fields *fields, const struct cpu_
 	vmwrite(fields->rights, segment->attributes ? segment->attributes : RIGHTS_UNUSABLE);
 }
 
-static void control_registers_setup(const struct cpu_state *state)
+static void control_registers_setup(const struct vcpu *vcpu, const struct cpu_state *state)
 {
 	const struct vmx_capabilities *caps = &vmx_machine.caps;
 	u64 fixed0 = caps->cr0_fixed0 & ~(CR0_PE | CR0_PG); /* unrestricted guest */
@@ -137,7 +147,7 @@ static void control_registers_setup(const struct cpu_state *state)
 	vmwrite(CR0_MASK, CR0_OWNED);
 	vmwrite(CR0_SHADOW, cr0);
 	vmwrite(GUEST_CR0, ((cr0 & ~(CR0_CD | CR0_NW)) | fixed0) & caps->cr0_fixed1);
-	vmwrite(CR4_MASK, CR4_OWNED | ~guest_cpuid_policy.cr4_allowed);
+	vmwrite(CR4_MASK, CR4_OWNED | ~vcpu->partition->cpuid->cr4_allowed);
 	vmwrite(CR4_SHADOW, state->cr4);
 	vmwrite(GUEST_CR4, (state->cr4 | caps->cr4_fixed0 | CR4_MCE) & caps->cr4_fixed1);
 	vmwrite(GUEST_CR3, state->cr3);
@@ -146,7 +156,7 @@ static void control_registers_setup(const struct cpu_state *state)
 		vmx_machine.controls.entry | (state->efer & EFER_LMA ? ENTRY_IA32E : 0));
 }
 
-void vmcs_init(const struct cpu_state *state)
+void vmcs_init(const struct vcpu *vcpu, const struct cpu_state *state)
 {
 	static const enum vmcs_field zero[] = {
 		ENTRY_INTERRUPTION,	GUEST_DEBUGCTL, GUEST_PENDING_DEBUG,
@@ -154,7 +164,7 @@ void vmcs_init(const struct cpu_state *state)
 		GUEST_PDPTE1,		GUEST_PDPTE2,	GUEST_PDPTE3,
 	};
 
-	control_registers_setup(state);
+	control_registers_setup(vcpu, state);
 	for (size_t i = 0; i < ARRAY_SIZE(segments); i++)
 		segment_setup(&segments[i], state);
 	vmwrite(GUEST_GDTR_BASE, state->gdtr.base);
@@ -177,7 +187,7 @@ void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state)
 	vmwrite(GUEST_SYSENTER_ESP, 0);
 	vmwrite(GUEST_SYSENTER_EIP, 0);
 	vmwrite(GUEST_PAT, PAT_RESET);
-	vmcs_init(state);
+	vmcs_init(vcpu, state);
 }
 
 void vmcs_state(struct vcpu *vcpu, struct cpu_state *state)
@@ -216,19 +226,17 @@ void vmcs_apic_mode(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	u32 mode = 0;
-	void *bitmap = vmx_machine.msr_bitmap;
 
 	if (vmx_machine.controls.apic_registers && vlapic_enabled(&vcpu->apic)) {
 		if (!vlapic_x2apic(&vcpu->apic)) {
 			mode = CPU2_APIC_ACCESSES;
 		} else if (vmx_machine.controls.x2apic) {
 			mode = CPU2_X2APIC;
-			bitmap = vmx_machine.msr_bitmap_x2apic;
 		}
 	}
 	vmx->cpu2_controls = (vmx->cpu2_controls & ~(u32)(CPU2_APIC_ACCESSES | CPU2_X2APIC)) | mode;
 	vmwrite(SECONDARY_CONTROLS, vmx->cpu2_controls);
-	vmwrite(MSR_BITMAP, memory_physical(bitmap));
+	vmwrite(MSR_BITMAP, memory_physical(vmx_msr_bitmap(vmx)));
 }
 
 /* Loops of PAUSE exit only while somebody waits for this CPU: alone a guest may spin as it likes.

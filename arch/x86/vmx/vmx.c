@@ -3,7 +3,7 @@
 #include "vmx.h"
 
 #include "../arch_cpu.h"
-#include "../guest_cpuid.h"
+#include "../guest_cpu.h"
 #include "../instructions.h"
 #include "entry_check.h"
 #include "instructions.h"
@@ -37,21 +37,20 @@ static void read_capabilities(struct vmx_capabilities *caps)
 	vmx_capabilities_read(caps, read_msr, NULL, physical_bits);
 }
 
-static struct cpuid read_cpuid(void *context unused, u32 leaf, u32 subleaf)
-{
-	return cpuid(leaf, subleaf);
-}
-
 static int allocate_bitmaps(void)
 {
 	vmx_machine.io_bitmaps = memory_alloc(1);
-	vmx_machine.msr_bitmap = memory_alloc(0);
-	vmx_machine.msr_bitmap_x2apic = memory_alloc(0);
-	if (!vmx_machine.io_bitmaps || !vmx_machine.msr_bitmap || !vmx_machine.msr_bitmap_x2apic)
+	vmx_machine.msr_bitmaps = memory_alloc(VMX_MSR_BITMAPS_ORDER);
+	if (!vmx_machine.io_bitmaps || !vmx_machine.msr_bitmaps)
 		return -ENOMEM;
 	memset(vmx_machine.io_bitmaps, 0xff, 2 * PAGE_SIZE);
 	vmx_msr_bitmaps_build();
 	return 0;
+}
+
+static bool eoi_exits(void)
+{
+	return !vmx_machine.controls.apic_registers;
 }
 
 static int probe(void)
@@ -70,13 +69,12 @@ static int probe(void)
 	}
 	page_table_format_ept(&m->ept, m->caps.physical_bits, m->caps.ept_vpid & EPT_CAP_1G,
 			      m->caps.ept_vpid & EPT_CAP_2M);
-	guest_cpuid_build(&guest_cpuid_policy,
-			  &(struct guest_cpuid_options){
-				  .tsc_hz = arch_tsc_hz(),
-				  .no_rdtscp = !(m->controls.cpu2 & CPU2_RDTSCP),
-				  .no_invpcid = !(m->controls.cpu2 & CPU2_INVPCID),
-			  },
-			  read_cpuid, NULL);
+	guest_cpu_init(&(struct guest_cpuid_options){
+		.tsc_hz = arch_tsc_hz(),
+		.no_rdtscp = !(m->controls.cpu2 & CPU2_RDTSCP),
+		.no_invpcid = !(m->controls.cpu2 & CPU2_INVPCID),
+		.eoi_exits = eoi_exits(),
+	});
 	m->look_ticks = us_to_tsc(THREAD_WATCHDOG_US);
 	return allocate_bitmaps();
 }
@@ -118,6 +116,8 @@ static int check_same_capabilities(void)
 		log_error("CPU %u has a different VT-x than CPU 0", arch_cpu_id());
 		return -ENODEV;
 	}
+	/* What is used where it is there must be there on all. */
+	vmx_capabilities_merge(&vmx_machine.caps, &mine);
 	return 0;
 }
 
@@ -191,9 +191,9 @@ void vmx_flush_guest(const struct vcpu *vcpu)
 		panic("INVVPID failed");
 }
 
-static u64 xsave_bytes(void)
+static u64 xsave_bytes(const struct vcpu *vcpu)
 {
-	return MAX(guest_cpuid_policy.xsave_bytes, 512U);
+	return MAX(vcpu->partition->cpuid->xsave_bytes, 512U);
 }
 
 static void vcpu_destroy(struct vcpu *vcpu)
@@ -206,7 +206,7 @@ static void vcpu_destroy(struct vcpu *vcpu)
 	memory_free(vmx->vmcs, 0);
 	if (vcpu->id == 0)
 		memory_free(vmx->apic_access_page, 0);
-	memory_free(vmx->xsave, memory_order(xsave_bytes()));
+	memory_free(vmx->xsave, memory_order(xsave_bytes(vcpu)));
 	memory_free(vmx, 0);
 }
 
@@ -222,7 +222,7 @@ static int vcpu_create(struct vcpu *vcpu)
 	vmx->vmcs_cpu = VMX_NO_CPU;
 	vmx->vmcs = memory_alloc(0);
 	vmx->apic_access_page = first ? vmx_of(first)->apic_access_page : memory_alloc(0);
-	vmx->xsave = memory_alloc(memory_order(xsave_bytes()));
+	vmx->xsave = memory_alloc(memory_order(xsave_bytes(vcpu)));
 	if (!vmx->vmcs || !vmx->apic_access_page || !vmx->xsave)
 		return -ENOMEM;
 	vmx_capture_create(vcpu);
@@ -319,7 +319,7 @@ static void vcpu_init(struct vcpu *vcpu, const struct cpu_state *state)
 	if (cpu_this()->fpu_owner == vcpu)
 		vmx_registers_save();
 	kept.cr0 |= vmx_cr0() & (CR0_CD | CR0_NW);
-	vmcs_init(&kept);
+	vmcs_init(vcpu, &kept);
 	registers_init(vcpu, state);
 }
 
@@ -335,7 +335,7 @@ static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 	vmx->xcr0 = 1;
 	/* Power-up FPU state: FCW and MXCSR (SDM vol. 1, 13.6); XSTATE_BV 0 makes XRSTOR do the
 	 * rest. */
-	memset(vmx->xsave, 0, xsave_bytes());
+	memset(vmx->xsave, 0, xsave_bytes(vcpu));
 	*(u16 *)vmx->xsave = 0x37f;
 	*(u32 *)(void *)((u8 *)vmx->xsave + 24) = 0x1f80;
 	if (cpu_this()->fpu_owner == vcpu)
@@ -363,6 +363,12 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 	}
 	vcpu->in_guest = false;
 	return vmx->result;
+}
+
+static void vcpu_flush(struct vcpu *vcpu)
+{
+	load(vcpu);
+	vmx_flush_guest(vcpu);
 }
 
 static void vcpu_state(struct vcpu *vcpu, struct cpu_state *state)
@@ -396,6 +402,8 @@ const struct virt_backend virt_vmx = {
 	.vcpu_run = vcpu_run,
 	.vcpu_leave = vcpu_leave,
 	.vcpu_time_changed = vcpu_time_changed,
+	.vcpu_flush = vcpu_flush,
+	.eoi_exits = eoi_exits,
 	.vcpu_capture = vmx_capture,
 	.vcpu_fields = vmx_fields,
 	.vcpu_grants = vmx_grants,

@@ -50,14 +50,25 @@ struct vmx_machine {
 	struct vmx_capabilities caps;
 	struct vmx_controls controls;
 	struct page_table_format ept;
-	void *io_bitmaps; /* two pages, all ones: every port exits */
-	void *msr_bitmap; /* xAPIC mode */
-	void *msr_bitmap_x2apic;
-	u64 xcr0_max; /* state components that guests may enable */
-	u64 xsave_bytes;
-	u64 look_ticks; /* see THREAD_WATCHDOG_US */
+	void *io_bitmaps;  /* two pages, all ones: every port exits */
+	void *msr_bitmaps; /* VMX_MSR_BITMAPS pages: see vmx_msr_bitmap */
+	u64 look_ticks;	   /* see THREAD_WATCHDOG_US */
 };
 extern struct vmx_machine vmx_machine;
+
+#define VMX_MSR_BITMAP_X2APIC  1u /* for x2APIC mode, virtualised */
+#define VMX_MSR_BITMAP_TSC_AUX 2u /* for guests that have RDTSCP */
+#define VMX_MSR_BITMAPS_ORDER  2u
+#define VMX_MSR_BITMAPS	       (1u << VMX_MSR_BITMAPS_ORDER)
+
+/* The one that goes with the controls of the vCPU. */
+static inline u8 *vmx_msr_bitmap(const struct vmx_vcpu *vmx)
+{
+	u32 index = (vmx->cpu2_controls & CPU2_X2APIC ? VMX_MSR_BITMAP_X2APIC : 0) |
+		    (vmx->cpu2_controls & CPU2_RDTSCP ? VMX_MSR_BITMAP_TSC_AUX : 0);
+
+	return (u8 *)vmx_machine.msr_bitmaps + index * PAGE_SIZE;
+}
 
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 {
@@ -80,7 +91,8 @@ void vmx_flush_guest(const struct vcpu *vcpu);
 
 /* vmcs.c */
 void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state);
-void vmcs_init(const struct cpu_state *state); /* only what an INIT changes */
+/* Only what an INIT changes. */
+void vmcs_init(const struct vcpu *vcpu, const struct cpu_state *state);
 void vmcs_host_setup(void);
 void vmcs_state(struct vcpu *vcpu, struct cpu_state *state);
 void vmcs_apic_mode(struct vcpu *vcpu);

@@ -22,7 +22,7 @@ struct fake_msr {
 
 static struct {
 	u32 leaf1_ecx, leaf1_edx;
-	u32 extended_last, ext1_ecx, ext1_edx, ext7_edx;
+	u32 last, leaf7_ebx, extended_last, ext1_ecx, ext1_edx, ext7_edx;
 	u64 cr4;
 	u32 apic_id;
 	struct fake_msr msrs[8];
@@ -33,7 +33,13 @@ static void fake_cpuid(u32 leaf, u32 registers[4])
 	memset(registers, 0, 4 * sizeof(*registers));
 	if (leaf >= 0x80000000 && leaf > fake.extended_last)
 		fail_msg("CPUID leaf %x is above the last one", leaf);
-	if (leaf == 1) {
+	if (leaf < 0x80000000 && leaf > fake.last)
+		fail_msg("CPUID leaf %x is above the last one", leaf);
+	if (leaf == 0) {
+		registers[0] = fake.last;
+	} else if (leaf == 7) {
+		registers[1] = fake.leaf7_ebx;
+	} else if (leaf == 1) {
 		registers[2] = fake.leaf1_ecx;
 		registers[3] = fake.leaf1_edx;
 	} else if (leaf == 0x80000000) {
@@ -79,6 +85,8 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
+	fake.last = 7;
+	fake.leaf7_ebx = 0x128;
 	fake.leaf1_ecx = 1U << 5;
 	fake.leaf1_edx = 1U << 4 | 1U << 9;
 	fake.extended_last = 0x80000008;
@@ -383,11 +391,33 @@ static void test_one_cpu_of_several(void **state)
 	assert_int_equal(check_cpus(cpus, 2, remember), 0);
 }
 
+static void test_what_all_cpus_have(void **state)
+{
+	struct check_cpu cpus[3];
+
+	(void)state;
+	fake.leaf1_ecx = 0xf0f0fff0;
+	check_capture(&cpus[0], &reader);
+	fake.leaf1_ecx = 0x0ff0ff20;
+	fake.ext1_ecx = 0x21;
+	check_capture(&cpus[1], &reader);
+	assert_int_equal(check_shared(cpus, 1, CHECK_VALUE_CPUID_1_ECX), 0xf0f0fff0);
+	assert_int_equal(check_shared(cpus, 2, CHECK_VALUE_CPUID_1_ECX), 0x00f0ff20);
+	assert_int_equal(check_shared(cpus, 2, CHECK_VALUE_CPUID_1_EDX), 0x210);
+	assert_int_equal(check_shared(cpus, 2, CHECK_VALUE_CPUID_7_EBX), 0x128);
+	assert_int_equal(check_shared(&cpus[1], 1, CHECK_VALUE_CPUID_80000001_ECX), 0x21);
+	assert_int_equal(check_shared(cpus, 2, CHECK_VALUE_CPUID_80000001_ECX), 0);
+	fake.last = 6; /* such a CPU answers for another leaf there */
+	check_capture(&cpus[2], &reader);
+	assert_int_equal(check_shared(cpus, 3, CHECK_VALUE_CPUID_7_EBX), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_complete_cpu_passes, setup),
 		cmocka_unit_test_setup(test_lock, setup),
+		cmocka_unit_test_setup(test_what_all_cpus_have, setup),
 		cmocka_unit_test_setup(test_not_locked_passes, setup),
 		cmocka_unit_test_setup(test_amd, setup),
 		cmocka_unit_test_setup(test_no_vmx, setup),

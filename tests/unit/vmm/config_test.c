@@ -360,6 +360,28 @@ static void memory_fit(void **state)
 	assert_string_equal(errors[0].reason, "does not fit: 0 of the machine's 0 are left");
 }
 
+/* A machine that has all of level 2. */
+static bool lacks_v3(void *context, enum config_cpu cpu, char *what, size_t bytes)
+{
+	assert_ptr_equal(context, &config);
+	if (cpu <= CONFIG_CPU_V2)
+		return false;
+	assert_true(bytes > 10);
+	strcpy(what, "AVX2, BMI1");
+	return true;
+}
+
+static void cpus_fit(void **state)
+{
+	(void)state;
+	expect("[partition a]\n" GOOD "cpu=x86-64-v2\n[partition b]\n" GOOD, "");
+	assert_int_equal(config_check_cpus(&config, lacks_v3, &config), 0);
+	expect("[partition a]\n" GOOD "cpu=x86-64-v3\n[partition b]\n" GOOD, "");
+	assert_int_equal(config_check_cpus(&config, lacks_v3, &config), -EINVAL);
+	errors_expect("f:1: [partition a] cpu = x86-64-v3: the machine lacks AVX2, BMI1; allowed: "
+		      "host, or a level all of which each of this machine's CPUs has\n");
+}
+
 /* Each broken file of the system tests says in comments which errors it has. */
 
 static char *file_text(const char *path)
@@ -411,7 +433,7 @@ int main(void)
 		cmocka_unit_test(wrong_protocol), cmocka_unit_test(errors_by_line),
 		cmocka_unit_test(error_room),	  cmocka_unit_test(huge_file),
 		cmocka_unit_test(error_text_cut), cmocka_unit_test(memory_fit),
-		cmocka_unit_test(broken_files),
+		cmocka_unit_test(cpus_fit),	  cmocka_unit_test(broken_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,8 @@ static void same_partition(const struct config_partition *a, const struct config
 {
 	assert_string_equal(a->name, b->name);
 	assert_int_equal(a->vcpus, b->vcpus);
+	assert_int_equal(a->cpu, b->cpu);
+	assert_int_equal(a->hypervisor_leaves, b->hypervisor_leaves);
 	assert_int_equal(a->memory_bytes, b->memory_bytes);
 	assert_int_equal(a->boot, b->boot);
 	assert_string_equal(a->kernel, b->kernel);
@@ -84,7 +86,8 @@ static void defaults_left_out(void **state)
 {
 	(void)state;
 	expect("[host]\nconsole=com1,115200\ncpus=all\nloglevel=info\n" WEB
-	       "vcpus=1\nautostart=yes\nrng=no\ncmdline=\nweight=100\ncap=none\nreservation=none\n"
+	       "vcpus=1\ncpu=host\nhypervisor_leaves=kvm\nautostart=yes\nrng=no\ncmdline=\nweight="
+	       "100\ncap=none\nreservation=none\n"
 	       "dedicated=no\naffinity=0-511\ngroup=none\nafter=none\non_poweroff=stop\n"
 	       "on_reset=restart\non_crash=preserve\n[group g]\nweight=100\ncap=none\n",
 	       "");
@@ -105,7 +108,8 @@ static void all_written(void **state)
 	(void)state;
 	expect("[host]\nconsole=com2,9600\ncpus=3\nloglevel=debug\n"
 	       "[group servers]\nweight=50\ncap=150%\n" WEB
-	       "initrd=\\i\ncmdline=a \"b\" # c\nautostart=no\nrng=yes\nweight=200\ncap=80%\n"
+	       "initrd=\\i\ncpu=x86-64-v2\nhypervisor_leaves=none\ncmdline=a \"b\" # "
+	       "c\nautostart=no\nrng=yes\nweight=200\ncap=80%\n"
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"
 	       "[partition rt]\nmemory=2048K\nboot=raw\nkernel=\\r\nentry=real\nload=31K\n"
@@ -128,6 +132,8 @@ static void all_written(void **state)
 				  "cap         = 150%\n");
 	config_partition_text(&partitions[0], text, sizeof(text));
 	assert_string_equal(text, "[partition web]\n"
+				  "cpu         = x86-64-v2\n"
+				  "hypervisor_leaves = none\n"
 				  "memory      = 512M\n"
 				  "boot        = linux\n"
 				  "kernel      = \\k\n"

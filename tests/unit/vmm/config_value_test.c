@@ -131,6 +131,10 @@ static void memory_errors(void **state)
 static void partition_errors(void **state)
 {
 	(void)state;
+	value_expect(WEB, "partition web", "cpu = x86-64-v4", "not one of the allowed words",
+		     "; allowed: host, x86-64-v1, x86-64-v2 or x86-64-v3\n");
+	value_expect(WEB, "partition web", "hypervisor_leaves = no", "not one of the allowed words",
+		     "; allowed: kvm or none\n");
 	value_expect(WEB, "partition web", "vcpus = 65", "too large", "; allowed: 1 to 64\n");
 	value_expect(WEB, "partition web", "vcpus = 0", "too small", "; allowed: 1 to 64\n");
 	value_expect(WEB, "partition web", "vcpus = all", "not a number", "; allowed: 1 to 64\n");

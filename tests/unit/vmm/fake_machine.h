@@ -26,6 +26,7 @@ struct fake_block {
 };
 
 static u32 fake_cpu_count;
+static bool fake_cpu_lacks; /* what configurations ask for of the guest's CPU */
 static struct fake_block fake_blocks[FAKE_BLOCKS]; /* that are allocated now */
 static unsigned fake_block_count, fake_allocations_left;
 static unsigned fake_errors, fake_infos;
@@ -52,6 +53,7 @@ static inline void fake_machine_init(void)
 	fake_cpus_init();
 	fake_cpu_count = 1;
 	fake_looked = 0;
+	fake_cpu_lacks = false;
 	fake_allocations_left = FAKE_UNLIMITED;
 	fake_errors = fake_infos = fake_closed_count = 0;
 	fake_logged[0] = fake_closed[0] = '\0';
@@ -115,6 +117,25 @@ unsigned memory_order(u64 bytes)
 	while (PAGE_SIZE << order < bytes)
 		order++;
 	return order;
+}
+
+int arch_guest_cpu_create(struct partition *partition, char *reason)
+{
+	partition->cpuid = memory_alloc(0);
+	if (!partition->cpuid)
+		return -ENOMEM;
+	if (fake_cpu_lacks)
+		strcpy(reason, "no CPU has AVX9");
+	return fake_cpu_lacks ? -ENODEV : 0;
+}
+
+void arch_guest_cpu_destroy(struct partition *partition)
+{
+	memory_free(partition->cpuid, 0);
+}
+
+void arch_guest_cpu_start(struct partition *partition unused)
+{
 }
 
 void account_close(struct partition *partition)

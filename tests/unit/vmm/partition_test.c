@@ -320,10 +320,22 @@ static void says_why_it_failed_in_the_end(void **state)
 	fake_allocations_left = 0;
 	assert_int_equal(partition_create(&configs[0], &made, reason), -ENOMEM);
 	expect_text(reason, "not enough memory");
-	fake_allocations_left = 3;
+	fake_allocations_left = 4;
 	memory_has_reason = true;
 	assert_int_equal(partition_create(&configs[0], &made, reason), -ENOMEM);
 	expect_text(reason, "it needs 9 MiB, 8 MiB are free");
+}
+
+static void a_cpu_that_cannot_be_had_is_refused(void **state)
+{
+	char reason[LOAD_REASON_BYTES] = "";
+	struct partition *made;
+
+	(void)state;
+	fake_cpu_lacks = true;
+	assert_int_equal(partition_create(&configs[0], &made, reason), -ENODEV);
+	expect_text(reason, "no CPU has AVX9");
+	assert_null(partition_first());
 }
 
 static void one_that_cannot_be_made_is_left_out(void **state)
@@ -814,6 +826,8 @@ static void some_things_stay_for_good(void **state)
 
 	(void)state;
 	REFUSES(vcpus, 2, "vcpus");
+	REFUSES(cpu, CONFIG_CPU_V2, "cpu");
+	REFUSES(hypervisor_leaves, CONFIG_LEAVES_NONE, "hypervisor_leaves");
 	REFUSES(memory_bytes, 32 * MIB, "memory");
 	REFUSES(boot, CONFIG_BOOT_RAW, "boot");
 	REFUSES(kernel[0], 'k', "kernel");
@@ -961,6 +975,7 @@ int main(void)
 		T(a_group_has_to_exist),
 		T(out_of_memory_leaves_all_as_it_was),
 		T(says_why_it_failed_in_the_end),
+		T(a_cpu_that_cannot_be_had_is_refused),
 		T(one_that_cannot_be_made_is_left_out),
 		T(groups_come_first),
 		T(numbers_are_new_and_tags_are_used_again),

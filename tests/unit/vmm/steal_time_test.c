@@ -127,9 +127,33 @@ static void leftovers_are_cleared(void **state)
 {
 	(void)state;
 	switch_on();
-	memset(low + RECORD + 12, 0xff, 5);
+	memset(low + RECORD + 12, 0xff, 4);
 	update(HZ);
 	expect_record(1000000000, 2);
+}
+
+/* preempted: 1 while it does not run; 2 is added by who wants its translations forgotten. */
+static void tells_when_it_does_not_run(void **state)
+{
+	(void)state;
+	steal_time_preempt(&steal, &memory);
+	assert_false(steal.away); /* nobody wants to know */
+	expect_record(0, 0);
+	switch_on();
+	steal_time_preempt(&steal, &memory);
+	assert_true(steal.away);
+	assert_int_equal(field(16, 8), 1);
+	assert_false(steal_time_return(&steal, &memory));
+	assert_false(steal.away);
+	expect_record(0, 0);
+	steal_time_preempt(&steal, &memory);
+	low[RECORD + 16] |= 2;
+	assert_true(steal_time_return(&steal, &memory));
+	expect_record(0, 0);
+	steal_time_preempt(&steal, &memory);
+	memory.low_bytes = 0x1000;
+	assert_false(steal_time_return(&steal, &memory));
+	assert_false(steal.away);
 }
 
 static void accept(u64 value)
@@ -202,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup(off_and_on_goes_on, setup),
 		cmocka_unit_test_setup(version_is_even_afterwards, setup),
 		cmocka_unit_test_setup(leftovers_are_cleared, setup),
+		cmocka_unit_test_setup(tells_when_it_does_not_run, setup),
 		cmocka_unit_test_setup(addresses, setup),
 		cmocka_unit_test_setup(record_out_of_sight, setup),
 		cmocka_unit_test_setup(high_memory, setup),

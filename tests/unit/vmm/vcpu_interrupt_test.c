@@ -30,7 +30,7 @@ static struct partition partition;
 static struct vcpu vcpus[VCPUS];
 static struct fake_host hosts[VCPUS];
 static u8 pages[VCPUS][PAGE_SIZE] aligned(4096);
-static u32 inits, startups; /* bits of vCPUs */
+static u32 inits, startups, kicks; /* bits of vCPUs */
 static u8 startup_vector;
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
@@ -41,6 +41,11 @@ void vcpu_request(struct vcpu *vcpu, u32 request)
 void vcpu_init_request(struct vcpu *vcpu)
 {
 	inits |= 1u << vcpu->id;
+}
+
+void kvm_kick(struct vcpu *vcpu)
+{
+	kicks |= 1u << vcpu->id;
 }
 
 void vcpu_startup_request(struct vcpu *vcpu, u8 vector)
@@ -78,7 +83,7 @@ static int setup(void **state)
 		vlapic_write(apic, VLAPIC_LDR, 1u << (24 + i));
 		vcpus[i].requests = 0;
 	}
-	inits = startups = 0;
+	inits = startups = kicks = 0;
 	return 0;
 }
 
@@ -246,6 +251,9 @@ static void nmi_init_and_startup(void **state)
 	assert_int_equal(startups, 0x10);
 	assert_int_equal(startup_vector, 0x9a);
 	assert_int_equal(reached(0x9a), 0);
+	vcpu_ipi(&vcpus[0], 3UL << 32 | VLAPIC_MODE_KICK << 8);
+	assert_int_equal(kicks, 0x08);
+	assert_int_equal(with_request(~0U), 0);
 }
 
 static void what_is_not_allowed_does_nothing(void **state)
@@ -255,9 +263,10 @@ static void what_is_not_allowed_does_nothing(void **state)
 	vcpu_ipi(&vcpus[1], TO_ALL | INIT);
 	vcpu_ipi(&vcpus[1], TO_ALL | STARTUP);
 	partition_interrupt(&partition, 0xffUL << 56 | STARTUP);
+	partition_interrupt(&partition, 0xffUL << 56 | VLAPIC_MODE_KICK << 8);
 	vcpu_ipi(&vcpus[1], TO_ALL | SMI);
 	vcpu_ipi(&vcpus[1], TO_ALL | 7 << 8);
-	assert_int_equal(inits | startups, 0);
+	assert_int_equal(inits | startups | kicks, 0);
 	assert_int_equal(with_request(~0U), 0);
 }
 

@@ -4,7 +4,7 @@
  * vmm/partition.c. A test is the operator's thread, and lets them run whenever it sleeps.
  */
 /* links: vmm/partition.c vmm/placement.c vmm/group.c vmm/timer.c */
-/* links: vmm/format.c vmm/byte_ring.c vmm/steal_time.c */
+/* links: vmm/format.c vmm/byte_ring.c vmm/steal_time.c vmm/kvm.c vmm/kvm_clock.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c */
 /* links: vmm/partition_view.c vmm/partition_load.c vmm/vcpu_lifecycle.c vmm/vcpu_startup.c */
 #include "fake_vcpu.h"
@@ -857,9 +857,9 @@ static enum virt_result reads_stolen_time(struct vcpu *vcpu)
 	struct steal_time_record *record;
 
 	record = guest_memory_at(&vcpu->partition->memory, 0x1000, sizeof(*record));
-	if (!vcpu->msrs.steal.control) {
+	if (!vcpu->kvm.steal.control) {
 		memset(record, 0, sizeof(*record));
-		vcpu->msrs.steal.control = 0x1000 | STEAL_TIME_ON;
+		vcpu->kvm.steal.control = 0x1000 | STEAL_TIME_ON;
 		waited_before = waited;
 	}
 	assert_int_equal(record->steal_ns, waited - waited_before); /* a tick is 1 ns here */

@@ -3,6 +3,8 @@
  * CPUID of guests on four made-up hosts, each register of each leaf. Expected values are worked out
  * by hand from the bit tables of SDM vol. 2, CPUID, and vol. 1, chapter 13.
  */
+/* links: arch/x86/guest_cpuid_query.c arch/x86/host_cpuid.c arch/x86/cpu_level.c */
+/* links: vmm/format.c vmm/string.c */
 #include "cmocka_all.h"
 
 #include <string.h>
@@ -77,7 +79,7 @@ static const struct row haswell[] = {
 };
 
 static const struct row haswell_guest[] = {
-	{0, ANY, {0x15, 0x756e6547, 0x6c65746e, 0x49656e69}},
+	{0, ANY, {0x16, 0x756e6547, 0x6c65746e, 0x49656e69}},
 	/* ECX: 31-28, 26-19, 17, 13, 12, 9, 1, 0; EDX: 26-23, 19, 17-11, 9-0 */
 	{1, ANY, {0x000306c3, 0x00010800, 0xf7fa3203, 0x078bfbff}},
 	{2, ANY, {0x76036301, 0x00f0b5ff, 0, 0x00c10000}},
@@ -91,6 +93,7 @@ static const struct row haswell_guest[] = {
 	{0x0d, 1, {1, 0, 0, 0}},
 	{0x0d, 2, {0x100, 0x240, 0, 0}},
 	{0x15, ANY, {1, 1, 2400000000, 0}},
+	{0x16, ANY, {2400, 2400, 2400, 0}},
 	{0x80000000, ANY, {0x80000008, 0, 0, 0}},
 	{0x80000001, ANY, {0, 0, 0x21, 0x2c100800}},
 	{0x80000002, ANY, {0x65746e49, 0x2952286c, 0x726f4320, 0x4d542865}},
@@ -123,7 +126,7 @@ static const struct row arrandale[] = {
 };
 
 static const struct row arrandale_guest[] = {
-	{0, ANY, {0x15, 0x756e6547, 0x6c65746e, 0x49656e69}},
+	{0, ANY, {0x16, 0x756e6547, 0x6c65746e, 0x49656e69}},
 	/* ECX: 25, 23, 20, 19, 13, 9, 1, 0 and x2APIC (21), TSC-deadline (24), hypervisor (31) */
 	{1, ANY, {0x00020655, 0x00010800, 0x83b82203, 0x078bfbff}},
 	{2, ANY, {0x55035a01, 0x00f0b2e4, 0, 0x09ca212c}},
@@ -134,6 +137,7 @@ static const struct row arrandale_guest[] = {
 	{6, ANY, {4, 0, 0, 0}},
 	{7, 0, {0, 2, 0, 0}}, /* TSC_ADJUST */
 	{0x15, ANY, {1, 1, 2400000000, 0}},
+	{0x16, ANY, {2400, 2400, 2400, 0}},
 	{0x80000000, ANY, {0x80000008, 0, 0, 0}},
 	{0x80000001, ANY, {0, 0, 1, 0x28100800}},
 	{0x80000002, ANY, {0x65746e49, 0x2952286c, 0x726f4320, 0x4d542865}},
@@ -179,7 +183,7 @@ static const struct row skylake_x[] = {
 };
 
 static const struct row skylake_x_guest[] = {
-	{0, ANY, {0x15, 0x756e6547, 0x6c65746e, 0x49656e69}},
+	{0, ANY, {0x16, 0x756e6547, 0x6c65746e, 0x49656e69}},
 	{1, ANY, {0x00050654, 0x00010800, 0xf7fa3203, 0x078bfbff}},
 	{2, ANY, {0x76036301, 0x00f0b5ff, 0, 0x00c30000}},
 	{4, 0, {0x121, 0x01c0003f, 0x3f, 0}},
@@ -196,6 +200,7 @@ static const struct row skylake_x_guest[] = {
 	{0x0d, 6, {0x200, 0x480, 0, 0}},
 	{0x0d, 7, {0x400, 0x680, 0, 0}},
 	{0x15, ANY, {1, 1, 2400000000, 0}},
+	{0x16, ANY, {2400, 2400, 2400, 0}},
 	{0x80000000, ANY, {0x80000008, 0, 0, 0}},
 	{0x80000001, ANY, {0, 0, 0x121, 0x2c100800}},
 	{0x80000006, ANY, {0, 0, 0x04008040, 0}},
@@ -237,7 +242,7 @@ static const struct row tiger_lake[] = {
 };
 
 static const struct row tiger_lake_guest[] = {
-	{0, ANY, {0x15, 0x756e6547, 0x6c65746e, 0x49656e69}},
+	{0, ANY, {0x16, 0x756e6547, 0x6c65746e, 0x49656e69}},
 	{1, ANY, {0x000806c1, 0x00010800, 0xf7fa3203, 0x078bfbff}},
 	{2, ANY, {0x00feff01, 0xf0, 0, 0}},
 	{4, 0, {0x121, 0x02c0003f, 0x3f, 0}},
@@ -255,6 +260,7 @@ static const struct row tiger_lake_guest[] = {
 	{0x0d, 6, {0x200, 0x480, 0, 0}},
 	{0x0d, 7, {0x400, 0x680, 0, 0}},
 	{0x15, ANY, {1, 1, 2400000000, 0}},
+	{0x16, ANY, {2400, 2400, 2400, 0}},
 	{0x80000000, ANY, {0x80000008, 0, 0, 0}},
 	{0x80000001, ANY, {0, 0, 0x121, 0x2c100800}},
 	{0x80000006, ANY, {0, 0, 0x05007040, 0}},
@@ -268,11 +274,14 @@ static const struct guest_cpuid_vcpu alone = {.vcpus = 1, .xcr0 = 1};
 static struct guest_cpuid build(struct model model, struct guest_cpuid_options options)
 {
 	struct guest_cpuid policy;
+	struct host_cpuid host;
 
 	memset(&policy, 0xee, sizeof(policy));
+	memset(&host, 0xee, sizeof(host));
 	if (!options.tsc_hz)
 		options.tsc_hz = 2400000000;
-	guest_cpuid_build(&policy, &options, model_cpuid, &model);
+	host_cpuid_read(&host, model_cpuid, &model);
+	guest_cpuid_build(&policy, &options, &host);
 	return policy;
 }
 
@@ -287,8 +296,12 @@ static void expect(const struct guest_cpuid *policy, const struct guest_cpuid_vc
 			 want.edx);
 }
 
+/* KVM: no port delays 1, clock 3, steal time 5, unhalt 7, TLB flush 9, IPIs 11, poll control 12,
+ * stable clock 24. */
+#define KVM_ANY 0x01001aaaU
+
 /* Leaf 0bh for one vCPU with APIC id 0, and the hypervisor's, are the same on every host: KVM's
- * signature and one feature of it, then our own. */
+ * signature, its features and the clock's rates, then our own. */
 static struct cpuid expected(const struct model *guest, u32 leaf, u32 subleaf)
 {
 	if (leaf == 0x0b)
@@ -298,9 +311,11 @@ static struct cpuid expected(const struct model *guest, u32 leaf, u32 subleaf)
 									 : 0),
 				      0};
 	if (leaf == 0x40000000)
-		return (struct cpuid){0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d};
+		return (struct cpuid){0x40000010, 0x4b4d564b, 0x564b4d56, 0x4d};
 	if (leaf == 0x40000001)
-		return (struct cpuid){1 << 5, 0, 0, 0}; /* steal time */
+		return (struct cpuid){KVM_ANY, 0, 0, 0};
+	if (leaf == 0x40000010)
+		return (struct cpuid){2400000, 2400000, 0, 0};
 	if (leaf == 0x40000100)
 		return (struct cpuid){0x40000100, 0x6b6c7542, 0x64616568, 0x20202020};
 	return rows_find(guest, leaf, subleaf);
@@ -309,10 +324,10 @@ static struct cpuid expected(const struct model *guest, u32 leaf, u32 subleaf)
 static void check_all_leaves(struct model host, struct model guest)
 {
 	static const u32 ranges[][2] = {
-		{0, 0x15}, {0x40000000, 0x40000200}, {0x80000000, 0x80000008}};
+		{0, 0x16}, {0x40000000, 0x40000200}, {0x80000000, 0x80000008}};
 	static const u32 subleaves[] = {0,  1,	2,  3,	4,  5,	6,  7,	8,     9,
 					10, 11, 12, 17, 18, 31, 32, 63, 0x100, 0xffffffff};
-	struct guest_cpuid policy = build(host, (struct guest_cpuid_options){0});
+	struct guest_cpuid policy = build(host, (struct guest_cpuid_options){.kvm = true});
 
 	for (size_t r = 0; r < ARRAY_SIZE(ranges); r++)
 		for (u32 leaf = ranges[r][0]; leaf <= ranges[r][1]; leaf++)
@@ -363,8 +378,8 @@ static void registers_follow(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(expected_registers); i++) {
-		struct guest_cpuid policy =
-			build(expected_registers[i].model, (struct guest_cpuid_options){0});
+		struct guest_cpuid policy = build(expected_registers[i].model,
+						  (struct guest_cpuid_options){.kvm = true});
 
 		assert_int_equal(policy.cr4_allowed, expected_registers[i].cr4);
 		assert_int_equal(policy.efer_allowed, 0xd01); /* NXE, LMA, LME, SCE */
@@ -374,21 +389,22 @@ static void registers_follow(void **state)
 		assert_int_equal(policy.invpcid, expected_registers[i].invpcid);
 		assert_true(policy.rdtscp && policy.tsc_deadline && policy.x2apic &&
 			    policy.tsc_adjust);
-		assert_int_equal(policy.highest_basic, 0x15);
-		assert_int_equal(policy.highest_extended, 0x80000008);
+		assert_true(policy.rdseed || !i || i == 1);
+		assert_true(policy.rdrand || i == 1);
 	}
 }
 
 static void osxsave_shows_cr4(void **state)
 {
 	struct guest_cpuid_vcpu vcpu = {.vcpus = 1, .cr4 = CR4_OSXSAVE, .xcr0 = 1};
-	struct guest_cpuid policy = build(MODEL(haswell), (struct guest_cpuid_options){0});
+	struct guest_cpuid policy =
+		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true});
 
 	(void)state;
 	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 1, 0).ecx, 0xfffa3203);
 	vcpu.cr4 = ~CR4_OSXSAVE;
 	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 1, 0).ecx, 0xf7fa3203);
-	policy = build(MODEL(arrandale), (struct guest_cpuid_options){0});
+	policy = build(MODEL(arrandale), (struct guest_cpuid_options){.kvm = true});
 	vcpu.cr4 = CR4_OSXSAVE;
 	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 1, 0).ecx, 0x83b82203);
 }
@@ -396,7 +412,8 @@ static void osxsave_shows_cr4(void **state)
 static void xsave_size_shows_xcr0(void **state)
 {
 	struct guest_cpuid_vcpu vcpu = {.vcpus = 1};
-	struct guest_cpuid policy = build(MODEL(skylake_x), (struct guest_cpuid_options){0});
+	struct guest_cpuid policy =
+		build(MODEL(skylake_x), (struct guest_cpuid_options){.kvm = true});
 	static const u32 sizes[][2] = {{1, 576}, {3, 576}, {7, 832}, {0xe7, 2688}};
 
 	(void)state;
@@ -416,7 +433,7 @@ static struct guest_cpuid build_changed(u32 leaf, u32 subleaf, struct cpuid valu
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].leaf == leaf && (rows[i].subleaf == ANY || rows[i].subleaf == subleaf))
 			rows[i].value = value;
-	return build(model, (struct guest_cpuid_options){0});
+	return build(model, (struct guest_cpuid_options){.kvm = true});
 }
 
 static void avx512_needs_all_its_state(void **state)
@@ -467,8 +484,8 @@ static void avx_needs_xsave(void **state)
 
 static void backend_takes_features_away(void **state)
 {
-	struct guest_cpuid policy =
-		build(MODEL(tiger_lake), (struct guest_cpuid_options){.no_rdtscp = true});
+	struct guest_cpuid policy = build(
+		MODEL(tiger_lake), (struct guest_cpuid_options){.kvm = true, .no_rdtscp = true});
 
 	(void)state;
 	assert_false(policy.rdtscp);
@@ -476,7 +493,8 @@ static void backend_takes_features_away(void **state)
 	expect(&policy, &alone, 0x80000001, 0, (struct cpuid){0, 0, 0x121, 0x24100800});
 	expect(&policy, &alone, 7, 0, (struct cpuid){0, 0xf1bf27eb, 0x00005f46, 0x110});
 
-	policy = build(MODEL(tiger_lake), (struct guest_cpuid_options){.no_invpcid = true});
+	policy = build(MODEL(tiger_lake),
+		       (struct guest_cpuid_options){.kvm = true, .no_invpcid = true});
 	assert_true(policy.rdtscp);
 	assert_false(policy.invpcid);
 	expect(&policy, &alone, 7, 0, (struct cpuid){0, 0xf1bf23eb, 0x00405f46, 0x110});
@@ -506,7 +524,7 @@ static void host_lacks_leaves(void **state)
 		{0x80000000, ANY, {0x80000001, 0, 0, 0}},
 		{0x80000001, ANY, {0, 0, 0x21, 0x2c100800}},
 	};
-	struct guest_cpuid policy = build(MODEL(rows), (struct guest_cpuid_options){0});
+	struct guest_cpuid policy = build(MODEL(rows), (struct guest_cpuid_options){.kvm = true});
 
 	(void)state;
 	assert_int_equal(policy.xcr0_allowed, 0);
@@ -520,15 +538,16 @@ static void host_lacks_leaves(void **state)
 
 static void out_of_range(void **state)
 {
-	static const u32 leaves[] = {0x16,	 0x1f,	     0x20,	 0x3fffffff, 0x50000000,
+	static const u32 leaves[] = {0x17,	 0x1f,	     0x20,	 0x3fffffff, 0x50000000,
 				     0x7fffffff, 0x80000009, 0x8000001f, 0xc0000000, 0xffffffff};
-	struct guest_cpuid policy = build(MODEL(tiger_lake), (struct guest_cpuid_options){0});
+	struct guest_cpuid policy =
+		build(MODEL(tiger_lake), (struct guest_cpuid_options){.kvm = true});
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
 		for (u32 subleaf = 0; subleaf < 3; subleaf++)
 			expect(&policy, &alone, leaves[i], subleaf,
-			       (struct cpuid){1, 1, 2400000000, 0});
+			       (struct cpuid){2400, 2400, 2400, 0});
 	expect(&policy, &alone, 0x40000002, 0, (struct cpuid){0});
 	expect(&policy, &alone, 0x40000101, 0, (struct cpuid){0});
 	expect(&policy, &alone, 0x40010000, 0, (struct cpuid){0});
@@ -542,7 +561,8 @@ static void signatures(void **state)
 		u32 leaf;
 		const char *text;
 	} all[] = {{0x40000000, "KVMKVMKVM\0\0\0"}, {0x40000100, "Bulkhead    "}};
-	struct guest_cpuid policy = build(MODEL(arrandale), (struct guest_cpuid_options){0});
+	struct guest_cpuid policy =
+		build(MODEL(arrandale), (struct guest_cpuid_options){.kvm = true});
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
@@ -555,9 +575,24 @@ static void signatures(void **state)
 	assert_true(guest_cpuid_query(&policy, &alone, 1, 0).ecx & 1U << 31);
 }
 
+/* What else KVM's leaf says depends on the machine and the partition's claim. */
+static void kvm_features(void **state)
+{
+	struct guest_cpuid policy =
+		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true, .eoi_exits = true});
+
+	(void)state;
+	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 0});
+	guest_cpuid_dedicated(&policy, true);
+	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 1});
+	guest_cpuid_dedicated(&policy, false);
+	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 0});
+}
+
 static void six_vcpus(void **state)
 {
-	struct guest_cpuid policy = build(MODEL(haswell), (struct guest_cpuid_options){0});
+	struct guest_cpuid policy =
+		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true});
 	struct guest_cpuid_vcpu vcpu = {.apic_id = 5, .vcpus = 6, .xcr0 = 1};
 
 	(void)state;
@@ -576,7 +611,8 @@ static void six_vcpus(void **state)
 
 static void vcpus_beyond_field_widths(void **state)
 {
-	struct guest_cpuid policy = build(MODEL(haswell), (struct guest_cpuid_options){0});
+	struct guest_cpuid policy =
+		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true});
 	struct guest_cpuid_vcpu vcpu = {.apic_id = 299, .vcpus = 300, .xcr0 = 1};
 
 	(void)state;
@@ -601,7 +637,8 @@ static void tsc_rates(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
 		struct guest_cpuid policy =
-			build(MODEL(haswell), (struct guest_cpuid_options){.tsc_hz = rates[i].hz});
+			build(MODEL(haswell),
+			      (struct guest_cpuid_options){.kvm = true, .tsc_hz = rates[i].hz});
 
 		assert_int_equal(policy.bus_divisor, rates[i].ratio);
 		expect(&policy, &alone, 0x15, 0,
@@ -621,7 +658,7 @@ static struct cpuid all_ones(void *context, u32 leaf, u32 subleaf)
 static void nothing_else_passes(void **state)
 {
 	static const struct row shown[] = {
-		{0, 0, {0x15, ~0U, ~0U, ~0U}},
+		{0, 0, {0x16, ~0U, ~0U, ~0U}},
 		{1, 0, {0x0fff3fff, 0x0001ff00, 0xf7fa3203, 0x078bfbff}},
 		{3, 0, {0}},
 		{5, 0, {0}},
@@ -647,10 +684,12 @@ static void nothing_else_passes(void **state)
 		{0x80000008, 0, {0x3034, 0, 0, 0}},
 	};
 	struct guest_cpuid policy;
+	struct host_cpuid host;
 
 	(void)state;
-	guest_cpuid_build(&policy, &(struct guest_cpuid_options){.tsc_hz = 1}, all_ones, NULL);
-	assert_true(policy.count <= GUEST_CPUID_LEAVES_MAX);
+	host_cpuid_read(&host, all_ones, NULL);
+	guest_cpuid_build(&policy, &(struct guest_cpuid_options){.kvm = true, .tsc_hz = 1}, &host);
+	assert_true(policy.count <= GUEST_CPUID_LEAVES);
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
 		expect(&policy, &alone, shown[i].leaf, shown[i].subleaf, shown[i].value);
 	assert_int_equal(policy.cr4_allowed, 0x370fff);
@@ -674,6 +713,7 @@ int main(void)
 		cmocka_unit_test(host_lacks_leaves),
 		cmocka_unit_test(out_of_range),
 		cmocka_unit_test(signatures),
+		cmocka_unit_test(kvm_features),
 		cmocka_unit_test(six_vcpus),
 		cmocka_unit_test(vcpus_beyond_field_widths),
 		cmocka_unit_test(tsc_rates),

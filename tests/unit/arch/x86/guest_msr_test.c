@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of guest MSRs: values and bits from SDM vol. 4 and vol. 3 as named below. */
-/* links: arch/x86/guest_cpuid.c vmm/steal_time.c */
 #include "cmocka_all.h"
 
 #include <string.h>
 
-#include <arch/x86/guest_cpuid.h>
 #include <bulkhead/error.h>
 #include <bulkhead/guest_msr.h>
 
-#define KVM_STEAL_TIME 0x4b564d03
+#define TSC_HZ	      2400000000
+#define PHYSICAL_BITS 39
 
 static struct guest_msrs msrs;
-static u8 window[1 * MIB] aligned(64);
-static const struct guest_memory memory = {.window = window, .low_bytes = sizeof(window)};
 
 static int setup(void **state)
 {
 	(void)state;
 	memset(&msrs, 0xee, sizeof(msrs));
-	guest_msrs_reset(&msrs);
-	guest_cpuid_policy.tsc_adjust = true;
+	guest_msrs_reset(&msrs, TSC_HZ, PHYSICAL_BITS);
 	return 0;
 }
 
@@ -37,12 +33,12 @@ static void expect_fault(u32 msr)
 	u64 value = 0x5555555555555555;
 
 	assert_int_equal(guest_msr_read(&msrs, msr, &value), -EINVAL);
-	assert_int_equal(guest_msr_write(&msrs, &memory, msr, 0), -EINVAL);
+	assert_int_equal(guest_msr_write(&msrs, msr, 0), -EINVAL);
 }
 
 static void accept(u32 msr, u64 value, u64 then)
 {
-	assert_int_equal(guest_msr_write(&msrs, &memory, msr, value), 0);
+	assert_int_equal(guest_msr_write(&msrs, msr, value), 0);
 	expect(msr, then);
 }
 
@@ -51,7 +47,7 @@ static void refuse(u32 msr, u64 value)
 	u64 before, after;
 
 	assert_int_equal(guest_msr_read(&msrs, msr, &before), 0);
-	assert_int_equal(guest_msr_write(&msrs, &memory, msr, value), -EINVAL);
+	assert_int_equal(guest_msr_write(&msrs, msr, value), -EINVAL);
 	assert_int_equal(guest_msr_read(&msrs, msr, &after), 0);
 	assert_int_equal(before, after);
 }
@@ -61,20 +57,21 @@ static void power_up_values(void **state)
 	(void)state;
 	expect(0x17, 0);
 	expect(0x3a, 1); /* locked, no VMX */
-	expect(0x3b, 0);
 	expect(0x8b, 0xffffffff00000000);
-	expect(0xfe, 0);
+	expect(0xce, 24UL << 8 | 24UL << 40);
+	expect(0xfe, 0x508); /* eight ranges, fixed ones (8), WC (10) */
+	expect(0x200, 0);
+	expect(0x20f, 0);
+	expect(0x268, 0);
 	expect(0x179, 0);
 	expect(0x17a, 0);
 	expect(0x1a0, 0x1801); /* fast strings; no BTS (11), no PEBS (12) */
 	expect(0x2ff, 0x806);  /* on, write-back */
-	expect(0x12, 0);
-	expect(KVM_STEAL_TIME, 0);
 }
 
 static void read_only(void **state)
 {
-	static const u32 numbers[] = {0x17, 0x3a, 0xfe, 0x179};
+	static const u32 numbers[] = {0x17, 0x3a, 0xce, 0xfe, 0x179};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -102,7 +99,7 @@ static void mtrr_def_type(void **state)
 	accept(0x2ff, 0xc00, 0xc00);
 	accept(0x2ff, 0x804, 0x804);
 	accept(0x2ff, 0x805, 0x805);
-	refuse(0x2ff, 0x801); /* WC is not in IA32_MTRRCAP */
+	accept(0x2ff, 0x801, 0x801);
 	refuse(0x2ff, 0x802);
 	refuse(0x2ff, 0x803);
 	for (u64 type = 7; type < 256; type++)
@@ -134,84 +131,101 @@ static void mcg_status(void **state)
 		refuse(0x17a, BIT(bit));
 }
 
-static void tsc_adjust(void **state)
+/* Vol. 3, 12.11.2.3: type in 7:0 of a base, valid 11 of a mask, addresses up to MAXPHYADDR. */
+static void mtrr_variable(void **state)
 {
 	(void)state;
-	accept(0x3b, 0xfffffffffffffff0, 0xfffffffffffffff0);
-	accept(0x3b, 1, 1);
-	guest_cpuid_policy.tsc_adjust = false;
-	expect_fault(0x3b);
-}
-
-/* KVM's clock does not exist: it may be switched off, never on. */
-static void system_time(void **state)
-{
-	(void)state;
-	accept(0x12, 0, 0);
-	refuse(0x12, 1);
-	refuse(0x12, 0x1000);
-}
-
-/* Address in 63:6, reserved 5:1, on 0; the record is 64 bytes of RAM. */
-static void steal_time(void **state)
-{
-	(void)state;
-	accept(KVM_STEAL_TIME, 0x1001, 0x1001);
-	accept(KVM_STEAL_TIME, 0xfffc1, 0xfffc1);
-	accept(KVM_STEAL_TIME, 0x1040, 0x1040);
-	accept(KVM_STEAL_TIME, 0, 0);
-	for (unsigned bit = 1; bit < 6; bit++) {
-		refuse(KVM_STEAL_TIME, BIT(bit));
-		refuse(KVM_STEAL_TIME, 0x1001 | BIT(bit));
+	for (u32 msr = 0x200; msr < 0x210; msr += 2) {
+		accept(msr, 0x7ffffff006, 0x7ffffff006);
+		accept(msr, 0, 0);
+		accept(msr, 0x80000001, 0x80000001); /* WC */
+		refuse(msr, 2);
+		refuse(msr, 7);
+		for (unsigned bit = 8; bit < 64; bit++)
+			if (bit < 12 || bit >= PHYSICAL_BITS)
+				refuse(msr, BIT(bit));
+		accept(msr + 1, 0x7ffffff800, 0x7ffffff800);
+		accept(msr + 1, 0, 0);
+		for (unsigned bit = 0; bit < 64; bit++)
+			if (bit < 11 || bit >= PHYSICAL_BITS)
+				refuse(msr + 1, BIT(bit));
 	}
-	refuse(KVM_STEAL_TIME, 0x100001);	    /* behind the RAM */
-	refuse(KVM_STEAL_TIME, 0xa0001);	    /* in its hole */
-	refuse(KVM_STEAL_TIME, 0xffffffffffffffc1); /* up to the end of everything */
+	expect_fault(0x210); /* there are eight */
 }
 
-static void reset_ends_steal_time(void **state)
+/* Eight types in each. */
+static void mtrr_fixed(void **state)
 {
+	static const u32 numbers[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+				      0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+
 	(void)state;
-	msrs.steal.counted = 4711;
-	accept(KVM_STEAL_TIME, 0x1001, 0x1001);
-	guest_msrs_reset(&msrs);
-	expect(KVM_STEAL_TIME, 0);
-	assert_int_equal(msrs.steal.counted, 4711);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		expect(numbers[i], 0);
+		accept(numbers[i], 0x0605040100060504 + i % 2, 0x0605040100060504 + i % 2);
+		for (unsigned shift = 0; shift < 64; shift += 8) {
+			refuse(numbers[i], 2UL << shift);
+			refuse(numbers[i], 7UL << shift);
+			refuse(numbers[i], 0x80UL << shift);
+		}
+	}
+}
+
+/* In units of 100 MHz, in eight bits. */
+static void platform_info(void **state)
+{
+	static const u64 rates[][2] = {{2400000000, 24}, {2449000000, 24},   {2450000000, 25},
+				       {10000000, 0},	 {25500000000, 255}, {99000000000, 255}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
+		guest_msrs_reset(&msrs, rates[i][0], PHYSICAL_BITS);
+		expect(0xce, rates[i][1] << 8 | rates[i][1] << 40);
+	}
 }
 
 static void values_are_apart(void **state)
 {
 	(void)state;
-	accept(0x3b, 0x1122334455667788, 0x1122334455667788);
+	for (u32 msr = 0x200; msr < 0x210; msr++)
+		accept(msr, (msr + 1UL) << 12, (msr + 1UL) << 12);
+	for (u32 i = 0; i < 8; i++)
+		accept(0x268 + i, 6UL << 8 * i, 6UL << 8 * i);
 	accept(0x2ff, 0xc05, 0xc05);
 	accept(0x1a0, 0x1800, 0x1800);
 	accept(0x17a, 5, 5);
-	accept(KVM_STEAL_TIME, 0x2001, 0x2001);
-	expect(0x3b, 0x1122334455667788);
+	for (u32 msr = 0x200; msr < 0x210; msr++)
+		expect(msr, (msr + 1UL) << 12);
+	for (u32 i = 0; i < 8; i++)
+		expect(0x268 + i, 6UL << 8 * i);
 	expect(0x2ff, 0xc05);
 	expect(0x1a0, 0x1800);
-	guest_msrs_reset(&msrs);
+	guest_msrs_reset(&msrs, TSC_HZ, PHYSICAL_BITS);
 	power_up_values(state);
 }
 
 /* Of the numbers below 2000h, KVM's, and from c0000000h on, those of the table and no more. */
 static void nothing_else_exists(void **state)
 {
-	static const u32 table[] = {0x12, 0x17, 0x3a, 0x3b, 0x8b, 0xfe, 0x179, 0x17a, 0x1a0, 0x2ff};
+	static const u32 table[][2] = {{0x17, 0x17},   {0x3a, 0x3a},   {0x8b, 0x8b},
+				       {0xce, 0xce},   {0xfe, 0xfe},   {0x179, 0x17a},
+				       {0x1a0, 0x1a0}, {0x200, 0x20f}, {0x250, 0x250},
+				       {0x258, 0x259}, {0x268, 0x26f}, {0x2ff, 0x2ff}};
 	u64 value;
-	u32 found = 0;
 
 	(void)state;
-	for (u32 msr = 0; msr < 0x2000; msr++)
-		if (!guest_msr_read(&msrs, msr, &value)) {
-			assert_true(found < ARRAY_SIZE(table));
-			assert_int_equal(msr, table[found++]);
-		} else
+	for (u32 msr = 0; msr < 0x2000; msr++) {
+		bool there = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+			there |= msr >= table[i][0] && msr <= table[i][1];
+		if (there)
+			assert_int_equal(guest_msr_read(&msrs, msr, &value), 0);
+		else
 			expect_fault(msr);
-	assert_int_equal(found, ARRAY_SIZE(table));
+	}
 	for (u32 msr = 0x4b564d00; msr < 0x4b564e00; msr++)
-		if (msr != KVM_STEAL_TIME)
-			expect_fault(msr);
+		expect_fault(msr);
 	for (u32 msr = 0xc0000000; msr < 0xc0002000; msr++)
 		expect_fault(msr);
 	expect_fault(0xffffffff);
@@ -226,10 +240,9 @@ int main(void)
 		cmocka_unit_test_setup(mtrr_def_type, setup),
 		cmocka_unit_test_setup(misc_enable, setup),
 		cmocka_unit_test_setup(mcg_status, setup),
-		cmocka_unit_test_setup(tsc_adjust, setup),
-		cmocka_unit_test_setup(system_time, setup),
-		cmocka_unit_test_setup(steal_time, setup),
-		cmocka_unit_test_setup(reset_ends_steal_time, setup),
+		cmocka_unit_test_setup(mtrr_variable, setup),
+		cmocka_unit_test_setup(mtrr_fixed, setup),
+		cmocka_unit_test_setup(platform_info, setup),
 		cmocka_unit_test_setup(values_are_apart, setup),
 		cmocka_unit_test_setup(nothing_else_exists, setup),
 	};

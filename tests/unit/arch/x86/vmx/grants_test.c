@@ -10,7 +10,8 @@
 
 struct vmx_machine vmx_machine;
 
-static u8 io[2 * 4096], plain[4096], x2apic[4096], apic_page[4096];
+static u8 io[2 * 4096], bitmaps[VMX_MSR_BITMAPS][4096], apic_page[4096];
+static u8 *const plain = bitmaps[0], *const x2apic = bitmaps[VMX_MSR_BITMAP_X2APIC];
 static struct vmx_vcpu vmx;
 static struct vcpu vcpu = {.virt = &vmx};
 static char text[4096];
@@ -42,14 +43,12 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(io, 0xff, sizeof(io));
-	memset(plain, 0xff, sizeof(plain));
-	memset(x2apic, 0xff, sizeof(x2apic));
+	memset(bitmaps, 0xff, sizeof(bitmaps));
 	vmx_machine = (struct vmx_machine){
 		.controls.pin = PIN_EXTERNAL_INTERRUPT,
 		.ept.physical_mask = BITS(38, 12),
 		.io_bitmaps = io,
-		.msr_bitmap = plain,
-		.msr_bitmap_x2apic = x2apic,
+		.msr_bitmaps = bitmaps,
 	};
 	vmx = (struct vmx_vcpu){
 		.ept_pointer = 0x123401e,
@@ -113,6 +112,9 @@ static void msrs_by_bitmap(void **state)
 	vmx.cpu2_controls = CPU2_X2APIC;
 	x2apic[0x808 / 8] &= 0xfe;
 	expect("tables 1234000-1234fff ;MSRs 808-808 r;");
+	vmx.cpu2_controls = CPU2_X2APIC | CPU2_RDTSCP;
+	bitmaps[VMX_MSR_BITMAP_X2APIC | VMX_MSR_BITMAP_TSC_AUX][1024 + 0x103 / 8] &= 0xf7;
+	expect("tables 1234000-1234fff ;MSRs c0000103-c0000103 r;");
 	vmx.cpu_controls = CPU_IO_BITMAPS;
 	expect("tables 1234000-1234fff ;");
 }

@@ -3,19 +3,18 @@
  * What guests may do to MSRs without an exit: the bitmaps bit by bit (SDM vol. 3, 25.6.9), against
  * a list of its own. A bit too few costs time, a bit too many costs isolation.
  */
-/* links: arch/x86/guest_cpuid.c arch/x86/guest_msr.c vmm/steal_time.c */
+/* links: arch/x86/guest_msr.c */
 #include "cmocka_all.h"
 
 #include <string.h>
 
-#include <arch/x86/guest_cpuid.h>
 #include <arch/x86/vmx/vmx.h>
 #include <bulkhead/arch.h>
 
 struct vmx_machine vmx_machine;
 noreturn void vmx_instruction_failed(const char *instruction, u64 field);
 
-static u8 plain[4096], x2apic[4096];
+static u8 bitmaps[VMX_MSR_BITMAPS][4096];
 
 /* The rest of msr.c's world, of which building bitmaps uses nothing. */
 noreturn void panic(const char *format, ...)
@@ -49,6 +48,26 @@ void vmcs_apic_mode(struct vcpu *vcpu unused)
 	panic("vmcs_apic_mode");
 }
 
+int kvm_msr_read(const struct vcpu *vcpu unused, u32 msr unused, u64 *value unused)
+{
+	panic("kvm_msr_read");
+}
+
+int kvm_msr_write(struct vcpu *vcpu unused, u32 msr unused, u64 value unused)
+{
+	panic("kvm_msr_write");
+}
+
+void kvm_tsc_moved(struct vcpu *vcpu unused)
+{
+	panic("kvm_tsc_moved");
+}
+
+void kvm_eoi_take(struct vcpu *vcpu unused)
+{
+	panic("kvm_eoi_take");
+}
+
 void vlapic_tsc_moved(struct vlapic *apic, u64 by)
 {
 	(void)apic, (void)by;
@@ -64,15 +83,22 @@ int vlapic_msr_write(struct vlapic *apic unused, u32 msr unused, u64 value unuse
 	panic("vlapic_msr_write");
 }
 
-static void build(bool rdtscp)
+/* As controls ask for it. */
+static const u8 *bitmap(bool x2apic, bool rdtscp)
 {
-	memset(&guest_cpuid_policy, 0, sizeof(guest_cpuid_policy));
-	guest_cpuid_policy.rdtscp = rdtscp;
-	memset(plain, 0x5a, sizeof(plain));
-	memset(x2apic, 0xa5, sizeof(x2apic));
-	vmx_machine.msr_bitmap = plain;
-	vmx_machine.msr_bitmap_x2apic = x2apic;
+	const struct vmx_vcpu vmx = {.cpu2_controls = (x2apic ? CPU2_X2APIC : 0) |
+						      (rdtscp ? CPU2_RDTSCP : 0)};
+
+	return vmx_msr_bitmap(&vmx);
+}
+
+static int build(void **state)
+{
+	(void)state;
+	memset(bitmaps, 0x5a, sizeof(bitmaps));
+	vmx_machine.msr_bitmaps = bitmaps;
 	vmx_msr_bitmaps_build();
+	return 0;
 }
 
 /* Bytes 0 to 1023: reads of 0 to 1fffh; 1024 to 2047: reads of c0000000h to c0001fffh; then writes.
@@ -117,6 +143,8 @@ static bool x2apic_writes(u32 msr)
 
 static void check_all(bool rdtscp)
 {
+	const u8 *plain = bitmap(false, rdtscp), *x2apic = bitmap(true, rdtscp);
+
 	for (u32 i = 0; i < 2 * 0x2000; i++) {
 		u32 msr = i < 0x2000 ? i : 0xc0000000 + i - 0x2000;
 		bool both = is_in(msr, both_ways, ARRAY_SIZE(both_ways)) ||
@@ -133,7 +161,6 @@ static void check_all(bool rdtscp)
 static void with_rdtscp(void **state)
 {
 	(void)state;
-	build(true);
 	check_all(true);
 }
 
@@ -141,15 +168,14 @@ static void with_rdtscp(void **state)
 static void without_rdtscp(void **state)
 {
 	(void)state;
-	build(false);
 	check_all(false);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(with_rdtscp),
-		cmocka_unit_test(without_rdtscp),
+		cmocka_unit_test_setup(with_rdtscp, build),
+		cmocka_unit_test_setup(without_rdtscp, build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
