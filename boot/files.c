@@ -11,7 +11,7 @@
 #define READ_BYTES (4 * MIB)
 
 #define FILES_MAX_BYTES	    (64 * GIB)
-#define FILES_PER_PARTITION 2
+#define FILES_PER_PARTITION (2 + CONFIG_DISKS_MAX)
 
 static int files_open_volume(EFI_FILE_HANDLE *root)
 {
@@ -184,6 +184,19 @@ static int files_add(struct loader *loader, const char *path)
 	return error;
 }
 
+static int files_add_all(struct loader *loader, const struct config_partition *partition)
+{
+	int error = files_add(loader, partition->kernel);
+	int failed = files_add(loader, partition->initrd);
+
+	error = error ? error : failed;
+	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++) {
+		failed = files_add(loader, partition->disks[i].path);
+		error = error ? error : failed;
+	}
+	return error;
+}
+
 /* All files that fail are named, not only the first. */
 int files_load(struct loader *loader)
 {
@@ -193,11 +206,10 @@ int files_load(struct loader *loader)
 		return error;
 	for (u32 i = 0; i < loader->config.partition_count; i++) {
 		const struct config_partition *partition = &loader->config.partitions[i];
-		int kernel = files_add(loader, partition->kernel);
-		int initrd = files_add(loader, partition->initrd);
+		int failed = files_add_all(loader, partition);
 
 		if (!error)
-			error = kernel ? kernel : initrd;
+			error = failed;
 	}
 	return error;
 }

@@ -180,7 +180,13 @@ static void partition_print(const struct config_partition *partition)
 		printf(", initrd %s", partition->initrd);
 	if (partition->rng)
 		printf(", entropy device");
+	if (partition->virtio_console)
+		printf(", virtio console");
 	putchar('\n');
+	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++)
+		if (partition->disks[i].path[0])
+			printf("  disk %s%s\n", partition->disks[i].path,
+			       partition->disks[i].readonly ? ", read only" : "");
 	if (partition->cmdline[0]) {
 		slice_show(slice_of(partition->cmdline), cmdline, sizeof(cmdline));
 		printf("  cmdline %s\n", cmdline);

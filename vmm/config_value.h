@@ -125,6 +125,11 @@ enum config_key_id {
 	CONFIG_KEY_ENTRY,
 	CONFIG_KEY_LOAD,
 	CONFIG_KEY_RNG,
+	CONFIG_KEY_DISK,
+	CONFIG_KEY_DISK2,
+	CONFIG_KEY_DISK3,
+	CONFIG_KEY_DISK4,
+	CONFIG_KEY_VIRTIO_CONSOLE,
 	CONFIG_KEY_WEIGHT,
 	CONFIG_KEY_CAP,
 	CONFIG_KEY_RESERVATION,
@@ -154,11 +159,21 @@ extern const char *const config_entry_names[CONFIG_ENTRY_REAL + 1];
 /* The weight of one that is given none. */
 u32 config_weight_default(enum scheduler_kind kind);
 
-/* config_policy.c: the keys that say when a partition runs. */
+/* The path of a file on the boot volume. */
+const char *config_path_read(struct slice path, char room[CONFIG_PATH_BYTES]);
+/* Text in quotes if it would be read otherwise without. */
+void config_text_write(const char *text, bool verbatim, struct config_out *out);
+
+/* Each key of config_device.c, the devices of a partition, and of config_policy.c, when it runs. */
 #define CONFIG_KEY_FUNCTIONS(key)                                                                  \
 	const char *config_##key##_read(struct slice value, const struct config_target *target);   \
 	void config_##key##_write(const struct config_source *source, struct config_out *out)
 
+CONFIG_KEY_FUNCTIONS(disk);
+CONFIG_KEY_FUNCTIONS(disk2);
+CONFIG_KEY_FUNCTIONS(disk3);
+CONFIG_KEY_FUNCTIONS(disk4);
+CONFIG_KEY_FUNCTIONS(virtio_console);
 CONFIG_KEY_FUNCTIONS(weight);
 CONFIG_KEY_FUNCTIONS(cap);
 CONFIG_KEY_FUNCTIONS(reservation);

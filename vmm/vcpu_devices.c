@@ -320,7 +320,11 @@ static const struct pc_ops board_ops = {
 
 static struct pc_choice board_choice(const struct partition *partition)
 {
-	return (struct pc_choice){.rng = partition->config->rng};
+	return (struct pc_choice){
+		.rng = partition->config->rng,
+		.disks = partition->disk_count,
+		.console = partition->config->virtio_console,
+	};
 }
 
 static unsigned board_order(const struct partition *partition)
@@ -411,6 +415,10 @@ void vcpu_devices_reset(struct partition *partition)
 		.choice = board_choice(partition),
 	};
 
+	for (u32 i = 0; i < partition->disk_count; i++) {
+		setup.disks[i] = &partition->disks[i].backend;
+		disk_started(&partition->disks[i]);
+	}
 	vcpu_devices_stop(partition);
 	for (unsigned i = 0; i < ARRAY_SIZE(vcpu->posted); i++)
 		vcpu->posted[i] = vcpu->posted_level[i] = 0;

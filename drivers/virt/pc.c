@@ -41,8 +41,9 @@ struct pc {
 	struct vpm pm;
 	struct vreset reset;
 	struct vpci pci;
-	u16 isa_lines, pci_lines; /* ISA lines that devices drive, and those that PCI's do */
-	u8 virtio[] aligned(16);  /* pc_virtio.c's */
+	struct virtio_console *console; /* NULL: there is none */
+	u16 isa_lines, pci_lines;	/* ISA lines that devices drive, and those that PCI's do */
+	u8 virtio[] aligned(16);	/* pc_virtio.c's */
 };
 
 struct slot {
@@ -329,7 +330,7 @@ static void ioapic_deliver(void *context, u64 entry)
 	pc->ops->interrupt(pc->context, entry);
 }
 
-static void com1_ready(void *context)
+static void input_ready(void *context)
 {
 	struct pc *pc = context;
 
@@ -352,13 +353,16 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vioapic_init(&pc->ioapic, ioapic_deliver, pc);
 	vpit_init(&pc->pit, &pc->host);
 	vrtc_init(&pc->rtc, &pc->host, setup->unix_time_s, setup->low_bytes, setup->high_bytes);
-	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, com1_ready, pc);
+	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, input_ready, pc);
 	vpm_init(&pc->pm, &pc->host);
 	vreset_init(&pc->reset, &pc->host);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);
 	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
 	vpic_ops.write(&pc->pic, ELCR_HIGH, 1, VPCI_ISA_LINES >> 8);
 	pc_virtio_init(pc->virtio, setup, &pc->pci, &pc->host);
+	pc->console = pc_virtio_console(pc->virtio, &setup->choice);
+	if (pc->console)
+		virtio_console_connect(pc->console, input_ready, pc);
 }
 
 u8 pc_pic_acknowledge(struct pc *pc)
@@ -373,6 +377,8 @@ void pc_eoi(struct pc *pc, u8 vector)
 
 bool pc_console_input(struct pc *pc, u8 byte)
 {
+	if (pc->console && virtio_console_is_open(pc->console))
+		return virtio_console_input(pc->console, byte);
 	return vuart_input(&pc->com1, byte);
 }
 

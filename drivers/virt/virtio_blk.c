@@ -228,27 +228,12 @@ static bool request_take(struct virtio_blk *blk)
 	return true;
 }
 
-/* Another call has begun since the chain was taken. */
-static bool chain_find_again(struct virtio_blk *blk)
-{
-	for (unsigned i = 0; i < blk->chain.pieces; i++) {
-		struct virtio_piece *piece = &blk->chain.piece[i];
-
-		piece->at = guest_memory_at(blk->device.memory, piece->gpa, piece->bytes);
-		if (!piece->at) {
-			virtio_break(&blk->device, "a buffer that is not in RAM any more");
-			return false;
-		}
-	}
-	return true;
-}
-
 static void blk_ready(struct virtio_device *device, u16 queue unused)
 {
 	struct virtio_blk *blk = blk_of(device);
 	u64 budget = VIRTIO_BLK_STRETCH;
 
-	if (blk->busy && !chain_find_again(blk))
+	if (blk->busy && !virtio_chain_find(device, &blk->chain))
 		return;
 	while (budget && (blk->busy || request_take(blk))) {
 		budget -= MIN(budget, REQUEST_COST);

@@ -45,6 +45,12 @@ enum config_action {
 };
 
 #define CONFIG_AFTER_MAX 8
+#define CONFIG_DISKS_MAX 4
+
+struct config_disk {
+	char path[CONFIG_PATH_BYTES]; /* of the image; empty: there is no such disk */
+	bool readonly;
+};
 
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
@@ -59,6 +65,9 @@ struct config_partition {
 	enum config_entry entry; /* boot = raw */
 	u64 load_address;	 /* boot = raw */
 	bool rng;		 /* has an entropy device; default no */
+	/* disk = FILE, readonly: the first; disk2 to disk4: the others. */
+	struct config_disk disks[CONFIG_DISKS_MAX];
+	bool virtio_console; /* default no */
 
 	/*
 	 * weight = 1 to 10000 (default 100; with a reservation 0, which is no time beyond it)

@@ -4,6 +4,7 @@
 
 #include <bulkhead/byte_ring.h>
 #include <bulkhead/config.h>
+#include <bulkhead/disk.h>
 #include <bulkhead/guest_memory.h>
 #include <bulkhead/load.h>
 #include <bulkhead/memory.h>
@@ -61,6 +62,8 @@ struct partition {
 	struct load_file kernel, initrd; /* in `space` */
 	struct ram_block *ram;		 /* what the RAM is made of, in order of guest address */
 	u32 ram_count, ram_room;
+	struct disk disks[CONFIG_DISKS_MAX]; /* the first disk_count of them; by device_lock */
+	u32 disk_count;
 
 	struct vcpu *vcpu; /* the only one, for now */
 
