@@ -88,7 +88,8 @@ static void defaults_left_out(void **state)
 {
 	(void)state;
 	expect("[host]\nconsole=com1,115200\ncpus=all\nloglevel=info\n" WEB
-	       "vcpus=1\nautostart=yes\nrng=no\nvirtio_console=no\ncmdline=\nweight=100\ncap=none\nreservation=none\n"
+	       "vcpus=1\nautostart=yes\nrng=no\nvirtio_console=no\ncmdline=\nweight=100\ncap="
+	       "none\nreservation=none\n"
 	       "dedicated=no\naffinity=0-511\ngroup=none\nafter=none\non_poweroff=stop\n"
 	       "on_reset=restart\non_crash=preserve\n[group g]\nweight=100\ncap=none\n",
 	       "");
@@ -109,7 +110,8 @@ static void all_written(void **state)
 	(void)state;
 	expect("[host]\nconsole=com2,9600\ncpus=3\nloglevel=debug\n"
 	       "[group servers]\nweight=50\ncap=150%\n" WEB
-	       "initrd=\\i\ncmdline=a \"b\" # c\nautostart=no\nrng=yes\ndisk3=\\a b.img,readonly\ndisk=\\d.img\nvirtio_console=yes\nweight=200\ncap=80%\n"
+	       "initrd=\\i\ncmdline=a \"b\" # c\nautostart=no\nrng=yes\ndisk3=\\a "
+	       "b.img,readonly\ndisk=\\d.img\nvirtio_console=yes\nweight=200\ncap=80%\n"
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"
 	       "[partition rt]\nmemory=2048K\nboot=raw\nkernel=\\r\nentry=real\nload=31K\n"
