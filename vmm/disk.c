@@ -86,12 +86,12 @@ static void tell_full(struct disk *disk)
 	disk->told_full = true;
 }
 
-static u64 page_take(void)
+static bool is_full(void)
 {
 	struct memory_usage usage;
 
 	memory_usage(&usage);
-	return usage.free_bytes > RESERVE_BYTES ? memory_guest_alloc(PAGE_ORDER_4K) : PAGE_NONE;
+	return usage.free_bytes <= RESERVE_BYTES;
 }
 
 /*
@@ -100,7 +100,8 @@ static u64 page_take(void)
  */
 static int block_take(struct disk *disk, u64 offset, enum block_state state, bool whole)
 {
-	u64 start = align_down(offset, BLOCK), physical = page_take();
+	u64 start = align_down(offset, BLOCK);
+	u64 physical = is_full() ? PAGE_NONE : memory_guest_alloc(PAGE_ORDER_4K);
 	int error = physical == PAGE_NONE ? -ENOMEM : 0;
 
 	if (!error)
@@ -135,11 +136,11 @@ static int block_write(struct disk *disk, u64 offset, const u8 *data, u64 bytes)
 	return 0;
 }
 
-/* The block reads as zero and is a page no longer. The table that this needs is there already if
- * the block was written. */
+/* The block reads as zero and is a page no longer. If it was the image's, this may need a table. */
 static int block_clear(struct disk *disk, u64 offset, enum block_state state, u64 physical)
 {
-	if (block_map(disk, offset, memory_physical(disk->zeros), PAGE_READ)) {
+	if ((state == BLOCK_OF_IMAGE && is_full()) ||
+	    block_map(disk, offset, memory_physical(disk->zeros), PAGE_READ)) {
 		tell_full(disk);
 		return -EIO;
 	}

@@ -337,6 +337,11 @@ static void test_no_memory(void **state)
 	assert_int_equal(disk_write(0, 0x22, 2 * BLOCK), 0);
 	assert_int_equal(disk.backend.ops->discard(&disk, 0, BLOCK), 0);
 	assert_int_equal(disk_write(5 * BLOCK, 0x33, 512), 0);
+	/* Tables are memory too. */
+	assert_int_equal(disk.backend.ops->zero(&disk, 9 * BLOCK, BLOCK), -EIO);
+	assert_int_equal(disk.backend.ops->zero(&disk, 5 * BLOCK, BLOCK), 0);
+	assert_int_equal(disk_write(5 * BLOCK, 0x33, 512), 0);
+	assert_int_equal(errors, 1);
 	disk_started(&disk);
 	assert_int_equal(disk_write(6 * BLOCK, 0x33, 512), -EIO);
 	assert_int_equal(errors, 2);
