@@ -82,6 +82,14 @@ def boot(host, starts=1):
     host.expect(SHELL, BOOT_SECONDS)
 
 
+def rejoin(host):
+    """Attach again: what was printed before comes first, old prompts too."""
+    host.attach("debian")
+    host.send("echo here''again\r")
+    host.expect("hereagain\r\n")
+    host.expect(SHELL)
+
+
 def written(host):
     return host.query("info debian")["disks"][0]["written_bytes"]
 
@@ -111,7 +119,7 @@ def run_files(megabytes, copies):
         assert answer.count(md5(blob())) == copies, answer
         host.detach()
         assert written(host) >= copies * BLOB_BYTES
-        host.attach("debian")
+        rejoin(host)
         shell(host, "umount /mnt")
         check(host)
         # What may not be written is not, and says so.
