@@ -4,7 +4,7 @@ B := build
 
 # Both cores are used without being asked for; -jN on the command line still counts. What a person watches
 # while it runs is not held back until it has finished.
-WATCHED := run test system fuzz bench
+WATCHED := run test system test-guests fuzz bench
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 ifeq ($(filter $(WATCHED),$(MAKECMDGOALS)),)
@@ -62,13 +62,14 @@ clean: ## remove everything that was built
 
 # Variables, as `make help` shows them:
 ## CONF=FILE: the configuration for `image` and `run` (examples/three.conf)
+## BULKHEAD_CASES=N: how many cases `emulate-long` tries, each way (10000000)
 ## FUZZ_SECONDS=N: how long `fuzz` fuzzes each target (60)
 ## SYSTEM_ARGS=...: more arguments for pytest in `system`, e.g. SYSTEM_ARGS="-k console -x"
 
 # `make help`: targets by group; those that no group names come last.
 HELP_GROUPS := "Build: build core efi check bhctl image guests payloads" \
                "Run: run" \
-               "Test: test unit fuzz-short fuzz system bench" \
+               "Test: test unit emulate-long fuzz-short fuzz system test-guests bench" \
                "Quality: format format-check lint" \
                "Other:"
 

@@ -10,8 +10,9 @@
 /* Some firmware fails on reads of many megabytes at once. */
 #define READ_BYTES (4 * MIB)
 
-#define FILES_MAX_BYTES	    (64 * GIB)
-#define FILES_PER_PARTITION (2 + CONFIG_DISKS_MAX)
+#define FILES_MAX_BYTES (64 * GIB)
+/* A kernel or firmware, an initrd, modules, disks. */
+#define FILES_PER_PARTITION (2 + CONFIG_MODULES_MAX + CONFIG_DISKS_MAX)
 
 static int files_open_volume(EFI_FILE_HANDLE *root)
 {
@@ -184,20 +185,27 @@ static int files_add(struct loader *loader, const char *path)
 	return error;
 }
 
+/* All files that fail are named, not only the first. */
 static int files_add_all(struct loader *loader, const struct config_partition *partition)
 {
-	int error = files_add(loader, partition->kernel);
-	int failed = files_add(loader, partition->initrd);
+	const struct config_modules *modules = &partition->modules;
+	int error = files_add(loader, partition->kernel), next;
 
-	error = error ? error : failed;
+	next = files_add(loader, partition->firmware);
+	error = error ? error : next;
+	next = files_add(loader, partition->initrd);
+	error = error ? error : next;
+	for (u32 i = 0; i < modules->count; i++) {
+		next = files_add(loader, config_module_file(modules, i));
+		error = error ? error : next;
+	}
 	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++) {
-		failed = files_add(loader, partition->disks[i].path);
-		error = error ? error : failed;
+		next = files_add(loader, partition->disks[i].path);
+		error = error ? error : next;
 	}
 	return error;
 }
 
-/* All files that fail are named, not only the first. */
 int files_load(struct loader *loader)
 {
 	int error = files_begin(loader);
@@ -205,11 +213,9 @@ int files_load(struct loader *loader)
 	if (error)
 		return error;
 	for (u32 i = 0; i < loader->config.partition_count; i++) {
-		const struct config_partition *partition = &loader->config.partitions[i];
-		int failed = files_add_all(loader, partition);
+		int next = files_add_all(loader, &loader->config.partitions[i]);
 
-		if (!error)
-			error = failed;
+		error = error ? error : next;
 	}
 	return error;
 }

@@ -172,7 +172,8 @@ static void partition_print(const struct config_partition *partition)
 	printf("\npartition %s: %u virtual CPU%s, %s of memory, %s\n", partition->name,
 	       partition->vcpus, partition->vcpus == 1 ? "" : "s", size,
 	       partition->autostart ? "starts by itself" : "starts on command");
-	printf("  %s %s", config_boot_names[partition->boot], partition->kernel);
+	printf("  %s %s%s", config_boot_names[partition->boot], partition->kernel,
+	       partition->firmware);
 	if (partition->boot == CONFIG_BOOT_RAW)
 		printf(" at 0x%lx, entered in %s mode", partition->load_address,
 		       config_entry_names[partition->entry]);
@@ -187,6 +188,12 @@ static void partition_print(const struct config_partition *partition)
 		if (partition->disks[i].path[0])
 			printf("  disk %s%s\n", partition->disks[i].path,
 			       partition->disks[i].readonly ? ", read only" : "");
+	for (u32 i = 0; i < partition->modules.count; i++) {
+		const char *text = config_module_text(&partition->modules, i);
+
+		printf("  module %s%s%s\n", config_module_file(&partition->modules, i),
+		       *text ? " " : "", text);
+	}
 	if (partition->cmdline[0]) {
 		slice_show(slice_of(partition->cmdline), cmdline, sizeof(cmdline));
 		printf("  cmdline %s\n", cmdline);

@@ -11,7 +11,7 @@ set -eu
 build="make gcc libc6-dev binutils nasm gnu-efi acpica-tools libcjson-dev libedit-dev"
 machines="bochs bochs-term bochsbios vgabios ovmf qemu-system-x86 python3 python3-pexpect"
 images="mtools gdisk busybox-static cpio"
-tests="libcmocka-dev python3-pytest clang libclang-rt-dev llvm clang-format clang-tidy cppcheck"
+tests="lz4 libcmocka-dev libzydis-dev python3-pytest clang libclang-rt-dev llvm clang-format clang-tidy cppcheck"
 
 wanted=""
 for set in "$@"; do

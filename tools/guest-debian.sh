@@ -11,6 +11,7 @@ set -eu
 modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio-rng virtio_blk virtio_console"
 
 here=$(dirname "$(readlink -f "$0")")
+. "$here/guest-common.sh"
 directory=${1:?usage: tools/guest-debian.sh DIRECTORY}
 mkdir -p "$directory"
 directory=$(readlink -f "$directory")
@@ -23,30 +24,12 @@ kernel_package() {
 		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
 }
 
-lists_update() {
-	if [ "$(id -u)" = 0 ]; then
-		apt-get update -q
-	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-		sudo apt-get update -q
-	else
-		return 1
-	fi
-}
-
-package_download() {
-	package=$(kernel_package)
-	[ -n "$package" ] || return 1
-	echo "guest-debian: fetching $package"
-	(cd "$work" && apt-get download -q -o APT::Sandbox::User=root "$package")
-}
-
 kernel_make() {
-	if ! package_download && ! { lists_update && package_download; }; then
-		echo "guest-debian: cannot fetch Debian's linux-image-cloud-amd64 with apt-get." >&2
-		echo "guest-debian: is there a network? As root, 'apt-get update' brings fresh lists." >&2
-		exit 1
-	fi
-	dpkg -x "$work"/linux-image-*.deb "$work/kernel"
+	# Without lists nothing is known of any package.
+	[ -n "$(kernel_package)" ] || lists_update || true
+	package=$(kernel_package)
+	echo "guest-debian: fetching ${package:=linux-image-cloud-amd64}"
+	packages_unpack "$work/kernel" "$package"
 	rm -rf "$directory/debian.modules"
 	mkdir "$directory/debian.modules"
 	find "$work/kernel/lib/modules" '(' -name '*virtio*.ko' -o -name '*failover.ko' ')' \

@@ -3,6 +3,9 @@
 CONF ?= examples/three.conf
 
 GUESTS       := $(B)/guests
+# More guests, for `make test-guests`.
+SUITE_FILES  := $(GUESTS)/memtest64.bin $(GUESTS)/memtest32.bin $(GUESTS)/gnumach \
+                $(GUESTS)/debian686.vmlinuz $(GUESTS)/debian.vmlinux $(GUESTS)/init32.initrd.gz
 DEBIAN_FILES := $(GUESTS)/debian.vmlinuz $(GUESTS)/debian.initrd.gz
 
 # One run of the script makes both. The kernel is fetched only when it is not there.
@@ -12,6 +15,34 @@ $(GUESTS)/debian.initrd.gz: tools/guest-debian.sh tools/guests/debian-init
 
 $(GUESTS)/debian.vmlinuz: | $(GUESTS)/debian.initrd.gz
 	@test -s $@ || tools/guest-debian.sh $(GUESTS)
+
+# One run of the script makes all that is missing.
+$(GUESTS)/debian686.vmlinuz: tools/guest-suite.sh tools/guest-common.sh
+	@echo "  GUEST suite"
+	@tools/guest-suite.sh $(GUESTS)
+	@touch $@
+
+$(GUESTS)/memtest64.bin $(GUESTS)/memtest32.bin $(GUESTS)/gnumach: | $(GUESTS)/debian686.vmlinuz
+	@test -s $@ || tools/guest-suite.sh $(GUESTS)
+
+$(GUESTS)/debian.vmlinux: $(GUESTS)/debian.vmlinuz tools/vmlinux.py
+	@echo "  ELF   $@"
+	@tools/vmlinux.py $< $@.new
+	@mv $@.new $@
+
+# A system for 32-bit kernels: one program without any library.
+$(GUESTS)/init32: tests/guests_suite/init32.asm
+	@mkdir -p $(@D)
+	@$(NASM) -f elf32 -o $@.o $<
+	@ld -m elf_i386 -nostdlib -static -z noexecstack -o $@ $@.o
+
+$(GUESTS)/init32.initrd.gz: $(GUESTS)/init32
+	@echo "  GUEST $@"
+	@rm -rf $@.root && mkdir -p $@.root/dev $@.root/proc && cp $< $@.root/init
+	@find $@.root -exec touch -h -d @0 {} +
+	@(cd $@.root && find . | LC_ALL=C sort | \
+		cpio --quiet --reproducible -o -H newc -R 0:0) | gzip -9n > $@
+	@rm -rf $@.root
 
 $(B)/esp/EFI/BOOT/BOOTX64.EFI: $(B)/bulkhead.efi $(CONF) $(DEBIAN_FILES) $(GUESTS)/rt.bin tools/mkesp.sh $(B)/esp.conf
 	@echo "  ESP   $(B)/esp"

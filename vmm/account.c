@@ -9,14 +9,17 @@
 static struct account_record closed[ACCOUNT_CLOSED_MAX];
 static u64 closed_count;
 
-static u64 cpu_us(struct vcpu *vcpu)
+static u64 cpu_us(const struct partition *partition)
 {
-	struct vcpu_times times;
+	u64 ticks = 0;
 
-	if (!vcpu)
-		return 0;
-	vcpu_times(vcpu, &times);
-	return tsc_to_us(times.run + times.exit);
+	for (u32 i = 0; i < partition->vcpu_count; i++) {
+		struct vcpu_times times;
+
+		vcpu_times(partition->vcpus[i], &times);
+		ticks += times.run + times.exit;
+	}
+	return tsc_to_us(ticks);
 }
 
 void account_read(struct partition *partition, struct account_record *record)
@@ -28,7 +31,7 @@ void account_read(struct partition *partition, struct account_record *record)
 		.number = partition->number,
 		.created_us = partition->created_us,
 		.until_us = MAX(arch_time_us(), partition->created_us),
-		.cpu_us = cpu_us(partition->vcpu),
+		.cpu_us = cpu_us(partition),
 		.memory_bytes = partition->config->memory_bytes,
 		.console_bytes = partition_console_written(partition),
 		.starts = view.starts,

@@ -43,10 +43,22 @@ static u64 memory_least(enum config_boot boot)
 	return boot == CONFIG_BOOT_LINUX ? CONFIG_MEMORY_MIN_LINUX : CONFIG_MEMORY_MIN;
 }
 
+/* A key is there that has no meaning with this `boot`. */
+static void boot_fault(struct parser *parser, const struct config_key *key, enum config_boot boot)
+{
+	char reason[48], allowed[96] = "", list[64] = "";
+
+	for (u32 i = CONFIG_BOOT_NONE + 1; i < ARRAY_SIZE(config_boot_names); i++)
+		if (key->goes_with & BIT(i))
+			config_list_add(list, sizeof(list), config_boot_names[i]);
+	format_text(reason, sizeof(reason), "does not go with boot = %s", config_boot_names[boot]);
+	format_text(allowed, sizeof(allowed), "only with boot = %s", list);
+	config_key_fault(parser, key, reason, allowed);
+}
+
 static void boot_check(struct parser *parser)
 {
 	enum config_boot boot = parser->target.partition->boot;
-	char reason[48];
 
 	for (u32 i = 0; i < CONFIG_KEYS; i++) {
 		const struct config_key *key = &config_keys[i];
@@ -56,13 +68,8 @@ static void boot_check(struct parser *parser)
 			continue;
 		if (!there && key->needed_by & BIT(boot))
 			config_key_fault(parser, key, "required key is missing", key->allowed);
-		if (there && !(key->goes_with & BIT(boot))) {
-			format_text(reason, sizeof(reason), "does not go with boot = %s",
-				    config_boot_names[boot]);
-			config_key_fault(parser, key, reason,
-					 boot == CONFIG_BOOT_RAW ? "only with boot = linux"
-								 : "only with boot = raw");
-		}
+		if (there && !(key->goes_with & BIT(boot)))
+			boot_fault(parser, key, boot);
 	}
 	if (key_good(parser, CONFIG_KEY_MEMORY) &&
 	    parser->target.partition->memory_bytes < memory_least(boot))

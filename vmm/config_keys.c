@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The keys of the configuration file: their table, and how those are read and written that say what
- * the machine and its partitions are. */
-#include <bulkhead/load.h>
+ * the machine and its partitions are. How partitions boot is in config_boot.c. */
 #include <bulkhead/log.h>
 #include <bulkhead/string.h>
 
@@ -10,8 +9,6 @@
 #define BAUD_DEFAULT 115200
 
 const char *const config_console_names[] = {"com1", "com2", "com3", "com4", "none"};
-const char *const config_boot_names[] = {"", "linux", "raw"};
-const char *const config_entry_names[] = {"long", "protected", "real"};
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
@@ -99,8 +96,8 @@ static const char *vcpus_read(struct slice value, const struct config_target *ta
 		return wrong;
 	if (count == 0)
 		return config_too_small;
-	if (count > 1)
-		return "more than one virtual CPU is not supported yet";
+	if (count > CONFIG_VCPUS_MAX)
+		return config_too_large;
 	target->partition->vcpus = (u32)count;
 	return NULL;
 }
@@ -137,121 +134,6 @@ static void memory_write(const struct config_source *source, struct config_out *
 		config_out_add(out, "%s", text);
 }
 
-static const char *boot_read(struct slice value, const struct config_target *target)
-{
-	u32 boot;
-	const char *wrong =
-		config_word_read(value, config_boot_names, ARRAY_SIZE(config_boot_names), &boot);
-
-	if (wrong || boot == CONFIG_BOOT_NONE)
-		return config_not_word;
-	target->partition->boot = boot;
-	return NULL;
-}
-
-static void boot_write(const struct config_source *source, struct config_out *out)
-{
-	config_out_add(out, "%s", config_boot_names[source->partition->boot]);
-}
-
-/* Characters that FAT long names exclude besides the separators (FAT specification 1.03, "Long
- * Directory Entries"). */
-static bool byte_is_of_path(char byte)
-{
-	static const char excluded[] = "\"*:<>?|";
-
-	return byte_is_shown(byte) && slice_find(slice_of(excluded), byte) == sizeof(excluded) - 1;
-}
-
-static const char *path_name_check(struct slice name)
-{
-	if (!name.bytes)
-		return "a name in the path is empty";
-	if (slice_is(name, ".") || slice_is(name, ".."))
-		return "'.' and '..' are not names";
-	return NULL;
-}
-
-static const char *path_check(struct slice path)
-{
-	const char *wrong = NULL;
-
-	if (path.bytes >= CONFIG_PATH_BYTES)
-		return "too long";
-	if (slice_find(path, '/') < path.bytes)
-		return "'/' in a path";
-	if (path.start[0] != '\\')
-		return "does not begin with '\\'";
-	for (size_t i = 0; i < path.bytes; i++) {
-		if (!byte_is_of_path(path.start[i]))
-			return "a character that paths cannot have";
-	}
-	while (!wrong && path.bytes) {
-		path = slice_from(path, 1);
-		size_t end = slice_find(path, '\\');
-
-		wrong = path_name_check(slice_head(path, end));
-		path = slice_from(path, end);
-	}
-	return wrong;
-}
-
-const char *config_path_read(struct slice path, char room[CONFIG_PATH_BYTES])
-{
-	const char *wrong = path_check(path);
-
-	if (wrong)
-		return wrong;
-	memcpy(room, path.start, path.bytes);
-	room[path.bytes] = '\0';
-	return NULL;
-}
-
-static const char *kernel_read(struct slice value, const struct config_target *target)
-{
-	return config_path_read(value, target->partition->kernel);
-}
-
-static const char *initrd_read(struct slice value, const struct config_target *target)
-{
-	return config_path_read(value, target->partition->initrd);
-}
-
-void config_text_write(const char *text, bool verbatim, struct config_out *out)
-{
-	struct slice all = slice_of(text), bare = slice_trim(all);
-
-	if (!verbatim)
-		bare = slice_uncomment(bare);
-	config_out_add(out, bare.bytes < all.bytes ? "\"%s\"" : "%s", text);
-}
-
-static void kernel_write(const struct config_source *source, struct config_out *out)
-{
-	config_text_write(source->partition->kernel, false, out);
-}
-
-static void initrd_write(const struct config_source *source, struct config_out *out)
-{
-	config_text_write(source->partition->initrd, false, out);
-}
-
-static const char *cmdline_read(struct slice value, const struct config_target *target)
-{
-	char *room = target->partition->cmdline;
-
-	if (value.bytes >= CONFIG_CMDLINE_BYTES)
-		return "too long";
-	memcpy(room, value.start, value.bytes);
-	room[value.bytes] = '\0';
-	return NULL;
-}
-
-static void cmdline_write(const struct config_source *source, struct config_out *out)
-{
-	config_text_write(source->partition->cmdline, true, out);
-}
-
 static const char *autostart_read(struct slice value, const struct config_target *target)
 {
 	return config_yes_read(value, &target->partition->autostart);
@@ -261,45 +143,6 @@ static void autostart_write(const struct config_source *source, struct config_ou
 {
 	if (!source->partition->autostart)
 		config_out_add(out, "no");
-}
-
-static const char *entry_read(struct slice value, const struct config_target *target)
-{
-	u32 entry;
-	const char *wrong =
-		config_word_read(value, config_entry_names, ARRAY_SIZE(config_entry_names), &entry);
-
-	if (!wrong)
-		target->partition->entry = entry;
-	return wrong;
-}
-
-/* Raw images have no defaults. */
-static void entry_write(const struct config_source *source, struct config_out *out)
-{
-	if (source->partition->boot == CONFIG_BOOT_RAW)
-		config_out_add(out, "%s", config_entry_names[source->partition->entry]);
-}
-
-static const char *load_read(struct slice value, const struct config_target *target)
-{
-	u64 address;
-	const char *wrong = config_address_read(value, &address);
-
-	if (wrong)
-		return wrong;
-	if (address >= GUEST_LOW_MAX)
-		return config_too_large;
-	if (address >= GUEST_HOLE_BASE && address < GUEST_ACPI_END)
-		return "not memory that is free for an image";
-	target->partition->load_address = address;
-	return NULL;
-}
-
-static void load_write(const struct config_source *source, struct config_out *out)
-{
-	if (source->partition->boot == CONFIG_BOOT_RAW)
-		config_out_add(out, "0x%lx", source->partition->load_address);
 }
 
 static const char *rng_read(struct slice value, const struct config_target *target)
@@ -318,7 +161,11 @@ static void rng_write(const struct config_source *source, struct config_out *out
 	"without a comma, then if need be a comma and readonly"
 #define WEIGHT_ALLOWED "1 to 10000"
 #define CAP_ALLOWED    "a percentage of one CPU's time such as 50%, from 1% to 100000%; or none"
-#define ANY_BOOT       (BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_LINUX) | BIT(CONFIG_BOOT_RAW))
+#define ANY_BOOT       BITS(CONFIG_BOOT_UEFI, CONFIG_BOOT_NONE)
+#define FIRMWARE_BOOT  (BIT(CONFIG_BOOT_BIOS) | BIT(CONFIG_BOOT_UEFI))
+#define MODULES_BOOT   (BIT(CONFIG_BOOT_MULTIBOOT) | BIT(CONFIG_BOOT_PVH))
+/* Which one is meant is not known while `boot` is faulty. */
+#define MAYBE(boot) (BIT(CONFIG_BOOT_NONE) | (boot))
 
 const struct config_key config_keys[CONFIG_KEYS] = {
 	[CONFIG_KEY_CONSOLE] =
@@ -353,7 +200,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.read = vcpus_read,
 			.write = vcpus_write,
 			.goes_with = ANY_BOOT,
-			.allowed = "1",
+			.allowed = "1 to 64",
 		},
 	[CONFIG_KEY_MEMORY] =
 		{
@@ -370,41 +217,64 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "boot",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = boot_read,
-			.write = boot_write,
+			.read = config_boot_read,
+			.write = config_boot_write,
 			.needed_by = ANY_BOOT,
 			.goes_with = ANY_BOOT,
-			.allowed = "linux or raw",
+			.allowed = "linux, multiboot, pvh, raw, bios or uefi",
 		},
 	[CONFIG_KEY_KERNEL] =
 		{
 			.name = "kernel",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = kernel_read,
-			.write = kernel_write,
-			.needed_by = ANY_BOOT,
-			.goes_with = ANY_BOOT,
+			.read = config_kernel_read,
+			.write = config_kernel_write,
+			.needed_by = ANY_BOOT & ~FIRMWARE_BOOT,
+			.goes_with = ANY_BOOT & ~FIRMWARE_BOOT,
 			.allowed = "a file of the boot volume such as \\bulkhead\\web\\vmlinuz, "
+				   "at most 127 characters",
+		},
+	[CONFIG_KEY_FIRMWARE] =
+		{
+			.name = "firmware",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_firmware_read,
+			.write = config_firmware_write,
+			.needed_by = FIRMWARE_BOOT,
+			.goes_with = MAYBE(FIRMWARE_BOOT),
+			.allowed = "a file of the boot volume such as \\bulkhead\\bios-256k.bin, "
 				   "at most 127 characters",
 		},
 	[CONFIG_KEY_INITRD] =
 		{
 			.name = "initrd",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = initrd_read,
-			.write = initrd_write,
-			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_LINUX),
+			.read = config_initrd_read,
+			.write = config_initrd_write,
+			.goes_with = MAYBE(BIT(CONFIG_BOOT_LINUX) | BIT(CONFIG_BOOT_PVH)),
 			.allowed = "a file of the boot volume such as \\bulkhead\\web\\initrd.gz, "
 				   "at most 127 characters",
+		},
+	[CONFIG_KEY_MODULES] =
+		{
+			.name = "modules",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_modules_read,
+			.write = config_modules_write,
+			.goes_with = MAYBE(MODULES_BOOT),
+			.allowed =
+				"at most 16 files of the boot volume, each with text behind it if "
+				"need be, such as \\a\\fs.bin --root; \\a\\init, together at "
+				"most 1000 characters; or none",
 		},
 	[CONFIG_KEY_CMDLINE] =
 		{
 			.name = "cmdline",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = cmdline_read,
-			.write = cmdline_write,
+			.read = config_cmdline_read,
+			.write = config_cmdline_write,
 			.verbatim = true,
-			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_LINUX),
+			.goes_with = MAYBE(BIT(CONFIG_BOOT_LINUX) | MODULES_BOOT),
 			.allowed = "any text of at most 1023 bytes",
 		},
 	[CONFIG_KEY_AUTOSTART] =
@@ -420,20 +290,20 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "entry",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = entry_read,
-			.write = entry_write,
+			.read = config_entry_read,
+			.write = config_entry_write,
 			.needed_by = BIT(CONFIG_BOOT_RAW),
-			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_RAW),
+			.goes_with = MAYBE(BIT(CONFIG_BOOT_RAW)),
 			.allowed = "long, protected or real",
 		},
 	[CONFIG_KEY_LOAD] =
 		{
 			.name = "load",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = load_read,
-			.write = load_write,
+			.read = config_load_read,
+			.write = config_load_write,
 			.needed_by = BIT(CONFIG_BOOT_RAW),
-			.goes_with = BIT(CONFIG_BOOT_NONE) | BIT(CONFIG_BOOT_RAW),
+			.goes_with = MAYBE(BIT(CONFIG_BOOT_RAW)),
 			.allowed = "an address such as 1M or 0x100000, below 3G, not from 0xa0000 "
 				   "to 0xfffff",
 		},

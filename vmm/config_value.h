@@ -119,7 +119,9 @@ enum config_key_id {
 	CONFIG_KEY_MEMORY,
 	CONFIG_KEY_BOOT,
 	CONFIG_KEY_KERNEL,
+	CONFIG_KEY_FIRMWARE,
 	CONFIG_KEY_INITRD,
+	CONFIG_KEY_MODULES,
 	CONFIG_KEY_CMDLINE,
 	CONFIG_KEY_AUTOSTART,
 	CONFIG_KEY_ENTRY,
@@ -148,7 +150,7 @@ enum config_key_id {
 extern const struct config_key config_keys[CONFIG_KEYS];
 
 extern const char *const config_console_names[CONFIG_CONSOLE_NONE + 1];
-extern const char *const config_boot_names[CONFIG_BOOT_RAW + 1];
+extern const char *const config_boot_names[CONFIG_BOOT_UEFI + 1];
 extern const char *const config_entry_names[CONFIG_ENTRY_REAL + 1];
 
 #define CONFIG_MEMORY_STEP	(2 * MIB)
@@ -159,21 +161,34 @@ extern const char *const config_entry_names[CONFIG_ENTRY_REAL + 1];
 /* The weight of one that is given none. */
 u32 config_weight_default(enum scheduler_kind kind);
 
-/* The path of a file on the boot volume. */
+/* A file of the boot volume into `room`. */
 const char *config_path_read(struct slice path, char room[CONFIG_PATH_BYTES]);
+
 /* Text in quotes if it would be read otherwise without. */
 void config_text_write(const char *text, bool verbatim, struct config_out *out);
 
-/* Each key of config_device.c, the devices of a partition, and of config_policy.c, when it runs. */
 #define CONFIG_KEY_FUNCTIONS(key)                                                                  \
 	const char *config_##key##_read(struct slice value, const struct config_target *target);   \
 	void config_##key##_write(const struct config_source *source, struct config_out *out)
 
+/* config_boot.c: the keys that say how a partition gets its first instruction. */
+CONFIG_KEY_FUNCTIONS(boot);
+CONFIG_KEY_FUNCTIONS(kernel);
+CONFIG_KEY_FUNCTIONS(firmware);
+CONFIG_KEY_FUNCTIONS(initrd);
+CONFIG_KEY_FUNCTIONS(modules);
+CONFIG_KEY_FUNCTIONS(cmdline);
+CONFIG_KEY_FUNCTIONS(entry);
+CONFIG_KEY_FUNCTIONS(load);
+
+/* config_device.c: the keys that say which devices a partition has. */
 CONFIG_KEY_FUNCTIONS(disk);
 CONFIG_KEY_FUNCTIONS(disk2);
 CONFIG_KEY_FUNCTIONS(disk3);
 CONFIG_KEY_FUNCTIONS(disk4);
 CONFIG_KEY_FUNCTIONS(virtio_console);
+
+/* config_policy.c: the keys that say when a partition runs. */
 CONFIG_KEY_FUNCTIONS(weight);
 CONFIG_KEY_FUNCTIONS(cap);
 CONFIG_KEY_FUNCTIONS(reservation);

@@ -262,7 +262,9 @@ static void program_headers_put(u8 *at, const struct core_file *core)
 			.physical = load->physical,
 			.file_bytes = load->bytes,
 			.memory_bytes = load->bytes,
-			.alignment = PAGE_SIZE,
+			/* No alignment: by this `crash` tells a dump of kdump's kind from one of
+			 * the older netdump, which it would take it for and fail. */
+			.alignment = 0,
 		};
 		at += sizeof(header);
 		memcpy(at, &header, sizeof(header));

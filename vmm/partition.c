@@ -11,6 +11,7 @@
 
 #include "partition_memory.h"
 #include "placement.h"
+#include "vcpu_devices.h"
 #include "vcpu_thread.h"
 
 /* How long a change that a vCPU has to make itself is waited for. */
@@ -47,12 +48,12 @@ bool partition_inspectable(struct partition *partition)
 
 static void start_timer_fire(struct timer *timer)
 {
-	thread_wake(&container_of(timer, struct partition, start_timer)->vcpu->thread);
+	thread_wake(&container_of(timer, struct partition, start_timer)->vcpus[0]->thread);
 }
 
 static void unmake(struct partition *partition)
 {
-	if (partition->vcpu)
+	while (partition->vcpu_count)
 		vcpu_destroy(partition);
 	partition_memory_destroy(partition);
 	memory_free(partition->console.data, memory_order(PARTITION_CONSOLE_BYTES));
@@ -60,34 +61,51 @@ static void unmake(struct partition *partition)
 	memory_free(partition, memory_order(sizeof(*partition)));
 }
 
-/* The smallest tag that no partition has. */
-static u16 tag_choose(void)
+/* The smallest tag that begins `count` which no vCPU has; 0: there is none. */
+static u16 tag_choose(u32 count)
 {
-	u16 tag = 1;
+	u32 tag = 1;
 
 	for (struct partition *p = first; p;) {
-		bool taken = p->tag == tag;
+		bool taken = tag < p->tag + p->config->vcpus && p->tag < tag + count;
 
-		tag = (u16)(tag + taken);
+		tag = taken ? p->tag + p->config->vcpus : tag;
 		p = taken ? first : p->next;
 	}
-	return tag;
+	return tag + count - 1 <= PARTITION_TAG_MAX ? (u16)tag : 0;
+}
+
+static int vcpus_create(struct partition *partition, const struct placement *placement)
+{
+	struct group *group = group_find(partition->config->group);
+	int error = 0;
+
+	for (u32 i = 0; i < partition->config->vcpus && !error; i++) {
+		struct cpu_mask affinity = placement_affinity(placement, partition->config, i);
+
+		error = vcpu_create(partition, placement->cpus[i], &affinity,
+				    group ? &group->scheduler : NULL);
+	}
+	return error;
 }
 
 static int build(struct partition *partition, const struct placement *placement, char *reason)
 {
-	struct group *group = group_find(partition->config->group);
 	u8 *console = memory_alloc(memory_order(PARTITION_CONSOLE_BYTES));
 	int error;
 
 	if (!console)
 		return -ENOMEM;
 	byte_ring_init(&partition->console, console, PARTITION_CONSOLE_BYTES);
+	if (!partition->tag) {
+		format_text(reason, LOAD_REASON_BYTES, "there are %u vCPUs at most",
+			    PARTITION_TAG_MAX);
+		return -ENOSPC;
+	}
 	error = partition_memory_create(partition, reason);
 	if (error)
 		return error;
-	return vcpu_create(partition, placement->cpu, &placement->affinity,
-			   group ? &group->scheduler : NULL);
+	return vcpus_create(partition, placement);
 }
 
 static struct partition *allocate(const struct config_partition *config)
@@ -103,7 +121,7 @@ static struct partition *allocate(const struct config_partition *config)
 	}
 	*partition->config = *config;
 	partition->number = ++last_number;
-	partition->tag = tag_choose();
+	partition->tag = tag_choose(config->vcpus);
 	partition->state = PARTITION_STOPPED;
 	partition->created_us = arch_time_us();
 	timer_init(&partition->start_timer, arch_cpu_id(), start_timer_fire);
@@ -168,7 +186,7 @@ int partition_create(const struct config_partition *config, struct partition **m
 	if (error)
 		return error;
 	list_add(partition);
-	placement_apply(partition);
+	placement_apply(partition, &placement);
 	*made = partition;
 	return 0;
 }
@@ -199,15 +217,15 @@ static int refuse(struct partition *partition, char *reason)
 	return -EBUSY;
 }
 
-/* With its lock, which is released: the vCPU's thread sees to the rest. */
+/* With its lock, which is released: the first vCPU's thread sees to the rest. */
 static void go_to(struct partition *partition, enum partition_state state)
 {
 	__atomic_store_n(&partition->state, state, __ATOMIC_RELEASE);
 	spin_unlock(&partition->lock);
-	vcpu_request(partition->vcpu, VCPU_REQUEST_STOP);
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_STOP);
 }
 
-/* Let the vCPU's thread go on for a moment; false: it has had long enough. In a thread. */
+/* Let the vCPUs' threads go on for a moment; false: it has had long enough. In a thread. */
 static bool give_time(u64 end)
 {
 	if (arch_tsc() >= end)
@@ -216,7 +234,7 @@ static bool give_time(u64 end)
 	return true;
 }
 
-/* Until the vCPU has left the state `passing`, or long enough. */
+/* Until its vCPUs have left the state `passing`, or long enough. */
 static void settle(struct partition *partition, enum partition_state passing)
 {
 	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
@@ -289,24 +307,53 @@ int partition_stop(struct partition *partition, char *reason)
 	return 0;
 }
 
+int partition_shutdown(struct partition *partition, char *reason)
+{
+	bool runs = partition_state_now(partition) == PARTITION_RUNNING;
+
+	/* Before the guest can act on it. */
+	__atomic_store_n(&partition->shutting_down, runs, __ATOMIC_RELEASE);
+	if (runs && vcpu_devices_power_button(partition)) {
+		log_info("%s: its power button was pressed", partition->config->name);
+		return 0;
+	}
+	return partition_stop(partition, reason);
+}
+
 static int restless(char *reason)
 {
-	format_text(reason, LOAD_REASON_BYTES, "its vCPU does not come to rest");
+	format_text(reason, LOAD_REASON_BYTES, "its vCPUs do not come to rest");
 	return -EBUSY;
+}
+
+/* None of its threads runs ever again; or all may, if one does not come to rest. */
+static bool retire(struct partition *partition)
+{
+	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
+	u32 retired = 0;
+
+	while (retired < partition->vcpu_count) {
+		if (thread_retire(&partition->vcpus[retired]->thread))
+			retired++;
+		else if (!give_time(end))
+			break;
+	}
+	if (retired == partition->vcpu_count)
+		return true;
+	while (retired)
+		thread_revive(&partition->vcpus[--retired]->thread);
+	return false;
 }
 
 int partition_destroy(struct partition *partition, char *reason)
 {
-	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
-
 	spin_lock(&partition->lock);
 	if (partition->state != PARTITION_STOPPED && partition->state != PARTITION_CRASHED)
 		return refuse(partition, reason);
 	spin_unlock(&partition->lock);
-	/* Its thread may still be on its way to rest. */
-	while (!thread_retire(&partition->vcpu->thread))
-		if (!give_time(end))
-			return restless(reason);
+	/* Its threads may still be on their way to rest. */
+	if (!retire(partition))
+		return restless(reason);
 	timer_set(&partition->start_timer, TIMER_OFF);
 	account_close(partition);
 	placement_withdraw(partition);
@@ -337,7 +384,9 @@ static const char *fixed_difference(const struct config_partition *a,
 		{"memory", a->memory_bytes != b->memory_bytes},
 		{"boot", a->boot != b->boot},
 		{"kernel or image", strcmp(a->kernel, b->kernel) != 0},
+		{"firmware", strcmp(a->firmware, b->firmware) != 0},
 		{"initrd", strcmp(a->initrd, b->initrd) != 0},
+		{"modules", memcmp(&a->modules, &b->modules, sizeof(a->modules)) != 0},
 		{"cmdline", strcmp(a->cmdline, b->cmdline) != 0},
 		{"autostart", a->autostart != b->autostart},
 		{"entry", a->entry != b->entry},
@@ -385,16 +434,17 @@ static int group_move(struct partition *partition, const char *name, char *reaso
 	struct group *group = group_find(name);
 	u64 end = arch_tsc() + us_to_tsc(SETTLE_US);
 
-	while (!thread_group_set(&partition->vcpu->thread, group ? &group->scheduler : NULL))
-		if (!give_time(end))
-			return restless(reason);
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		while (!thread_group_set(&partition->vcpus[i]->thread,
+					 group ? &group->scheduler : NULL))
+			if (!give_time(end))
+				return restless(reason);
 	return 0;
 }
 
 int partition_change(struct partition *partition, const struct config_partition *config,
 		     char *reason)
 {
-	struct thread *thread = &partition->vcpu->thread;
 	struct placement placement;
 	int error = change_check(partition, config, reason);
 
@@ -409,11 +459,15 @@ int partition_change(struct partition *partition, const struct config_partition 
 	spin_lock(&list_lock); /* partition_after_runs reads it */
 	*partition->config = *config;
 	spin_unlock(&list_lock);
-	thread_affinity_set(thread, &placement.affinity);
-	thread_claim_set(thread, &config->claim);
-	placement_apply(partition);
+	for (u32 i = 0; i < partition->vcpu_count; i++) {
+		struct cpu_mask affinity = placement_affinity(&placement, config, i);
+
+		thread_affinity_set(&partition->vcpus[i]->thread, &affinity);
+		thread_claim_set(&partition->vcpus[i]->thread, &config->claim);
+	}
+	placement_apply(partition, &placement);
 	if (partition_state_now(partition) == PARTITION_WAITING)
-		thread_wake(thread); /* maybe for others than these */
+		thread_wake(&partition->vcpus[0]->thread); /* maybe for others than these */
 	return 0;
 }
 
@@ -451,11 +505,11 @@ void partition_runs(struct partition *partition)
 	spin_lock(&list_lock);
 	for (struct partition *p = first; p; p = p->next)
 		if (p != partition && partition_state_now(p) == PARTITION_WAITING)
-			thread_wake(&p->vcpu->thread);
+			thread_wake(&p->vcpus[0]->thread);
 	spin_unlock(&list_lock);
 }
 
-/* --- for its vCPU --- */
+/* --- for its vCPUs --- */
 
 void partition_state_change(struct partition *partition, enum partition_state from,
 			    enum partition_state to)

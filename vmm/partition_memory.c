@@ -7,9 +7,11 @@
 #include <bulkhead/format.h>
 #include <bulkhead/log.h>
 #include <bulkhead/partition.h>
+#include <bulkhead/string.h>
 #include <bulkhead/virt.h>
 
 #define GUEST_ACCESS (PAGE_READ | PAGE_WRITE | PAGE_EXECUTE)
+#define ROM_ACCESS   (PAGE_READ | PAGE_EXECUTE)
 #define HOST_ACCESS  (PAGE_READ | PAGE_WRITE)
 
 static int add_block(struct partition *partition, u64 gpa, unsigned order)
@@ -40,13 +42,28 @@ static int take_ram(struct partition *partition, u64 gpa, u64 bytes)
 	return 0;
 }
 
+/* Of the block that the ROM begins in only its end is seen. */
+static int map_rom(struct partition *partition, const struct ram_block *block)
+{
+	u64 gpa = MAX(block->gpa, guest_rom_base(&partition->memory));
+	u64 skip = gpa - block->gpa;
+	bool changed;
+
+	return page_table_map(&partition->second_level, gpa, block->physical + skip,
+			      (PAGE_SIZE << block->order) - skip, ROM_ACCESS, MEMORY_WB, &changed);
+}
+
 /* The guest sees no RAM in the legacy video window: accesses there go to the board. */
 static int map_for_guest(struct partition *partition, const struct ram_block *block)
 {
 	u64 bytes = PAGE_SIZE << block->order;
 	bool changed;
-	int error = page_table_map(&partition->second_level, block->gpa, block->physical, bytes,
-				   GUEST_ACCESS, MEMORY_WB, &changed);
+	int error;
+
+	if (block->gpa >= GUEST_LOW_MAX && block->gpa < GUEST_ROM_END)
+		return map_rom(partition, block);
+	error = page_table_map(&partition->second_level, block->gpa, block->physical, bytes,
+			       GUEST_ACCESS, MEMORY_WB, &changed);
 
 	if (!error && block->gpa == 0)
 		error = page_table_unmap(&partition->second_level, GUEST_HOLE_BASE,
@@ -72,7 +89,7 @@ static int map_ram(struct partition *partition)
 	return 0;
 }
 
-/* `at` is where the next file goes; it moves on. */
+/* `at` is where the next file goes; it moves on. Nothing if there is no name. */
 static int map_file(struct partition *partition, const char *name, u64 *at, struct load_file *file,
 		    char *reason)
 {
@@ -93,6 +110,7 @@ static int map_file(struct partition *partition, const char *name, u64 *at, stru
 		return error;
 	file->data = (const u8 *)*at;
 	file->bytes = found->bytes;
+	file->name = name;
 	*at += align_up(found->bytes, PAGE_SIZE);
 	return 0;
 }
@@ -121,36 +139,91 @@ static int make_disks(struct partition *partition, u64 *at, char *reason)
 
 static int map_files(struct partition *partition, char *reason)
 {
+	const struct config_partition *config = partition->config;
+	const char *first = config->firmware[0] ? config->firmware : config->kernel;
 	u64 at = MEMORY_FILES;
-	int error = map_file(partition, partition->config->kernel, &at, &partition->kernel, reason);
+	int error = map_file(partition, first, &at, &partition->kernel, reason);
 
 	error = error ? error
-		      : map_file(partition, partition->config->initrd, &at, &partition->initrd,
-				 reason);
+		      : map_file(partition, config->initrd, &at, &partition->initrd, reason);
+	for (u32 i = 0; i < config->modules.count && !error; i++) {
+		struct load_module *module = &partition->modules[i];
+
+		module->text = config_module_text(&config->modules, i);
+		error = map_file(partition, config_module_file(&config->modules, i), &at,
+				 &module->file, reason);
+	}
 	return error ? error : make_disks(partition, &at, reason);
+}
+
+/* How much the ROM takes: what is of no use in its first block stays unmapped. */
+static u64 rom_room(const struct partition *partition)
+{
+	return align_up(partition->memory.rom_bytes, 2 * MIB);
 }
 
 static int take_all_ram(struct partition *partition, char *reason)
 {
 	struct guest_memory *memory = &partition->memory;
+	u64 bytes = partition->config->memory_bytes, rom = rom_room(partition);
 	struct memory_usage usage;
-	u64 bytes = partition->config->memory_bytes;
 	int error;
 
 	memory->window = (u8 *)MEMORY_GUEST;
 	memory->low_bytes = MIN(bytes, GUEST_LOW_MAX);
 	memory->high_bytes = bytes - memory->low_bytes;
-	partition->ram_room = (u32)(bytes / (2 * MIB));
+	partition->ram_room = (u32)((bytes + rom) / (2 * MIB));
 	partition->ram = memory_alloc(memory_order(partition->ram_room * sizeof(struct ram_block)));
 	if (!partition->ram)
 		return -ENOMEM;
 	memory_usage(&usage);
 	error = take_ram(partition, 0, memory->low_bytes);
+	error = error ? error : take_ram(partition, GUEST_ROM_END - rom, rom);
 	error = error ? error : take_ram(partition, GUEST_HIGH_BASE, memory->high_bytes);
 	if (error)
 		format_text(reason, LOAD_REASON_BYTES, "it needs %lu MiB, %lu MiB are free",
-			    bytes / MIB, usage.free_bytes / MIB);
+			    (bytes + rom) / MIB, usage.free_bytes / MIB);
 	return error;
+}
+
+/* The file's size is the ROM's. */
+static int size_rom(struct partition *partition, char *reason)
+{
+	u64 previous;
+	int error;
+
+	if (!partition->config->firmware[0])
+		return 0;
+	previous = address_space_enter(&partition->space);
+	error = load_rom_check(&partition->kernel, reason);
+	address_space_leave(previous);
+	if (!error)
+		partition->memory.rom_bytes = partition->kernel.bytes;
+	return error;
+}
+
+/* Where what firmware is told is put together. */
+static int make_firmware(struct partition *partition)
+{
+	if (!partition->memory.rom_bytes)
+		return 0;
+	partition->firmware = memory_alloc(memory_order(sizeof(*partition->firmware)));
+	return partition->firmware ? 0 : -ENOMEM;
+}
+
+/* Once: it is the partition's own, and stays as it is as long as that exists. */
+static void fill_rom(struct partition *partition)
+{
+	const struct guest_memory *memory = &partition->memory;
+	u64 previous;
+
+	if (!memory->rom_bytes)
+		return;
+	previous = address_space_enter(&partition->space);
+	memset(memory->window + GUEST_ROM_END - rom_room(partition), 0,
+	       rom_room(partition) - memory->rom_bytes);
+	memcpy(memory->window + guest_rom_base(memory), partition->kernel.data, memory->rom_bytes);
+	address_space_leave(previous);
 }
 
 int partition_memory_create(struct partition *partition, char *reason)
@@ -160,9 +233,14 @@ int partition_memory_create(struct partition *partition, char *reason)
 	if (error)
 		return error;
 	error = page_table_init(&partition->second_level, virt->guest_format(), &memory_tables);
+	error = error ? error : map_files(partition, reason);
+	error = error ? error : size_rom(partition, reason);
 	error = error ? error : take_all_ram(partition, reason);
 	error = error ? error : map_ram(partition);
-	return error ? error : map_files(partition, reason);
+	error = error ? error : make_firmware(partition);
+	if (!error)
+		fill_rom(partition);
+	return error;
 }
 
 void partition_memory_destroy(struct partition *partition)
@@ -171,6 +249,7 @@ void partition_memory_destroy(struct partition *partition)
 		disk_destroy(&partition->disks[i]);
 	for (u32 i = 0; i < partition->ram_count; i++)
 		memory_guest_free(partition->ram[i].physical, partition->ram[i].order);
+	memory_free(partition->firmware, memory_order(sizeof(*partition->firmware)));
 	if (partition->ram)
 		memory_free(partition->ram,
 			    memory_order(partition->ram_room * sizeof(struct ram_block)));

@@ -445,17 +445,6 @@ inlined u64 until_next(const struct scheduler_queue *queue, u64 now)
 	return running && queue->shared ? now + fair_slice_left(running) : SCHEDULER_NEVER;
 }
 
-/* What becomes of the one that runs. */
-enum fate { STAYS, BLOCKS, YIELDS };
-
-static seldom void yield(struct scheduler_queue *queue)
-{
-	struct scheduler_entity *running = queue->running;
-
-	if (!running->on_budget && queue->shared)
-		fair_forfeit(queue, running);
-}
-
 inlined void block(struct scheduler_queue *queue, u64 now)
 {
 	struct scheduler_entity *running = queue->running;
@@ -465,6 +454,17 @@ inlined void block(struct scheduler_queue *queue, u64 now)
 		fair_member_block(queue, running, now);
 	state_set(running, SCHEDULER_BLOCKED, now);
 	queue->running = NULL;
+}
+
+/* It was in no list, or is taken off its: nobody else is there, and nothing limits it. */
+inlined void run_alone(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	queue->running = entity;
+	queue->until = SCHEDULER_NEVER;
+	entity->charged_to = now;
+	state_set(entity, SCHEDULER_RUNNING, now);
+	if (fair_slice_over(entity))
+		entity->vdeadline = entity->vtime + entity->vslice;
 }
 
 /* Most often one entity wants an idle CPU, and nothing limits it: what all the rest would come to.
@@ -478,48 +478,69 @@ static bool run_only(struct scheduler_queue *queue, u64 now)
 		return false;
 	queue->shared = NULL;
 	queue->count = 0;
-	queue->running = only;
-	queue->until = SCHEDULER_NEVER;
-	only->charged_to = now;
-	state_set(only, SCHEDULER_RUNNING, now);
-	if (fair_slice_over(only))
-		only->vdeadline = only->vtime + only->vslice;
+	run_alone(queue, only, now);
 	return true;
 }
 
-static struct scheduler_decision decide(struct scheduler_queue *queue, enum fate fate, u64 now)
+static struct scheduler_decision decide(struct scheduler_queue *queue, bool blocks, u64 now)
 {
 	struct scheduler_entity *next;
 
 	if (run_only(queue, now))
 		return (struct scheduler_decision){queue->running, SCHEDULER_NEVER};
 	charge(queue, now);
-	if (queue->running && fate == BLOCKS)
+	if (queue->running && blocks)
 		block(queue, now);
-	else if (queue->running && unlikely(fate == YIELDS))
-		yield(queue);
 	renew(queue, now);
-	next = choose_funded(queue, fate == YIELDS, now);
+	next = choose_funded(queue, false, now);
 	run(queue, next, now);
 	queue->until = until_next(queue, now);
 	return (struct scheduler_decision){.next = next, .until = queue->until};
+}
+
+/*
+ * Of the running one's family, who has had less than its share and may run: probably it has the
+ * lock. The others' turns come no later for that than if it had woken up now.
+ */
+static struct scheduler_entity *relative_choose(struct scheduler_queue *queue, u64 now)
+{
+	const struct scheduler_entity *running = queue->running;
+	struct scheduler_entity *entity = queue->shared;
+
+	if (!running || running->on_budget || !running->family || queue->reserved)
+		return NULL;
+	for (; entity; entity = entity->next)
+		if (entity->family == running->family &&
+		    !vtime_before(queue->vtime, entity->vtime) && fund(queue, entity, now))
+			return entity;
+	return NULL;
 }
 
 /* --- the calls --- */
 
 struct scheduler_decision scheduler_pick(struct scheduler_queue *queue, u64 now)
 {
-	return decide(queue, STAYS, now);
+	return decide(queue, false, now);
 }
 
 struct scheduler_decision scheduler_block(struct scheduler_queue *queue, u64 now)
 {
-	return decide(queue, BLOCKS, now);
+	return decide(queue, true, now);
 }
 
 struct scheduler_decision scheduler_yield(struct scheduler_queue *queue, u64 now)
 {
-	return decide(queue, YIELDS, now);
+	struct scheduler_entity *running, *next;
+
+	charge(queue, now);
+	running = queue->running;
+	if (running && !running->on_budget && queue->shared)
+		fair_forfeit(queue, running);
+	renew(queue, now);
+	next = relative_choose(queue, now);
+	run(queue, next ? next : choose_funded(queue, true, now), now);
+	queue->until = until_next(queue, now);
+	return (struct scheduler_decision){.next = queue->running, .until = queue->until};
 }
 
 /* Whether the last decision does not hold any longer, as `entity` has joined. */
@@ -540,8 +561,8 @@ static bool decision_outdated(const struct scheduler_queue *queue,
 	       now + fair_slice_left(running) < queue->until;
 }
 
-/* Likewise of an entity that comes to an idle CPU. */
-static bool wake_only(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+/* An entity comes to an idle CPU, where nobody waits and nothing limits it. */
+inlined bool join_alone(struct scheduler_queue *queue, struct scheduler_entity *entity)
 {
 	if (queue->running || queue->count || queue->capped || queue->depleted ||
 	    entity->claim.kind != SCHEDULER_SHARED || entity->group.cap ||
@@ -549,6 +570,21 @@ static bool wake_only(struct scheduler_queue *queue, struct scheduler_entity *en
 		return false;
 	entity->on_budget = false;
 	entity->next = NULL;
+	return true;
+}
+
+bool scheduler_resume(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	if (!join_alone(queue, entity))
+		return false;
+	run_alone(queue, entity, now);
+	return true;
+}
+
+static bool wake_alone(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
+{
+	if (!join_alone(queue, entity))
+		return false;
 	queue->shared = entity;
 	queue->count = 1;
 	state_set(entity, SCHEDULER_READY, now);
@@ -557,7 +593,7 @@ static bool wake_only(struct scheduler_queue *queue, struct scheduler_entity *en
 
 bool scheduler_wake(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now)
 {
-	if (wake_only(queue, entity, now))
+	if (wake_alone(queue, entity, now))
 		return true;
 	charge(queue, now);
 	entity_begin(queue, entity, now);

@@ -72,6 +72,15 @@ bool thread_retire(struct thread *thread)
 	return idle;
 }
 
+void thread_revive(struct thread *thread)
+{
+	u64 flags;
+	struct cpu *cpu = thread_lock(thread, &flags);
+
+	thread->retired = false;
+	spin_unlock_irq(&cpu->run_lock, flags);
+}
+
 void thread_destroy(struct thread *thread)
 {
 	if (thread->stack_top)
@@ -235,8 +244,11 @@ u64 cpu_idle_ticks(u32 id)
 	return ticks;
 }
 
-/* With run_lock held and interrupts off; returns without it, maybe on another CPU. */
-static void switch_by(struct cpu *cpu, decide *how)
+/*
+ * With run_lock held and interrupts off; returns without it, maybe on another CPU. When nobody is
+ * to run, `idle` has the CPU.
+ */
+static void switch_by(struct cpu *cpu, decide *how, struct thread *idle)
 {
 	struct thread *from = cpu->thread, *to;
 	struct scheduler_decision decision;
@@ -244,7 +256,7 @@ static void switch_by(struct cpu *cpu, decide *how)
 
 	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_SCHEDULE, __ATOMIC_ACQUIRE);
 	decision = decide_here(cpu, how, now);
-	to = decision.next ? thread_of(decision.next) : cpu->idle;
+	to = decision.next ? thread_of(decision.next) : idle;
 	cpu->slice_end = decision.until;
 	idling_set(cpu, !decision.next, now);
 	cpu->thread = to;
@@ -253,7 +265,7 @@ static void switch_by(struct cpu *cpu, decide *how)
 		__atomic_store_n(&to->on_cpu, true, __ATOMIC_RELAXED);
 		cpu->previous = from;
 	}
-	trace(TRACE_SWITCH, to->number, from->entity.state);
+	trace(TRACE_SWITCH, decision.next ? to->number : 0, from->entity.state);
 	spin_unlock(&cpu->run_lock);
 	if (to != from) {
 		/* Nobody runs with sight of another's partition. */
@@ -270,14 +282,13 @@ static void switch_now(decide *how)
 	struct cpu *cpu = cpu_this();
 
 	spin_lock(&cpu->run_lock);
-	switch_by(cpu, how);
+	switch_by(cpu, how, cpu->idle);
 	arch_irq_restore(flags);
 }
 
-void thread_block(void)
+/* With interrupts off. When nobody is to run, `idle` has the CPU. */
+static void block(struct cpu *cpu, struct thread *idle)
 {
-	u64 flags = arch_irq_save();
-	struct cpu *cpu = cpu_this();
 	struct thread *thread = cpu->thread;
 
 	spin_lock(&cpu->run_lock);
@@ -285,8 +296,16 @@ void thread_block(void)
 		thread->wake_pending = false;
 		spin_unlock(&cpu->run_lock);
 	} else {
-		switch_by(cpu, scheduler_block);
+		switch_by(cpu, scheduler_block, idle);
 	}
+}
+
+void thread_block(void)
+{
+	u64 flags = arch_irq_save();
+	struct cpu *cpu = cpu_this();
+
+	block(cpu, cpu->idle);
 	arch_irq_restore(flags);
 }
 
@@ -417,6 +436,62 @@ static void ask_for_work(struct cpu *cpu)
 	}
 }
 
+/* Until something happens, unless it has already. */
+static void idle(struct cpu *cpu)
+{
+	if (cpu->attention)
+		return;
+	arch_timer_arm(MIN(cpu->timer_next, cpu->slice_end));
+	arch_idle();
+}
+
+/* `thread`, which has blocked here, is to go on. False: others come first. */
+static bool go_on(struct cpu *cpu, struct thread *thread)
+{
+	u64 now = arch_tsc();
+
+	spin_lock(&cpu->run_lock);
+	if (scheduler_resume(&cpu->queue, &thread->entity, now)) {
+		cpu->slice_end = SCHEDULER_NEVER;
+		idling_set(cpu, false, now);
+		thread->wakeups++;
+		trace(TRACE_WAKE, thread->number, cpu->id);
+		trace(TRACE_SWITCH, thread->number, SCHEDULER_BLOCKED);
+		spin_unlock(&cpu->run_lock);
+		return true;
+	}
+	spin_unlock(&cpu->run_lock);
+	thread_wake(thread);
+	return false;
+}
+
+/*
+ * Whoever waits this way most often has the CPU next, too: as long as nobody else wants it, its
+ * idle loop is here, on the stack of `thread`, and there is nothing to be switched.
+ */
+void thread_wait(const volatile u32 *wanted)
+{
+	struct cpu *cpu = cpu_this();
+	struct thread *thread = cpu->thread;
+
+	block(cpu, thread);
+	if (thread->entity.state == SCHEDULER_RUNNING)
+		return;
+	ask_for_work(cpu);
+	for (;;) {
+		timer_run_due();
+		if (*wanted && thread->entity.state == SCHEDULER_BLOCKED && go_on(cpu, thread))
+			return;
+		if (cpu->attention & CPU_ATTENTION_SCHEDULE) {
+			spin_lock(&cpu->run_lock);
+			switch_by(cpu, scheduler_pick, thread);
+			if (thread->entity.state == SCHEDULER_RUNNING)
+				return;
+		}
+		idle(cpu);
+	}
+}
+
 void thread_idle_loop(void)
 {
 	struct cpu *cpu = cpu_this();
@@ -429,9 +504,6 @@ void thread_idle_loop(void)
 		thread_reschedule();
 		if (__atomic_load_n(&cpu->idle->switches, __ATOMIC_RELAXED) != switches)
 			ask_for_work(cpu);
-		if (cpu->attention)
-			continue;
-		arch_timer_arm(MIN(cpu->timer_next, cpu->slice_end));
-		arch_idle();
+		idle(cpu);
 	}
 }

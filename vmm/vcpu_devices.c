@@ -6,6 +6,8 @@
  */
 #include "vcpu_devices.h"
 
+#include "vcpu_interrupt.h"
+
 #include <bulkhead/arch.h>
 #include <bulkhead/boot_files.h>
 #include <bulkhead/console.h>
@@ -116,81 +118,9 @@ static void apic_eoi_broadcast(struct vlapic *apic, u8 vector)
 	spin_unlock(&vcpu->partition->device_lock);
 }
 
-/* Delivery modes of an interrupt message (SDM vol. 3, 11.6.1). */
-enum delivery_mode {
-	DELIVER_FIXED,
-	DELIVER_LOWEST,
-	DELIVER_SMI,
-	DELIVER_NMI = 4,
-	DELIVER_INIT,
-	DELIVER_STARTUP,
-	DELIVER_EXTINT
-};
-
-/*
- * On its own CPU the vCPU is out of guest mode while anyone asks this, so its APIC page can be
- * changed at once. From elsewhere that would race with the CPU, whose own updates of the page are
- * not promised to be atomic towards others.
- */
-static void post(struct vcpu *vcpu, u8 vector, bool level)
-{
-	u32 bit = 1u << (vector & 31);
-
-	if (vcpu->thread.cpu == arch_cpu_id()) {
-		vlapic_accept(&vcpu->apic, vector, level);
-		return;
-	}
-	if (level)
-		__atomic_or_fetch(&vcpu->posted_level[vector / 32], bit, __ATOMIC_RELAXED);
-	__atomic_or_fetch(&vcpu->posted[vector / 32], bit, __ATOMIC_RELEASE);
-	__atomic_store_n(&vcpu->posted_any, true, __ATOMIC_RELEASE);
-	vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
-}
-
-void vcpu_move_posted(struct vcpu *vcpu)
-{
-	/* Before the words are read: who sets a bit after that says so again. */
-	__atomic_store_n(&vcpu->posted_any, false, __ATOMIC_SEQ_CST);
-	for (unsigned i = 0; i < ARRAY_SIZE(vcpu->posted); i++) {
-		u32 level, bits;
-
-		if (!__atomic_load_n(&vcpu->posted[i], __ATOMIC_RELAXED))
-			continue;
-		bits = __atomic_exchange_n(&vcpu->posted[i], 0, __ATOMIC_ACQUIRE);
-		level = __atomic_fetch_and(&vcpu->posted_level[i], ~bits, __ATOMIC_RELAXED);
-		for (; bits; bits &= bits - 1) {
-			unsigned bit = (unsigned)__builtin_ctz(bits);
-
-			vlapic_accept(&vcpu->apic, (u8)(32 * i + bit), level >> bit & 1);
-		}
-	}
-}
-
-static void deliver(struct vcpu *vcpu, unsigned mode, u8 vector, bool level)
-{
-	switch (mode) {
-	case DELIVER_FIXED:
-	case DELIVER_LOWEST:
-		post(vcpu, vector, level);
-		break;
-	case DELIVER_NMI:
-		vcpu_request(vcpu, VCPU_REQUEST_NMI | VCPU_REQUEST_INTERRUPT);
-		break;
-	default:
-		/* INIT and STARTUP to a lone CPU, and SMI: nothing comes of them. */
-		break;
-	}
-}
-
 static void apic_send_ipi(struct vlapic *apic, u64 icr)
 {
-	struct vcpu *vcpu = apic->context;
-	unsigned shorthand = (unsigned)(icr >> 18 & 3), mode = (unsigned)(icr >> 8 & 7);
-	bool self = shorthand == 1 || shorthand == 2 ||
-		    (shorthand == 0 && vlapic_matches(apic, (u32)(icr >> 32), icr & BIT(11)));
-
-	if (self)
-		deliver(vcpu, mode, (u8)icr, icr & BIT(15));
+	vcpu_ipi(apic->context, icr);
 }
 
 static const struct vlapic_ops apic_ops = {
@@ -230,8 +160,9 @@ static void board_timer_fire(struct timer *timer)
 {
 	struct partition *partition = container_of(timer, struct partition, device_timer);
 
-	if (is_waiting(partition->vcpu))
-		partition->vcpu->late_timers |= VCPU_LATE_BOARD;
+	/* It is on the first vCPU's CPU, and at its expense. */
+	if (is_waiting(partition->vcpus[0]))
+		partition->vcpus[0]->late_timers |= VCPU_LATE_BOARD;
 	else
 		board_timer_run(partition);
 }
@@ -249,25 +180,17 @@ void vcpu_devices_catch_up(struct vcpu *vcpu)
 
 static void board_interrupt(void *context, u64 entry)
 {
-	struct partition *partition = context;
-	struct vcpu *vcpu = partition->vcpu;
-	unsigned mode = (unsigned)(entry >> 8 & 7);
-	u32 destination = (u32)(entry >> 56);
-
-	/* The 8 bits of an I/O APIC mean everybody when all are set, in x2APIC mode too. */
-	if (destination == 0xff)
-		destination = 0xffffffff;
-	if (vlapic_matches(&vcpu->apic, destination, entry & BIT(11)))
-		deliver(vcpu, mode, (u8)entry, entry & BIT(15));
+	partition_interrupt(context, entry);
 }
 
 static void board_pic(void *context, bool level)
 {
-	struct partition *partition = context;
+	struct vcpu *first = ((struct partition *)context)->vcpus[0];
 
-	__atomic_store_n(&partition->vcpu->pic_level, level, __ATOMIC_RELAXED);
+	/* The 8259 pair's INTR is wired to the LINT0 of the first one alone. */
+	__atomic_store_n(&first->pic_level, level, __ATOMIC_RELAXED);
 	if (level)
-		vcpu_request(partition->vcpu, VCPU_REQUEST_INTERRUPT);
+		vcpu_request(first, VCPU_REQUEST_INTERRUPT);
 }
 
 static void board_event(void *context, enum device_event event)
@@ -275,7 +198,7 @@ static void board_event(void *context, enum device_event event)
 	struct partition *partition = context;
 
 	__atomic_or_fetch(&partition->events, 1u << event, __ATOMIC_RELEASE);
-	vcpu_request(partition->vcpu, VCPU_REQUEST_STOP);
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_STOP);
 }
 
 static void board_console_output(void *context, u8 byte)
@@ -334,17 +257,19 @@ static unsigned board_order(const struct partition *partition)
 	return memory_order(pc_bytes(&choice));
 }
 
-int vcpu_devices_create(struct partition *partition)
+int vcpu_devices_create(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = partition->vcpu;
+	struct partition *partition = vcpu->partition;
 	struct apic_host *host = memory_alloc(0);
 
-	partition->pc = memory_alloc(board_order(partition));
+	if (vcpu->id == 0) {
+		partition->pc = memory_alloc(board_order(partition));
+		timer_init(&partition->device_timer, vcpu->thread.cpu, board_timer_fire);
+	}
 	vcpu->apic.page = memory_alloc(0);
 	vcpu->apic.host = host ? &host->host : NULL;
 	if (!host || !vcpu->apic.page || !partition->pc)
 		return -ENOMEM;
-	timer_init(&partition->device_timer, vcpu->thread.cpu, board_timer_fire);
 	timer_init(&host->timer, vcpu->thread.cpu, apic_timer_fire);
 	host->host.ops = &apic_host_ops;
 	host->host.tsc_hz = arch_tsc_hz();
@@ -352,21 +277,37 @@ int vcpu_devices_create(struct partition *partition)
 	return 0;
 }
 
-void vcpu_devices_destroy(struct partition *partition)
+void vcpu_devices_destroy(struct vcpu *vcpu)
 {
-	struct vlapic *apic = &partition->vcpu->apic;
+	struct vlapic *apic = &vcpu->apic;
 
-	memory_free(partition->pc, board_order(partition));
 	memory_free(apic->page, 0);
 	memory_free(apic->host ? apic_host_of(apic->host) : NULL, 0);
-	partition->pc = NULL;
+	if (vcpu->id == 0) {
+		memory_free(vcpu->partition->pc, board_order(vcpu->partition));
+		vcpu->partition->pc = NULL;
+	}
+}
+
+void vcpu_timer_stop(struct vcpu *vcpu)
+{
+	vcpu->late_timers = 0; /* their deadlines are kept */
+	timer_set(&apic_host_of(vcpu->apic.host)->timer, TIMER_OFF);
+}
+
+void vcpu_timer_go_on(struct vcpu *vcpu)
+{
+	struct device_host *host = vcpu->apic.host;
+	struct device_timer *armed = apic_host_of(host)->armed;
+
+	if (armed)
+		apic_timer_set(host, armed, armed->deadline);
 }
 
 void vcpu_devices_stop(struct partition *partition)
 {
-	partition->vcpu->late_timers = 0; /* their deadlines are kept */
 	timer_set(&partition->device_timer, TIMER_OFF);
-	timer_set(&apic_host_of(partition->vcpu->apic.host)->timer, TIMER_OFF);
+	vcpu_timer_stop(partition->vcpus[0]);
 }
 
 void vcpu_devices_pause(struct partition *partition)
@@ -377,34 +318,60 @@ void vcpu_devices_pause(struct partition *partition)
 
 void vcpu_devices_resume(struct partition *partition)
 {
-	struct vcpu *vcpu = partition->vcpu;
-	struct device_host *host = vcpu->apic.host;
-	struct device_timer *armed = apic_host_of(host)->armed;
 	u64 pause = arch_tsc() - partition->paused_at;
 
 	spin_lock(&partition->device_lock);
 	partition->clock_offset -= pause;
-	vcpu->tsc_offset -= pause;
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		partition->vcpus[i]->tsc_offset -= pause;
 	board_next_timer(partition, pc_next_timer(partition->pc));
 	spin_unlock(&partition->device_lock);
-	if (armed)
-		apic_timer_set(host, armed, armed->deadline);
+	vcpu_timer_go_on(partition->vcpus[0]);
 }
 
-void vcpu_devices_move(struct partition *partition, u32 cpu)
+void vcpu_devices_move(struct vcpu *vcpu, u32 cpu)
 {
-	/* The operator's console may type at a device whose timer it sets: not while that moves. */
-	spin_lock(&partition->device_lock);
-	timer_move(&partition->device_timer, cpu);
-	spin_unlock(&partition->device_lock);
-	timer_move(&apic_host_of(partition->vcpu->apic.host)->timer, cpu);
+	struct partition *partition = vcpu->partition;
+
+	if (vcpu->id == 0) {
+		/* Others may set it off: not while it moves. */
+		spin_lock(&partition->device_lock);
+		timer_move(&partition->device_timer, cpu);
+		spin_unlock(&partition->device_lock);
+	}
+	timer_move(&apic_host_of(vcpu->apic.host)->timer, cpu);
+}
+
+/* What is on its way to a vCPU is lost. */
+static void posted_clear(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(vcpu->posted); i++) {
+		__atomic_store_n(&vcpu->posted[i], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&vcpu->posted_level[i], 0, __ATOMIC_RELAXED);
+	}
+}
+
+void vcpu_devices_init(struct vcpu *vcpu)
+{
+	posted_clear(vcpu);
+	vlapic_reset(&vcpu->apic, true);
+	vcpu->apic.tmr_changed = true;
+}
+
+static void vcpu_reset(struct vcpu *vcpu, u64 now)
+{
+	posted_clear(vcpu);
+	vcpu->tsc_offset = 0 - now;
+	vcpu->requests = 0;
+	vcpu->pic_level = false;
+	guest_msrs_reset(&vcpu->msrs);
+	vlapic_init(&vcpu->apic, vcpu->apic.page, vcpu->id, vcpu->apic.host, &apic_ops);
+	vcpu->apic.context = vcpu;
+	arch_guest_apic_setup(&vcpu->apic);
 }
 
 void vcpu_devices_reset(struct partition *partition)
 {
-	struct vcpu *vcpu = partition->vcpu;
-	struct device_host *host = vcpu->apic.host;
-	u8 *page = vcpu->apic.page;
 	u64 now = arch_tsc();
 	struct pc_setup setup = {
 		.tsc_hz = arch_tsc_hz(),
@@ -413,6 +380,8 @@ void vcpu_devices_reset(struct partition *partition)
 		.high_bytes = partition->memory.high_bytes,
 		.memory = &partition->memory,
 		.choice = board_choice(partition),
+		.fw_cfg = partition->firmware ? &partition->firmware->fw_cfg : NULL,
+		.had_power = partition->starts,
 	};
 
 	for (u32 i = 0; i < partition->disk_count; i++) {
@@ -420,19 +389,33 @@ void vcpu_devices_reset(struct partition *partition)
 		disk_started(&partition->disks[i]);
 	}
 	vcpu_devices_stop(partition);
-	for (unsigned i = 0; i < ARRAY_SIZE(vcpu->posted); i++)
-		vcpu->posted[i] = vcpu->posted_level[i] = 0;
-	partition->clock_offset = 0 - now;
-	vcpu->tsc_offset = 0 - now;
-	vcpu->requests = 0;
-	vcpu->pic_level = false;
-	guest_msrs_reset(&vcpu->msrs);
-	vlapic_init(&vcpu->apic, page, vcpu->id, host, &apic_ops);
-	vcpu->apic.context = vcpu;
-	arch_guest_apic_setup(&vcpu->apic);
+	/* No interrupt comes meanwhile for what a person types. */
 	spin_lock(&partition->device_lock);
+	partition->clock_offset = 0 - now;
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		vcpu_reset(partition->vcpus[i], now);
 	pc_init(partition->pc, &setup, &board_ops, partition);
 	spin_unlock(&partition->device_lock);
+}
+
+bool vcpu_devices_power_button(struct partition *partition)
+{
+	bool heard;
+
+	spin_lock(&partition->device_lock);
+	heard = pc_power_button(partition->pc);
+	spin_unlock(&partition->device_lock);
+	return heard;
+}
+
+bool partition_screen(struct partition *partition, struct screen_text *text)
+{
+	if (!partition->starts) /* until then it has no board */
+		return false;
+	spin_lock(&partition->device_lock);
+	pc_screen(partition->pc, text);
+	spin_unlock(&partition->device_lock);
+	return true;
 }
 
 u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)

@@ -1,15 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that a vCPU is. */
+/* The threads that the vCPUs of a partition are: making them, what they share, and what the first
+ * one does for the others. */
 #pragma once
 
 #include <bulkhead/cpu_mask.h>
 #include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
+struct cpu_state;
 struct partition;
+struct vcpu;
 
-/* Make the partition's vCPU with its devices, on CPU `cpu`, waiting for the partition to start. */
+/* Make the next vCPU of the partition with its devices, on CPU `cpu`, waiting for the partition to
+ * start. -ENOMEM: vcpu_destroy takes back what there is of it. */
 int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *affinity,
 		struct scheduler_group *group) must_check;
-/* Its thread is retired, or was never made: creation may have come as far as it likes. */
+/* The last one made. Its thread is retired, or was never made: creation may have come as far as it
+ * likes. */
 void vcpu_destroy(struct partition *partition);
+
+/* vcpu.c: run guest code until something else is to be done. In its thread. */
+void vcpu_run(struct vcpu *vcpu);
+/* Blocked, but not by the guest's own will: that time is counted apart. */
+void vcpu_rest(struct vcpu *vcpu);
+
+/* vcpu_lifecycle.c: main functions of the threads of the first vCPU and of the others. */
+void vcpu_lead(void *vcpu);
+void vcpu_follow(void *vcpu);
+/* The guest asked its board for something, or a vCPU stopped: do what is to be done for that. In
+ * the first vCPU's thread. */
+void vcpu_act_on_events(struct partition *partition);
+
+/* vcpu_startup.c: power-up of a vCPU other than the first, which waits for its STARTUP then. While
+ * it stands still; in the first one's thread. */
+void vcpu_power_up(struct vcpu *vcpu);
+/* What vcpu->startup asks for. In its thread. */
+void vcpu_startup_step(struct vcpu *vcpu);
+/* An INIT or a STARTUP for it; any CPU. */
+void vcpu_init_request(struct vcpu *vcpu);
+void vcpu_startup_request(struct vcpu *vcpu, u8 vector);

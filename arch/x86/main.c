@@ -63,6 +63,13 @@ void arch_guest_apic_setup(struct vlapic *apic)
 	apic->has_x2apic = guest_cpuid_policy.x2apic;
 }
 
+u32 arch_guest_signature(void)
+{
+	const struct guest_cpuid_vcpu any = {.vcpus = 1};
+
+	return guest_cpuid_query(&guest_cpuid_policy, &any, 1, 0).eax;
+}
+
 int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *context)
 {
 	static u8 next_vector = VECTOR_DEVICE;

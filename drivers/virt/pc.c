@@ -1,25 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The board: port and memory decoding, interrupt wiring, and the timers of all its devices. The
- * devices are those of a PC without a keyboard or a screen.
+ * devices are those of a PC whose screen shows text only.
  */
 #include <bulkhead/pc.h>
 
 #include "pc_virtio.h"
+#include "vdebug.h"
+#include "vfwcfg.h"
+#include "vhpet.h"
+#include "vi8042.h"
 #include "vioapic.h"
+#include "vpanic.h"
 #include "vpci.h"
 #include "vpic.h"
 #include "vpit.h"
 #include "vpm.h"
 #include "vreset.h"
 #include "vrtc.h"
+#include "vscreen.h"
 #include "vuart.h"
 
 #include <bulkhead/load.h>
+#include <bulkhead/string.h>
 
-#define COM1_BASE 0x3f8
-#define COM1_IRQ  4
-#define ELCR_HIGH 0x4d1
+#define PIT_IRQ 0
+#define RTC_IRQ 8
+/* What the HPET takes over when it is told to. */
+#define HPET_ISA_LINES (BIT(PIT_IRQ) | BIT(RTC_IRQ))
+#define COM1_BASE      0x3f8
+#define COM1_IRQ       4
+#define ELCR_HIGH      0x4d1
 
 /* Interrupt messages: vector, delivery mode and trigger mode are where a redirection entry has
  * them, and the rest of the data means nothing there. */
@@ -32,6 +43,7 @@ struct pc {
 	void *context;
 	struct device_timer *timers; /* armed ones, by deadline */
 	u64 absent;
+	bool legacy; /* lines 0 and 8 are the HPET's */
 
 	struct vpic pic;
 	struct vpit pit;
@@ -40,10 +52,17 @@ struct pc {
 	struct vioapic ioapic;
 	struct vpm pm;
 	struct vreset reset;
+	struct vi8042 kbc;
+	struct vdebug debug;
+	struct vhpet hpet;
+	struct vpanic panic;
+	struct vfwcfg fw_cfg;
+	struct vscreen screen;
 	struct vpci pci;
 	struct virtio_console *console; /* NULL: there is none */
-	u16 isa_lines, pci_lines;	/* ISA lines that devices drive, and those that PCI's do */
-	u8 virtio[] aligned(16);	/* pc_virtio.c's */
+	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
+	u16 isa_lines, hpet_lines, pci_lines;
+	u8 virtio[] aligned(16); /* pc_virtio.c's */
 };
 
 struct slot {
@@ -51,7 +70,21 @@ struct slot {
 	size_t offset; /* of the device in struct pc */
 };
 
-enum { SLOT_NONE, SLOT_PIC, SLOT_PIT, SLOT_RTC, SLOT_COM1, SLOT_RESET, SLOT_PM, SLOT_PCI };
+enum {
+	SLOT_NONE,
+	SLOT_PIC,
+	SLOT_PIT,
+	SLOT_RTC,
+	SLOT_COM1,
+	SLOT_RESET,
+	SLOT_KBC,
+	SLOT_DEBUG,
+	SLOT_SCREEN,
+	SLOT_PM,
+	SLOT_PCI,
+	SLOT_PANIC,
+	SLOT_FW_CFG,
+};
 
 static const struct slot slots[] = {
 	[SLOT_PIC] = {&vpic_ops, offsetof(struct pc, pic)},
@@ -59,17 +92,33 @@ static const struct slot slots[] = {
 	[SLOT_RTC] = {&vrtc_ops, offsetof(struct pc, rtc)},
 	[SLOT_COM1] = {&vuart_ops, offsetof(struct pc, com1)},
 	[SLOT_RESET] = {&vreset_ops, offsetof(struct pc, reset)},
+	[SLOT_KBC] = {&vi8042_ops, offsetof(struct pc, kbc)},
+	[SLOT_DEBUG] = {&vdebug_ops, offsetof(struct pc, debug)},
+	[SLOT_SCREEN] = {&vscreen_port_ops, offsetof(struct pc, screen)},
 	[SLOT_PM] = {&vpm_ops, offsetof(struct pc, pm)},
 	[SLOT_PCI] = {&vpci_port_ops, offsetof(struct pc, pci)},
+	[SLOT_PANIC] = {&vpanic_ops, offsetof(struct pc, panic)},
+	[SLOT_FW_CFG] = {&vfwcfg_ops, offsetof(struct pc, fw_cfg)},
 };
 
 /* The ports of the ISA bus, so that finding a device is one load. */
 #define ISA_PORTS 0x500
 static const u8 isa_ports[ISA_PORTS] = {
-	[0x20 ... 0x21] = SLOT_PIC, [0x40 ... 0x43] = SLOT_PIT,	   [0x60] = SLOT_RESET,
-	[0x61] = SLOT_PIT,	    [0x64] = SLOT_RESET,	   [0x70 ... 0x71] = SLOT_RTC,
-	[0x80] = SLOT_RESET,	    [0x92] = SLOT_RESET,	   [0xa0 ... 0xa1] = SLOT_PIC,
-	[0xed] = SLOT_RESET,	    [0x3f8 ... 0x3ff] = SLOT_COM1, [0x4d0 ... 0x4d1] = SLOT_PIC,
+	[0x20 ... 0x21] = SLOT_PIC,
+	[0x40 ... 0x43] = SLOT_PIT,
+	[0x60] = SLOT_KBC,
+	[0x61] = SLOT_PIT,
+	[0x64] = SLOT_KBC,
+	[0x70 ... 0x71] = SLOT_RTC,
+	[0x80] = SLOT_DEBUG,
+	[0x92] = SLOT_RESET,
+	[0xa0 ... 0xa1] = SLOT_PIC,
+	[0xe9] = SLOT_DEBUG,
+	[0xed] = SLOT_DEBUG,
+	[0x3f8 ... 0x3ff] = SLOT_COM1,
+	[0x3c0 ... 0x3df] = SLOT_SCREEN,
+	[0x402] = SLOT_DEBUG,
+	[0x4d0 ... 0x4d1] = SLOT_PIC,
 };
 
 /*
@@ -84,6 +133,10 @@ static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
 		slot = isa_ports[port];
 	else if (port >= ACPI_PM_BASE && port < ACPI_PM_BASE + ACPI_PM_BYTES)
 		slot = SLOT_PM;
+	else if (port == ACPI_PANIC_PORT)
+		slot = SLOT_PANIC;
+	else if (port >= VFWCFG_BASE && port < VFWCFG_END && pc->fw_cfg.content)
+		slot = SLOT_FW_CFG;
 	else if (port == ACPI_RESET_PORT && start == port)
 		slot = SLOT_RESET;
 	else if (port == VPCI_PORT_ADDRESS || (port >= VPCI_PORT_DATA && port < VPCI_PORT_END))
@@ -140,17 +193,30 @@ void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
 	}
 }
 
-static bool is_ioapic(u64 gpa)
+static const struct window {
+	u64 base, bytes;
+	struct slot slot;
+} windows[] = {
+	{VIOAPIC_BASE, VIOAPIC_BYTES, {&vioapic_ops, offsetof(struct pc, ioapic)}},
+	{VHPET_BASE, VHPET_BYTES, {&vhpet_ops, offsetof(struct pc, hpet)}},
+	{VSCREEN_BASE, VSCREEN_BYTES, {&vscreen_memory_ops, offsetof(struct pc, screen)}},
+};
+
+static const struct slot *memory_slot(u64 gpa)
 {
-	return gpa >= VIOAPIC_BASE && gpa < VIOAPIC_BASE + VIOAPIC_BYTES;
+	for (unsigned i = 0; i < ARRAY_SIZE(windows); i++)
+		if (gpa - windows[i].base < windows[i].bytes)
+			return &windows[i].slot;
+	return NULL;
 }
 
 u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
 {
+	const struct slot *slot = memory_slot(gpa);
 	u64 value;
 
-	if (is_ioapic(gpa))
-		return vioapic_ops.read(&pc->ioapic, gpa, bytes);
+	if (slot)
+		return slot->ops->read(slot_device(pc, slot), gpa, bytes);
 	if (vpci_memory_read(&pc->pci, gpa, bytes, &value))
 		return value;
 	pc->absent++;
@@ -159,8 +225,10 @@ u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
 
 void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value)
 {
-	if (is_ioapic(gpa))
-		vioapic_ops.write(&pc->ioapic, gpa, bytes, value);
+	const struct slot *slot = memory_slot(gpa);
+
+	if (slot)
+		slot->ops->write(slot_device(pc, slot), gpa, bytes, value);
 	else if (!vpci_memory_write(&pc->pci, gpa, bytes, value))
 		pc->absent++;
 }
@@ -235,7 +303,8 @@ void pc_run_timers(struct pc *pc)
  * MADT says. A line is high while anybody drives it so. */
 static void isa_line_update(struct pc *pc, unsigned irq)
 {
-	bool level = (pc->isa_lines | pc->pci_lines) & BIT(irq);
+	u64 isa = pc->legacy ? pc->isa_lines & ~HPET_ISA_LINES : pc->isa_lines;
+	bool level = (isa | pc->pci_lines | pc->hpet_lines) & BIT(irq);
 
 	vpic_irq_set(&pc->pic, irq, level);
 	vioapic_irq_set(&pc->ioapic, irq == 0 ? 2 : irq, level);
@@ -251,6 +320,27 @@ static void host_irq_set(struct device_host *host, unsigned irq, bool level)
 	}
 	pc->isa_lines = (u16)(level ? pc->isa_lines | BIT(irq) : pc->isa_lines & ~BIT(irq));
 	isa_line_update(pc, irq);
+}
+
+static void hpet_irq_set(void *context, unsigned irq, bool level)
+{
+	struct pc *pc = context;
+
+	if (irq >= 16) {
+		vioapic_irq_set(&pc->ioapic, irq, level);
+		return;
+	}
+	pc->hpet_lines = (u16)(level ? pc->hpet_lines | BIT(irq) : pc->hpet_lines & ~BIT(irq));
+	isa_line_update(pc, irq);
+}
+
+static void hpet_legacy_set(void *context, bool on)
+{
+	struct pc *pc = context;
+
+	pc->legacy = on;
+	isa_line_update(pc, PIT_IRQ);
+	isa_line_update(pc, RTC_IRQ);
 }
 
 static void pci_lines_changed(void *context, u16 lines)
@@ -344,6 +434,9 @@ u64 pc_bytes(const struct pc_choice *choice)
 
 void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context)
 {
+	u8 cmos[VRTC_BYTES];
+
+	memcpy(cmos, pc->rtc.cmos, sizeof(cmos));
 	*pc = (struct pc){
 		.host = {.ops = &host_ops, .tsc_hz = setup->tsc_hz},
 		.ops = ops,
@@ -353,9 +446,17 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vioapic_init(&pc->ioapic, ioapic_deliver, pc);
 	vpit_init(&pc->pit, &pc->host);
 	vrtc_init(&pc->rtc, &pc->host, setup->unix_time_s, setup->low_bytes, setup->high_bytes);
+	if (setup->had_power)
+		vrtc_restore(&pc->rtc, cmos);
 	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, input_ready, pc);
 	vpm_init(&pc->pm, &pc->host);
 	vreset_init(&pc->reset, &pc->host);
+	vi8042_init(&pc->kbc, &pc->host);
+	vdebug_init(&pc->debug, &pc->host);
+	vfwcfg_init(&pc->fw_cfg, setup->fw_cfg, setup->memory);
+	vscreen_init(&pc->screen, &pc->host);
+	vpanic_init(&pc->panic, &pc->host);
+	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);
 	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
 	vpic_ops.write(&pc->pic, ELCR_HIGH, 1, VPCI_ISA_LINES >> 8);
@@ -380,6 +481,16 @@ bool pc_console_input(struct pc *pc, u8 byte)
 	if (pc->console && virtio_console_is_open(pc->console))
 		return virtio_console_input(pc->console, byte);
 	return vuart_input(&pc->com1, byte);
+}
+
+bool pc_power_button(struct pc *pc)
+{
+	return vpm_power_button(&pc->pm);
+}
+
+void pc_screen(const struct pc *pc, struct screen_text *text)
+{
+	vscreen_look(&pc->screen, text);
 }
 
 u64 pc_absent_accesses(const struct pc *pc)

@@ -232,7 +232,8 @@ bool virtqueue_pop(struct virtqueue *queue, struct virtio_chain *chain)
 		index = ask_for_notification(queue, available);
 	if (index == queue->taken)
 		return false;
-	if ((u16)(index - queue->returned) > queue->size) {
+	/* Whatever the driver makes of its index: no more are out than there are descriptors. */
+	if ((u16)(index - queue->taken) > queue->size - (u16)(queue->taken - queue->returned)) {
 		virtio_break(queue->device, "more buffers than the queue has descriptors");
 		return false;
 	}

@@ -213,7 +213,7 @@ static void ppr_update(struct vlapic *apic)
 	register_set(apic, VLAPIC_PPR, ppr_compute(apic));
 }
 
-static bool vlapic_listens(const struct vlapic *apic)
+bool vlapic_listens(const struct vlapic *apic)
 {
 	return vlapic_enabled(apic) && software_enabled(apic);
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ACPI 6.4, 4.8.3: PM1 event, PM1 control, PM timer. */
+/* ACPI 6.4, 4.8.3: PM1 event, PM1 control, PM timer; 4.8.4.1: general-purpose events. */
 
 #include "vpm.h"
 #include "clock.h"
-
-#define PM_ENABLE (ACPI_PM1_EVENT + 2)
 
 #define EVENT_TIMER	   0x0001
 #define EVENT_POWER_BUTTON 0x0100
@@ -41,7 +39,7 @@ static void pm_check_timer(struct vpm *pm)
 
 static void pm_update(struct vpm *pm)
 {
-	bool line = pm->status & pm->enable;
+	bool line = (pm->status & pm->enable) || (pm->gpe_status & pm->gpe_enable);
 	bool wait = (pm->enable & EVENT_TIMER) && !(pm->status & EVENT_TIMER);
 	u64 deadline = wait ? pm_next_half(pm, pm->checked) : DEVICE_TIMER_OFF;
 
@@ -61,10 +59,31 @@ static void pm_fire(void *context)
 	pm_update(pm);
 }
 
-void vpm_power_button(struct vpm *pm)
+static void pm_patience_ends(void *context)
 {
+	struct vpm *pm = context;
+
+	pm->host->ops->event(pm->host, DEVICE_EVENT_OVERRIDE);
+}
+
+bool vpm_power_button(struct vpm *pm)
+{
+	u64 patience = VPM_PATIENCE_S * pm->host->tsc_hz;
+
+	if (!(pm->enable & EVENT_POWER_BUTTON))
+		return false;
 	pm_check_timer(pm);
 	pm->status |= EVENT_POWER_BUTTON;
+	pm_update(pm);
+	if (pm->patience.deadline == DEVICE_TIMER_OFF)
+		device_timer_set(pm->host, &pm->patience, device_now(pm->host) + patience);
+	return true;
+}
+
+void vpm_gpe(struct vpm *pm, unsigned gpe)
+{
+	pm->gpe_status |= (u16)(1u << (gpe & 15));
+	pm_check_timer(pm);
 	pm_update(pm);
 }
 
@@ -97,6 +116,8 @@ static u8 pm_read_byte(const struct vpm *pm, u64 port, u32 timer)
 		return (u8)((0xffff0000 | pm->control | CONTROL_SCI_EN) >> shift);
 	case ACPI_PM_TIMER:
 		return (u8)(timer >> shift);
+	case ACPI_GPE0:
+		return (u8)(((u32)pm->gpe_enable << 16 | pm->gpe_status) >> shift);
 	default:
 		return 0xff;
 	}
@@ -127,18 +148,28 @@ static u16 pm_field(u64 port, u64 address, u64 value)
 	return (u16)(port > address ? value >> (8 * distance) : value << (8 * distance));
 }
 
+/* Status bits that are written as ones end, enable bits are what is written. */
+static void pm_write_events(u64 port, u64 address, u64 bits, u64 value, u16 *status, u16 *enable,
+			    u16 enable_mask)
+{
+	u16 written = pm_field(port + 2, address, bits) & enable_mask;
+
+	*status &= (u16)~pm_field(port, address, value);
+	*enable = (u16)((*enable & ~written) | (pm_field(port + 2, address, value) & written));
+}
+
 static void vpm_write(void *device, u64 address, unsigned bytes, u64 value)
 {
 	struct vpm *pm = device;
 	u64 bits = bytes < 8 ? BIT(8 * bytes) - 1 : ~0UL;
-	u16 enable = pm_field(PM_ENABLE, address, bits) & ENABLE_MASK;
 	u16 control = pm_field(ACPI_PM1_CONTROL, address, bits);
 	u16 new_control = pm_field(ACPI_PM1_CONTROL, address, value & bits);
 
 	pm_check_timer(pm);
-	pm->status &= (u16)~pm_field(ACPI_PM1_EVENT, address, value & bits);
-	pm->enable = (u16)((pm->enable & ~enable) |
-			   (pm_field(PM_ENABLE, address, value & bits) & enable));
+	pm_write_events(ACPI_PM1_EVENT, address, bits, value & bits, &pm->status, &pm->enable,
+			ENABLE_MASK);
+	pm_write_events(ACPI_GPE0, address, bits, value & bits, &pm->gpe_status, &pm->gpe_enable,
+			0xffff);
 	control &= CONTROL_WRITABLE;
 	pm->control = (u16)((pm->control & ~control) | (new_control & control));
 	pm_update(pm);
@@ -151,6 +182,9 @@ void vpm_reset(struct vpm *pm)
 	pm->status = 0;
 	pm->enable = 0;
 	pm->control = 0;
+	pm->gpe_status = 0;
+	pm->gpe_enable = 0;
+	device_timer_set(pm->host, &pm->patience, DEVICE_TIMER_OFF);
 	pm->checked = device_now(pm->host);
 	pm_update(pm);
 }
@@ -160,6 +194,7 @@ void vpm_init(struct vpm *pm, struct device_host *host)
 	*pm = (struct vpm){
 		.host = host,
 		.timer = {.deadline = DEVICE_TIMER_OFF, .fire = pm_fire, .context = pm},
+		.patience = {.deadline = DEVICE_TIMER_OFF, .fire = pm_patience_ends, .context = pm},
 	};
 	vpm_reset(pm);
 }

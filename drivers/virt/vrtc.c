@@ -425,6 +425,21 @@ static void rtc_init_sizes(struct vrtc *rtc, u64 low_bytes, u64 high_bytes)
 	rtc->cmos[0x2f] = (u8)sum;
 }
 
+/* Memory that is the guest's own: neither the clock's nor one of the sizes. */
+static bool index_is_memory(u8 index)
+{
+	return index > REG_D && index != CENTURY && !(index >= 0x15 && index <= 0x18) &&
+	       index != 0x30 && index != 0x31 && index != 0x34 && index != 0x35 &&
+	       !(index >= 0x5b && index <= 0x5d);
+}
+
+void vrtc_restore(struct vrtc *rtc, const u8 *cmos)
+{
+	for (u8 index = 0; index < VRTC_BYTES; index++)
+		if (index_is_memory(index))
+			rtc->cmos[index] = cmos[index];
+}
+
 void vrtc_init(struct vrtc *rtc, struct device_host *host, u64 unix_time_s, u64 low_bytes,
 	       u64 high_bytes)
 {

@@ -38,6 +38,9 @@ void vrtc_init(struct vrtc *rtc, struct device_host *host, u64 unix_time_s, u64 
 /* The RESET pin: interrupts are off; time and CMOS (the shutdown byte 0Fh with it) stay. */
 void vrtc_reset(struct vrtc *rtc);
 
+/* What another clock's battery kept: its CMOS memory (VRTC_BYTES) but for what vrtc_init says. */
+void vrtc_restore(struct vrtc *rtc, const u8 *cmos);
+
 bool vrtc_nmi_masked(const struct vrtc *rtc);
 
 /* Ports 70h and 71h. */

@@ -62,6 +62,8 @@ u64 arch_context_new(u64 top, void (*entry)(void *argument), void *argument);
 /* What CPUID promises guests about their local APIC: copied into `apic`. */
 struct vlapic;
 void arch_guest_apic_setup(struct vlapic *apic);
+/* And about what they find in EDX at power-up: CPUID.1:EAX. */
+u32 arch_guest_signature(void);
 
 /* Random bytes that nobody can tell in advance. Any CPU, interrupts off; takes some hundred cycles
  * for each 8 bytes. Where the CPU has no RDRAND they come of the jitter of timings, which the log

@@ -12,6 +12,7 @@
 #include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
+#define CONFIG_VCPUS_MAX     64 /* of one partition */
 #define CONFIG_NAME_BYTES    32 /* partitions, groups: [a-z0-9][a-z0-9_-]*, not "none"; with NUL */
 #define CONFIG_PATH_BYTES    128
 #define CONFIG_CMDLINE_BYTES 1024
@@ -24,7 +25,16 @@ enum config_console {
 	CONFIG_CONSOLE_NONE
 };
 
-enum config_boot { CONFIG_BOOT_NONE, CONFIG_BOOT_LINUX, CONFIG_BOOT_RAW };
+/* How a partition gets its first instruction. */
+enum config_boot {
+	CONFIG_BOOT_NONE,
+	CONFIG_BOOT_LINUX,
+	CONFIG_BOOT_RAW,
+	CONFIG_BOOT_MULTIBOOT,
+	CONFIG_BOOT_PVH,
+	CONFIG_BOOT_BIOS,
+	CONFIG_BOOT_UEFI,
+};
 
 /* Entry mode of a raw image (boot = raw): a flat file copied to `load_address` and entered at its
  * first byte. */
@@ -52,14 +62,27 @@ struct config_disk {
 	bool readonly;
 };
 
+#define CONFIG_MODULES_MAX   16
+#define CONFIG_MODULES_BYTES 1024
+
+/* modules = FILE TEXT; FILE TEXT: for each its file and its text, which may be empty, one behind
+ * the other, with a NUL after each; zeroes behind them. */
+struct config_modules {
+	char text[CONFIG_MODULES_BYTES];
+	u32 count; /* at most CONFIG_MODULES_MAX */
+};
+
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
-	u32 line; /* where its section begins */
-	u32 vcpus;
+	u32 line;	  /* where its section begins */
+	u32 vcpus;	  /* 1 to CONFIG_VCPUS_MAX */
 	u64 memory_bytes; /* multiple of 2 MiB */
 	enum config_boot boot;
-	char kernel[CONFIG_PATH_BYTES]; /* boot = linux: the kernel; boot = raw: the image */
+	/* Empty where it does not go with `boot`. With boot = raw the kernel is the image. */
+	char kernel[CONFIG_PATH_BYTES];
+	char firmware[CONFIG_PATH_BYTES];
 	char initrd[CONFIG_PATH_BYTES]; /* empty: none */
+	struct config_modules modules;
 	char cmdline[CONFIG_CMDLINE_BYTES];
 	bool autostart;		 /* default yes */
 	enum config_entry entry; /* boot = raw */
@@ -159,5 +182,9 @@ int config_partition_set(struct config_partition *partition, const char *key, co
 size_t config_host_text(const struct config_host *host, char *buffer, size_t bytes);
 size_t config_group_text(const struct config_group *group, char *buffer, size_t bytes);
 size_t config_partition_text(const struct config_partition *partition, char *buffer, size_t bytes);
+
+/* Of module `index`, which is below modules->count. */
+const char *config_module_file(const struct config_modules *modules, u32 index);
+const char *config_module_text(const struct config_modules *modules, u32 index);
 
 const char *config_action_name(enum config_action action);

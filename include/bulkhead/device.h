@@ -37,6 +37,8 @@ enum device_event {
 	DEVICE_EVENT_POWER_OFF, /* ACPI S5 */
 	DEVICE_EVENT_RESET,	/* whole-machine reset, however the guest asked for it */
 	DEVICE_EVENT_SLEEP,	/* a sleep state that is not offered; the device logs which */
+	DEVICE_EVENT_OVERRIDE,	/* it did not power off though its button was pressed */
+	DEVICE_EVENT_PANIC,	/* the guest says that it cannot go on */
 };
 
 struct device_host;

@@ -5,7 +5,8 @@
  * own host address space. In unit tests the window is ordinary memory.
  *
  * RAM is [0, low_bytes) and, when there is more, [4 GiB, 4 GiB + high_bytes). A range marked as a
- * hole (the VGA window) is not RAM.
+ * hole (the VGA window) is not RAM. A partition with firmware has that in a ROM which ends at 4
+ * GiB: memory of its own as well, but the guest can only read it.
  */
 #pragma once
 
@@ -16,11 +17,14 @@
 #define GUEST_LOW_MAX	(3 * GIB) /* RAM below 4 GiB ends here at the latest: MMIO follows */
 #define GUEST_HOLE_BASE 0xa0000UL /* legacy VGA window: no RAM */
 #define GUEST_HOLE_END	0xc0000UL
+#define GUEST_ROM_END	(4 * GIB)
+#define GUEST_ROM_MAX	(16 * MIB) /* the APICs are below */
 
 struct guest_memory {
 	u8 *window;
 	u64 low_bytes;
 	u64 high_bytes;
+	u64 rom_bytes; /* multiple of 4 KiB; 0: there is no ROM */
 };
 
 /* Where [gpa, gpa + bytes) is, or NULL when any of it is not RAM. */
@@ -38,4 +42,18 @@ static inline void *guest_memory_at(const struct guest_memory *memory, u64 gpa, 
 	if (gpa >= GUEST_HIGH_BASE && end <= GUEST_HIGH_BASE + memory->high_bytes)
 		return memory->window + gpa;
 	return NULL;
+}
+
+static inline u64 guest_rom_base(const struct guest_memory *memory)
+{
+	return GUEST_ROM_END - memory->rom_bytes;
+}
+
+/* The same for what the guest reads and executes: RAM or ROM. */
+static inline const void *guest_memory_read_at(const struct guest_memory *memory, u64 gpa,
+					       u64 bytes)
+{
+	if (gpa >= guest_rom_base(memory) && gpa < GUEST_ROM_END)
+		return bytes <= GUEST_ROM_END - gpa ? memory->window + gpa : NULL;
+	return guest_memory_at(memory, gpa, bytes);
 }

@@ -19,6 +19,7 @@
 #define GUEST_ENTRY_DIRTY    BIT(6)
 #define GUEST_ENTRY_LARGE    BIT(7)
 #define GUEST_ENTRY_GLOBAL   BIT(8)
+#define GUEST_ENTRY_KEY(e)   ((unsigned)((e) >> 59) & 15) /* of a page, with CR4.PKE */
 #define GUEST_ENTRY_NX	     BIT(63)
 
 struct guest_paging {
@@ -27,8 +28,12 @@ struct guest_paging {
 	u64 pdpte[4];		/* PAE mode: the registers that the CPU loaded with CR3 */
 	bool pdpte_in_memory;	/* they are not known: take what is in memory */
 	unsigned physical_bits; /* reserved bits begin here */
+	u32 pkru;		/* with CR4.PKE: rights by protection key, in emulate_translate */
 	/* Read guest-physical memory (page-table entries). false: it is not RAM. */
 	bool (*read)(void *context, u64 gpa, void *data, unsigned bytes);
+	/* Replace an entry of 4 or 8 bytes that was read, in one go. false: it has changed since.
+	 * For emulate_translate, which sets accessed and dirty bits; NULL: they are left alone. */
+	bool (*update)(void *context, u64 gpa, u64 old, u64 new, unsigned bytes);
 	void *context;
 };
 

@@ -8,6 +8,7 @@
 #include <bulkhead/guest_memory.h>
 #include <bulkhead/load.h>
 #include <bulkhead/memory.h>
+#include <bulkhead/screen.h>
 #include <bulkhead/spinlock.h>
 #include <bulkhead/vcpu.h>
 
@@ -18,14 +19,17 @@ enum partition_state {
 	PARTITION_WAITING,  /* for other partitions, or for its next try after a crash */
 	PARTITION_STARTING, /* its RAM is cleared and loaded */
 	PARTITION_RUNNING,
-	PARTITION_PAUSING,  /* asked to pause; its vCPU has not left guest mode yet */
-	PARTITION_PAUSED,   /* its vCPU stands still, and so does its time */
+	PARTITION_PAUSING,  /* asked to pause; a vCPU may not have left guest mode yet */
+	PARTITION_PAUSED,   /* its vCPUs stand still, and so does its time */
 	PARTITION_RESUMING, /* asked to go on */
 	PARTITION_STOPPING, /* asked to stop; likewise */
 	PARTITION_CRASHED,  /* stopped by itself in a way that cannot go on; state kept */
 };
 
 #define PARTITION_CONSOLE_BYTES (64 * KIB)
+
+#define PARTITION_EVENT_CRASH BIT(31) /* a vCPU of it has stopped, see vcpu->stop */
+#define PARTITION_TAG_MAX     0xfffeU
 
 /* One piece of a partition's RAM: 4 KiB << order of it. */
 struct ram_block {
@@ -43,7 +47,7 @@ struct partition {
 	struct partition *next;
 	struct config_partition *config; /* its own */
 	u32 number;			 /* from 1: never used twice */
-	u16 tag; /* from 1: no other partition that exists has it; tells translations apart */
+	u16 tag; /* its vCPUs have `tag` and those after it, see struct vcpu */
 
 	struct spinlock lock;
 	enum partition_state state;
@@ -59,13 +63,22 @@ struct partition {
 	struct guest_memory memory;
 	struct address_space space;
 	struct page_table second_level;
-	struct load_file kernel, initrd; /* in `space` */
-	struct ram_block *ram;		 /* what the RAM is made of, in order of guest address */
+	struct load_file kernel, initrd; /* in `space`; firmware in place of a kernel */
+	struct load_module
+		modules[CONFIG_MODULES_MAX]; /* config->modules.count of them, likewise */
+	struct ram_block *ram; /* what RAM and ROM are made of, in order of guest address */
 	u32 ram_count, ram_room;
 	struct disk disks[CONFIG_DISKS_MAX]; /* the first disk_count of them; by device_lock */
 	u32 disk_count;
+	struct firmware *firmware; /* what its firmware is told; NULL: it boots without one */
 
-	struct vcpu *vcpu; /* the only one, for now */
+	/*
+	 * By APIC id. The thread of the first one leads: it makes every change of `state` that is
+	 * not the operator's, while the others stand still (vmm/vcpu_lifecycle.c).
+	 */
+	struct vcpu *vcpus[CONFIG_VCPUS_MAX];
+	u32 vcpu_count; /* how many are made; all of them once the partition is in the list */
+	u32 arbitrated; /* who had the last interrupt of lowest priority; atomic */
 
 	struct spinlock device_lock;
 	struct pc *pc;
@@ -73,11 +86,20 @@ struct partition {
 	struct timer device_timer; /* the board's next moment */
 	u64 clock_offset;	   /* guest tick = host TSC + clock_offset */
 	u64 paused_at;		   /* host TSC */
-	volatile u32 events; /* bits of 1 << enum device_event that its vCPU has yet to act on */
+	bool shutting_down;	   /* its power button was pressed since it started; atomic */
+	/* Bits of 1 << enum device_event, and PARTITION_EVENT_CRASH, that its first vCPU has yet to
+	 * act on. Atomic. */
+	volatile u32 events;
 
 	/* What the guest has printed; under console_lock, as the operator's console reads it. */
 	struct spinlock console_lock;
 	struct byte_ring console;
+};
+
+/* In one allocation of the partition's; made anew at each start. */
+struct firmware {
+	struct fw_cfg fw_cfg;
+	u8 area[FW_CFG_AREA_BYTES] aligned(64);
 };
 
 /* Partitions that share a weight and a cap. Made at boot from the configuration or by the operator;
@@ -112,6 +134,10 @@ int partition_resume(struct partition *partition, char *reason) must_check;
  */
 int partition_reset(struct partition *partition, char *reason) must_check;
 int partition_stop(struct partition *partition, char *reason) must_check;
+/* Press its power button: however the guest ends then, it is stopped, and if it does not, after a
+ * while (pc_power_button). One that does not run, or whose guest does not care about the button, is
+ * stopped at once. */
+int partition_shutdown(struct partition *partition, char *reason) must_check;
 /* Of one that is stopped or crashed. The partition is gone when this returns 0. */
 int partition_destroy(struct partition *partition, char *reason) must_check;
 
@@ -129,16 +155,17 @@ int group_change(struct group *group, u32 weight, u32 cap, char *reason) must_ch
  * kept. */
 bool partition_inspectable(struct partition *partition);
 
-/* Put a partition that is PARTITION_STARTING into its first state; in its vCPU's thread. */
+/* Put a partition that is PARTITION_STARTING into its first state; in its first vCPU's thread,
+ * while the others stand still. */
 int partition_load(struct partition *partition, char *reason) must_check;
-/* In its vCPU's thread: it runs now, so others that wait for it may start. */
+/* In its first vCPU's thread: it runs now, so others that wait for it may start. */
 void partition_runs(struct partition *partition);
 /* Whether all that it is to start after run. */
 bool partition_after_runs(struct partition *partition);
 /* Unless somebody wanted something else meanwhile. */
 void partition_state_change(struct partition *partition, enum partition_state from,
 			    enum partition_state to);
-/* Its vCPU leaves the state `from` for good: note why, tell the operator. Nothing, and false, if
+/* It leaves the state `from` for good: note why, tell the operator. Nothing, and false, if
  * somebody wanted something else meanwhile. */
 bool partition_ended(struct partition *partition, enum partition_state from,
 		     enum partition_state to, const char *reason);
@@ -163,6 +190,9 @@ const char *partition_state_name(enum partition_state state);
 u64 partition_console_written(struct partition *partition);
 u64 partition_console_read(struct partition *partition, u64 *position, u8 *bytes, u64 room,
 			   u64 *missed);
+
+/* What its guest shows, or showed last; false: it never ran. */
+bool partition_screen(struct partition *partition, struct screen_text *text) must_check;
 
 /* Bytes typed at the partition's console: how many were taken. */
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count);

@@ -8,7 +8,9 @@
 
 #include <bulkhead/device.h>
 #include <bulkhead/disk.h>
+#include <bulkhead/fw_cfg.h>
 #include <bulkhead/guest_memory.h>
+#include <bulkhead/screen.h>
 
 struct pc;
 
@@ -46,6 +48,8 @@ struct pc_setup {
 	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
 	struct pc_choice choice;	   /* as pc_bytes was given it */
 	const struct disk_backend *disks[PC_DISKS_MAX]; /* the caller keeps them */
+	const struct fw_cfg *fw_cfg; /* what firmware is told; NULL: there is none to be told */
+	bool had_power;		     /* the same board ran before: CMOS memory is what it was */
 };
 
 u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */
@@ -64,6 +68,11 @@ void pc_eoi(struct pc *pc, u8 vector);
 /* To the virtio console while the guest has that open, else to COM1. false: no room, console_ready
  * will be called. */
 bool pc_console_input(struct pc *pc, u8 byte) must_check;
+/* false: the guest does not care about its power button. Else it is asked to shut down, and
+ * DEVICE_EVENT_OVERRIDE comes if it takes too long. */
+bool pc_power_button(struct pc *pc) must_check;
+
+void pc_screen(const struct pc *pc, struct screen_text *text);
 
 /* Accesses to ports and addresses where nothing is, since pc_init. */
 u64 pc_absent_accesses(const struct pc *pc);

@@ -75,6 +75,9 @@ enum scheduler_state {
 struct scheduler_entity {
 	enum scheduler_state state; /* others may read, under the queue's lock */
 	struct scheduler_claim claim;
+	/* Those that may wait for one another in a loop have the same; NULL: nobody. The caller's.
+	 */
+	const void *family;
 	struct scheduler_group group; /* its own cap; parent: what it is a member of, or NULL */
 	const struct scheduler_queue *queue; /* whose virtual time `vtime` is in: its last one */
 	u32 effective_weight;		     /* in 1/1024 */
@@ -133,12 +136,18 @@ void scheduler_entity_init(struct scheduler_entity *entity, const struct schedul
 bool scheduler_wake(struct scheduler_queue *queue, struct scheduler_entity *entity,
 		    u64 now) must_check;
 
+/* Blocked, likewise, and it has the CPU at once, until SCHEDULER_NEVER. False, and nothing has
+ * changed: there are others, or something limits it. */
+bool scheduler_resume(struct scheduler_queue *queue, struct scheduler_entity *entity,
+		      u64 now) must_check;
+
 /* What runs is charged up to `now` and stays a candidate; the best candidate has the CPU next. */
 struct scheduler_decision scheduler_pick(struct scheduler_queue *queue, u64 now) must_check;
 /* The same, but what runs is blocked. */
 struct scheduler_decision scheduler_block(struct scheduler_queue *queue, u64 now) must_check;
 /* The same, but what runs gives up the rest of its slice (it spins for a lock) and what it was
- * behind: others that wait go first. One that is on budget gives way for a moment only. */
+ * behind: others that wait go first, of its family if one of it is not ahead of its share. One that
+ * is on budget gives way for a moment only. */
 struct scheduler_decision scheduler_yield(struct scheduler_queue *queue, u64 now) must_check;
 
 /* Ready or capped: take it off the queue, to be blocked, or woken on another queue with the same

@@ -24,7 +24,7 @@ struct thread {
 	u64 stack_pointer; /* while not running */
 	u64 stack_top;
 	const char *name;
-	u32 number; /* in traces: its partition's, THREAD_CONSOLE, or 0 for idle */
+	u32 number; /* in traces: its vCPU's tag, THREAD_CONSOLE, or 0 for idle */
 	void (*main)(void *argument);
 	void *argument;
 	/* Called on the CPU that the thread leaves, before it can run on CPU `to`. NULL: nothing.
@@ -55,12 +55,17 @@ int thread_create(struct thread *thread, const struct scheduler_claim *claim,
 /* A blocked thread that shall never run again: false while it is not blocked yet. Then destroy it.
  */
 bool thread_retire(struct thread *thread) must_check;
+/* It may run again after all; nothing that would have woken it has happened meanwhile. */
+void thread_revive(struct thread *thread);
 void thread_destroy(struct thread *thread);
 
 void thread_wake(struct thread *thread); /* any CPU, any context */
 void thread_block(void);		 /* until woken; returns at once when already woken */
-void thread_reschedule(void);		 /* whoever should run now, runs */
-void thread_yield(void);		 /* others first: this one only waits for them */
+/* The same, or until `*wanted` is not 0, which on another CPU is only seen with thread_wake. What
+ * sets it on this CPU need not wake it. Interrupts are off, the partition stays in sight. */
+void thread_wait(const volatile u32 *wanted);
+void thread_reschedule(void); /* whoever should run now, runs */
+void thread_yield(void);      /* others first: this one only waits for them */
 /* Or until woken. For threads that may run on one CPU only. */
 void thread_sleep_until(u64 tsc);
 

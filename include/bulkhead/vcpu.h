@@ -13,9 +13,23 @@ struct partition;
 
 /* Reasons why the vCPU must not just go on in guest mode; set by anyone (then kick), cleared by
  * itself. */
-#define VCPU_REQUEST_STOP      1u /* the partition is to stop, pause or restart */
+#define VCPU_REQUEST_STOP      1u /* look at the partition's state, its events, hold and startup */
 #define VCPU_REQUEST_INTERRUPT 2u /* interrupt state changed: look at what to deliver */
 #define VCPU_REQUEST_NMI       4u
+
+/* Whether a vCPU other than the first may run: see vmm/vcpu_lifecycle.c. */
+enum vcpu_hold {
+	VCPU_STANDS, /* by itself, and no CPU holds its state; only the first one's thread ends that
+		      */
+	VCPU_FREE,   /* to run */
+	VCPU_HELD,   /* asked by the first one's thread to stand still */
+};
+
+/* Bits of vcpu->startup, all 0 while the guest runs on it (SDM vol. 3, 9.4.4). Bits 7:0: the vector
+ * of the STARTUP. */
+#define VCPU_STARTUP_WAITS 0x100u /* for a STARTUP */
+#define VCPU_STARTUP_CAME  0x200u /* there was one */
+#define VCPU_STARTUP_INIT  0x400u /* an INIT has yet to take effect, before that */
 
 #define VCPU_LATE_APIC	1u
 #define VCPU_LATE_BOARD 2u
@@ -38,7 +52,8 @@ struct vcpu {
 	u64 gpr[GPR_COUNT]; /* first: entry and exit assembly counts on it */
 	u64 cr2;
 	volatile u32 requests;
-	u32 id;
+	u32 id;	 /* index in its partition, and APIC id */
+	u16 tag; /* from 1: no other vCPU that exists has it; tells translations and traces apart */
 	struct partition *partition;
 	void *virt;		/* the virtualisation backend's */
 	u64 tsc_offset;		/* guest TSC = host TSC + offset */
@@ -54,6 +69,8 @@ struct vcpu {
 	bool posted_any; /* there may be some */
 	struct guest_msrs msrs;
 	struct thread thread;
+	u32 hold;    /* enum vcpu_hold; atomic; not the first one's */
+	u32 startup; /* VCPU_STARTUP_*; atomic; of the first one always 0 */
 	u64 exits;
 	struct exit_meter *exit_meters; /* METER_EXIT_REASONS of them, by reason */
 	/* As the guest left it, when it was paused or crashed: see partition_inspectable. */

@@ -53,25 +53,30 @@ struct virt_backend {
 	int (*cpu_enable)(void);
 	void (*cpu_disable)(void);
 
+	/* In order of id: the vCPUs of a partition share what the first one's creation makes. */
 	int (*vcpu_create)(struct vcpu *vcpu);
-	/* Of a vCPU that no CPU holds, however far its creation came. */
+	/* Of a vCPU that no CPU holds, however far its creation came; the first one last. */
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 	/* Start state: power-up values for all that `state` does not give. On any CPU, while the
 	 * vCPU does not run. */
 	void (*vcpu_reset)(struct vcpu *vcpu, const struct cpu_state *state);
+	/* INIT, or STARTUP after it: what `state` gives, and all else as that leaves it (SDM vol.
+	 * 3, table 10-1). Likewise. */
+	void (*vcpu_init)(struct vcpu *vcpu, const struct cpu_state *state);
 	/* Run guest code until something else wants the CPU. Interrupts off, on its own CPU. */
 	enum virt_result (*vcpu_run)(struct vcpu *vcpu);
-	/* This CPU lets go of it: it may then run on another, or be destroyed. While it does not
-	 * run, on its own CPU. */
+	/* This CPU lets go of it: another may hold it then, or it is destroyed. While it does not
+	 * run, on the CPU that holds it. */
 	void (*vcpu_leave)(struct vcpu *vcpu);
-	/* vcpu->tsc_offset changed; while it does not run, on its own CPU. */
+	/* vcpu->tsc_offset changed. This and what follows: while it does not run, on the CPU that
+	 * holds it, or on any, which holds it then, if none does. */
 	void (*vcpu_time_changed)(struct vcpu *vcpu);
-	/* The state as the guest left it; while it does not run, on its own CPU. */
+	/* The state as the guest left it. */
 	void (*vcpu_state)(struct vcpu *vcpu, struct cpu_state *state);
 
 	/*
-	 * Keep all that vcpu_fields shows; while it does not run, on its own CPU. vcpu_fields then
-	 * calls `show` with each kept field in order of encoding, on any CPU.
+	 * Keep all that vcpu_fields shows. vcpu_fields then calls `show` with each kept field in
+	 * order of encoding, on any CPU.
 	 */
 	void (*vcpu_capture)(struct vcpu *vcpu);
 	void (*vcpu_fields)(const struct vcpu *vcpu,

@@ -9,8 +9,9 @@
  * Where the CPU has no such thing the model answers everything. Both work on the same page, so
  * neither notices the other.
  *
- * Locking: only the vCPU's own CPU calls into it, apart from vlapic_accept, which any CPU may call.
- * IRR bits are set and cleared atomically for that reason.
+ * Locking: only the vCPU's own CPU calls into it, apart from vlapic_accept, which any CPU may call,
+ * and vlapic_matches and vlapic_listens, which only look at a few registers. IRR bits are set and
+ * cleared atomically for that reason.
  */
 #pragma once
 
@@ -114,6 +115,9 @@ void vlapic_accept(struct vlapic *apic, u8 vector, bool level);
 
 /* Does it answer to `destination`? Physical or logical mode, xAPIC or x2APIC by its own state. */
 bool vlapic_matches(const struct vlapic *apic, u32 destination, bool logical);
+
+/* Does it take interrupts: is it enabled, by IA32_APIC_BASE and by software? */
+bool vlapic_listens(const struct vlapic *apic);
 
 /* What waits and what is in service. */
 struct vlapic_view {

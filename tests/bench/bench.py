@@ -36,8 +36,8 @@ OPS_CONF = HEAD + f"boot = raw\nkernel = {OPS}\nentry = long\nload = 1M\n"
 BOOT_NOTES = f"""\
 One tick is one instruction. Counted from the guest's first instruction to that of /init; both boot the
 same kernel and initramfs with the command line "{CMDLINE}" and {PARTITION_MIB} MiB.
-The machines are not the same: the bare one also has PCI devices, an HPET and the BIOS' larger ACPI tables
-for Linux to find, its serial line is as slow as it says it is, and Linux has to measure how fast its TSC
+The machines are not the same: the bare one has other PCI devices and the BIOS' larger ACPI tables for Linux
+to find, its serial line is as slow as it says it is, and Linux has to measure how fast its TSC
 and APIC timer run, which Bulkhead tells. All of that adds to the bare machine's figure only, and makes
 the ratio too small (docs/performance.md). KVM's ratios are against bare runs of its own."""
 

@@ -25,7 +25,7 @@ switch: two partitions on one CPU use the FPU and read the TSC without a pause. 
 other had the CPU, the instructions of the other are taken off; half of what is left is one switch, from
 the last instruction of one guest to the first of the other, with all exits that came of it.
 wake-up: from the deadline of a sleeping guest's timer to the first instruction of its handler, the least of 200, the
-median, the most. "busy": another partition spins there, so that there is a switch in it."""
+median, the most. With a switch: another partition spins on that CPU, which is taken from it."""
 
 
 def section(name, file):
@@ -105,7 +105,8 @@ def wake_measure(options, what, beside):
 def measure(options):
     rows = [("switch", switch_measure(options), SWITCH_TARGET),
             ("wake-up, CPU idle", wake_measure(options, "wake-idle", {}), WAKE_TARGET),
-            ("wake-up, CPU busy", wake_measure(options, "wake-busy", {"spin": "spinon"}), WAKE_TARGET)]
+            ("wake-up and switch", wake_measure(options, "wake-busy", {"spin": "spinon"}),
+             WAKE_TARGET + SWITCH_TARGET)]
     return [{"name": name, "least": found[0], "typical": found[1], "most": found[2], "target": target,
              "met": found[1] <= target} for name, found, target in rows]
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
 /* links: vmm/config_text.c vmm/config_value.c vmm/format.c */
 /* The configuration parser against arbitrary bytes: no over-read, promises about what comes out,
  * and that it reads again when written. */
@@ -19,14 +19,30 @@ static void demand(bool kept)
 		abort();
 }
 
+/* All of them lie within their room, NUL included. */
+static void modules_check(const struct config_modules *modules)
+{
+	const char *end = modules->text + sizeof(modules->text);
+
+	demand(modules->count <= CONFIG_MODULES_MAX);
+	for (u32 i = 0; i < modules->count; i++) {
+		const char *text = config_module_text(modules, i);
+
+		demand(config_module_file(modules, i)[0] == '\\');
+		demand(text < end && memchr(text, '\0', (size_t)(end - text)));
+	}
+}
+
 static void partition_check(const struct config_partition *partition)
 {
 	demand(strnlen(partition->name, CONFIG_NAME_BYTES) < CONFIG_NAME_BYTES);
 	demand(strnlen(partition->kernel, CONFIG_PATH_BYTES) < CONFIG_PATH_BYTES);
 	demand(strnlen(partition->initrd, CONFIG_PATH_BYTES) < CONFIG_PATH_BYTES);
+	demand(strnlen(partition->firmware, CONFIG_PATH_BYTES) < CONFIG_PATH_BYTES);
+	modules_check(&partition->modules);
 	demand(strnlen(partition->cmdline, CONFIG_CMDLINE_BYTES) < CONFIG_CMDLINE_BYTES);
 	demand(partition->memory_bytes % (2 * MIB) == 0);
-	demand(partition->vcpus == 1);
+	demand(partition->vcpus >= 1 && partition->vcpus <= CONFIG_VCPUS_MAX);
 	demand(strnlen(partition->group, CONFIG_NAME_BYTES) < CONFIG_NAME_BYTES);
 	demand(partition->after_count <= CONFIG_AFTER_MAX);
 	for (u32 i = 0; i < partition->after_count; i++)
@@ -57,7 +73,7 @@ static void good_check(const struct config_partition *partition)
 	demand(partition->name[0] != '\0');
 	demand(partition->memory_bytes > 0);
 	demand(partition->boot != CONFIG_BOOT_NONE);
-	demand(partition->kernel[0] == '\\');
+	demand((partition->kernel[0] == '\\') != (partition->firmware[0] == '\\'));
 	demand(partition->load_address < partition->memory_bytes);
 	claim_check(&partition->claim);
 	demand(partition->start_rank > 0);
@@ -139,6 +155,8 @@ static void write_check(const struct config *config)
 
 		demand(a->memory_bytes == b->memory_bytes && a->load_address == b->load_address);
 		demand(strcmp(a->cmdline, b->cmdline) == 0 && strcmp(a->kernel, b->kernel) == 0);
+		demand(memcmp(&a->modules, &b->modules, sizeof(a->modules)) == 0);
+		demand(strcmp(a->firmware, b->firmware) == 0);
 		demand(a->claim.kind == b->claim.kind && a->claim.weight == b->claim.weight);
 		demand(a->claim.cap == b->claim.cap && a->claim.budget_us == b->claim.budget_us);
 		demand(a->claim.period_us == b->claim.period_us);

@@ -1,11 +1,14 @@
-/* links: arch/x86/emulate/decode.c arch/x86/emulate/execute.c */
-/* links: arch/x86/emulate/arithmetic.c arch/x86/emulate/translate.c arch/x86/emulate/walk.c */
+/* links: arch/x86/emulate/decode.c arch/x86/emulate/opcodes.c arch/x86/emulate/operand.c */
+/* links: arch/x86/emulate/arithmetic.c arch/x86/emulate/shift.c arch/x86/emulate/stack.c */
+/* links: arch/x86/emulate/string.c arch/x86/emulate/segment.c arch/x86/emulate/vector.c */
+/* links: arch/x86/emulate/execute.c arch/x86/emulate/translate.c arch/x86/emulate/walk.c */
 /* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a guest's instruction, on any registers and segments, with memory that refuses at
  * will; and any bytes as its page tables. What the contract promises about results must hold.
  */
-#include <bulkhead/emulate.h>
+#include "arch/x86/emulate/instruction.h"
+
 #include <bulkhead/error.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,22 +49,28 @@ static u64 take_number(struct input *input)
 	return value;
 }
 
-static int access_check(struct emulate_cpu *cpu, u64 linear, unsigned bytes)
+static int refuse(struct emulate_cpu *cpu, u64 linear, bool maybe)
 {
-	struct input *input = cpu->context;
 	u8 refuses;
 
-	require(bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8);
-	require(++input->accesses <= ACCESSES_MAX);
-	if (cpu->mode == CPU_MODE_64)
-		require((u64)((s64)(linear << 7) >> 7) == linear);
-	else
-		require(linear <= 0xffffffff);
-	take(input, &refuses, 1);
-	if (refuses % 8 != 7)
+	take(cpu->context, &refuses, 1);
+	if (!maybe || refuses % 8 != 7)
 		return 0;
 	cpu->fault = (struct emulate_fault){14, true, 0, linear};
 	return -EFAULT;
+}
+
+static int access_check(struct emulate_cpu *cpu, u64 linear, unsigned bytes)
+{
+	struct input *input = cpu->context;
+
+	require(bytes && bytes <= VECTOR_BYTES && !(bytes & (bytes - 1)));
+	require(++input->accesses <= ACCESSES_MAX * MAX(cpu->batch, 1U));
+	if (cpu->mode == CPU_MODE_64)
+		require(cpu->implicit_access || (u64)((s64)(linear << 7) >> 7) == linear);
+	else
+		require(linear <= 0xffffffff);
+	return refuse(cpu, linear, true);
 }
 
 static int fuzz_read(struct emulate_cpu *cpu, u64 linear, void *data, unsigned bytes)
@@ -72,46 +81,114 @@ static int fuzz_read(struct emulate_cpu *cpu, u64 linear, void *data, unsigned b
 	return 0;
 }
 
-static int fuzz_write(struct emulate_cpu *cpu, u64 linear, const void *data, unsigned bytes)
+static void look_at(const void *data, unsigned bytes)
 {
 	volatile u8 sink;
 
-	if (access_check(cpu, linear, bytes))
-		return -EFAULT;
 	for (unsigned i = 0; i < bytes; i++)
 		sink = ((const u8 *)data)[i];
 	(void)sink;
-	((struct input *)cpu->context)->written++;
+}
+
+static int fuzz_write(struct emulate_cpu *cpu, u64 linear, const void *data, unsigned bytes)
+{
+	if (access_check(cpu, linear, bytes))
+		return -EFAULT;
+	look_at(data, bytes);
+	((struct input *)cpu->context)->written += !cpu->implicit_access;
 	return 0;
 }
 
-static const struct emulate_memory_ops ops = {fuzz_read, fuzz_write};
-
-static void check_result(const struct emulate_cpu *cpu, const struct emulate_cpu *before,
-			 const u64 *gpr_before, enum emulate_result result)
+static int fuzz_port_read(struct emulate_cpu *cpu, u16 port, unsigned bytes, u32 *value)
 {
-	bool same = cpu->rip == before->rip && cpu->rflags == before->rflags &&
-		    !memcmp(cpu->gpr, gpr_before, GPR_COUNT * sizeof(u64));
+	require(port == (u16)cpu->gpr[GPR_RDX] && (bytes == 1 || bytes == 2 || bytes == 4));
+	take(cpu->context, value, sizeof(*value));
+	return refuse(cpu, 0, true);
+}
+
+static int fuzz_port_write(struct emulate_cpu *cpu, u16 port, unsigned bytes, u32 value)
+{
+	require(port == (u16)cpu->gpr[GPR_RDX] && (bytes == 4 || !(value >> (8 * bytes))));
+	return refuse(cpu, 0, true);
+}
+
+static int fuzz_vector_read(struct emulate_cpu *cpu, unsigned reg, void *data)
+{
+	require(reg < (cpu->mode == CPU_MODE_64 ? 16 : 8));
+	take(cpu->context, data, VECTOR_BYTES);
+	return 0;
+}
+
+static int fuzz_vector_write(struct emulate_cpu *cpu, unsigned reg, const void *data,
+			     unsigned bytes)
+{
+	require(reg < (cpu->mode == CPU_MODE_64 ? 16 : 8) && (bytes == 16 || bytes == 32));
+	look_at(data, bytes);
+	return refuse(cpu, 0, true) ? -ENODEV : 0;
+}
+
+static void fuzz_segment_fill(struct emulate_cpu *cpu, unsigned which)
+{
+	require(which < SEGMENT_AND_TABLE_COUNT);
+	take(cpu->context, &cpu->segments[which], sizeof(cpu->segments[which]));
+}
+
+static const struct emulate_ops ops = {
+	.read = fuzz_read,
+	.write = fuzz_write,
+	.write_check = access_check,
+	.port_read = fuzz_port_read,
+	.port_write = fuzz_port_write,
+	.vector_read = fuzz_vector_read,
+	.vector_write = fuzz_vector_write,
+	.segment_fill = fuzz_segment_fill,
+};
+
+static enum operation operation_of(const struct emulate_cpu *cpu, const u8 *code, unsigned bytes)
+{
+	struct instruction instruction;
+
+	if (instruction_decode(&instruction, cpu->mode, code, bytes))
+		return OPERATION_UNKNOWN;
+	return instruction.operation;
+}
+
+static bool same_gpr(const struct emulate_cpu *cpu, const u64 *before)
+{
+	return !memcmp(cpu->gpr, before, GPR_COUNT * sizeof(u64));
+}
+
+/* What REP did before it was interrupted stays, and a CALL that faults has used the stack. */
+static void check_result(const struct emulate_cpu *cpu, const struct emulate_cpu *before,
+			 const u64 *gpr_before, enum emulate_result result,
+			 enum operation operation)
+{
+	bool string = operation >= OPERATION_MOVS && operation <= OPERATION_OUTS;
+	bool call = operation == OPERATION_CALL || operation == OPERATION_CALL_RELATIVE;
+	bool jump = call || operation == OPERATION_JMP || operation == OPERATION_RET;
+	bool same = cpu->rip == before->rip && cpu->rflags == before->rflags;
 	const struct input *input = cpu->context;
-	u8 vector = cpu->fault.vector;
+	u32 faults = BIT(6) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17);
 	u64 moved = cpu->rip - before->rip;
 
 	switch (result) {
 	case EMULATE_UNKNOWN:
-		require(same && !input->accesses);
+		require(same && same_gpr(cpu, gpr_before) && !input->written);
+		require(!input->accesses || operation != OPERATION_UNKNOWN);
 		break;
 	case EMULATE_FAULT:
-		require(same && !input->written);
-		require(vector == 6 || vector == 12 || vector == 13 || vector == 14);
+		require(same && (string || same_gpr(cpu, gpr_before)));
+		require(string || call || !input->written);
+		require(faults & 1u << cpu->fault.vector && !cpu->segments_written);
 		break;
 	case EMULATE_AGAIN:
-		require(cpu->rip == before->rip && input->accesses);
+		require(same && string && input->accesses);
 		require(cpu->gpr[GPR_RCX] != gpr_before[GPR_RCX]);
 		break;
 	case EMULATE_DONE:
 		if (cpu->mode != CPU_MODE_64)
 			moved = (u32)moved;
-		require(moved >= 1 && moved <= INSTRUCTION_BYTES_MAX);
+		require(jump || (moved >= 1 && moved <= INSTRUCTION_BYTES_MAX));
 		break;
 	}
 }
@@ -119,7 +196,8 @@ static void check_result(const struct emulate_cpu *cpu, const struct emulate_cpu
 static void fuzz_instruction(struct input *input)
 {
 	static const enum cpu_mode modes[4] = {CPU_MODE_16, CPU_MODE_32, CPU_MODE_64, CPU_MODE_64};
-	struct emulate_cpu cpu = {.ops = &ops, .context = input}, before;
+	static u64 cache[EMULATE_CACHE_BYTES / 8];
+	struct emulate_cpu cpu = {.ops = &ops, .context = input, .cache = cache}, before;
 	u64 gpr[GPR_COUNT], gpr_before[GPR_COUNT];
 	u64 choice = take_number(input);
 	unsigned code_bytes = choice >> 8 & 0xf;
@@ -134,6 +212,10 @@ static void fuzz_instruction(struct input *input)
 	cpu.mode = modes[choice & 3];
 	cpu.real_mode = cpu.mode == CPU_MODE_16 && choice & 4;
 	cpu.linear_bits = choice & 8 ? 57 : 48;
+	cpu.cpl = choice >> 16 & 3;
+	cpu.alignment_check = choice >> 18 & 1;
+	cpu.batch = choice >> 19 & 7;
+	cpu.segments_missing = choice >> 24 & 0xff;
 	cpu.rflags = take_number(input);
 	cpu.rip = take_number(input);
 	if (cpu.mode != CPU_MODE_64)
@@ -145,7 +227,7 @@ static void fuzz_instruction(struct input *input)
 	memcpy(gpr_before, gpr, sizeof(gpr));
 	before = cpu;
 	result = emulate_instruction(&cpu, code, code_bytes);
-	check_result(&cpu, &before, gpr_before, result);
+	check_result(&cpu, &before, gpr_before, result, operation_of(&cpu, code, code_bytes));
 	free(code);
 }
 
@@ -154,9 +236,19 @@ static bool fuzz_table_read(void *context, u64 gpa, void *data, unsigned bytes)
 	struct input *input = context;
 
 	require(gpa < BIT(52) && is_aligned(gpa, bytes) && (bytes == 4 || bytes == 8));
-	require(++input->accesses <= 5);
+	require(++input->accesses <= 5 * 8);
 	take(input, data, bytes);
 	return !(gpa >> 51);
+}
+
+static bool fuzz_table_update(void *context, u64 gpa, u64 old, u64 new, unsigned bytes)
+{
+	u8 fails;
+
+	require(gpa < BIT(52) && is_aligned(gpa, bytes) && (bytes == 4 || bytes == 8));
+	require(old != new && !((old ^ new) & ~(GUEST_ENTRY_ACCESSED | GUEST_ENTRY_DIRTY)));
+	take(context, &fails, 1);
+	return !(fails & 1);
 }
 
 static void fuzz_paging(struct input *input)
@@ -171,14 +263,17 @@ static void fuzz_paging(struct input *input)
 	paging.efer = take_number(input);
 	paging.rflags = take_number(input);
 	paging.physical_bits = 32 + (unsigned)(choice % 21);
+	paging.pkru = (u32)take_number(input);
+	if (choice >> 16 & 1)
+		paging.update = fuzz_table_update;
 	take(input, paging.pdpte, sizeof(paging.pdpte));
 	if (!(paging.cr4 & CR4_PAE) || !(paging.cr0 & CR0_PG))
 		paging.efer &= ~EFER_LMA;
 	linear = take_number(input);
 	input->accesses = 0;
-	if (emulate_translate(&paging, linear, choice >> 8 & 7, &gpa, &fault)) {
+	if (emulate_translate(&paging, linear, choice >> 8 & 15, &gpa, &fault)) {
 		require(fault.vector == 14 || (fault.vector == 13 && paging.efer & EFER_LMA));
-		require(fault.has_error_code && fault.error_code < 32);
+		require(fault.has_error_code && fault.error_code < 64);
 		return;
 	}
 	require((gpa & (PAGE_SIZE - 1)) == (linear & (PAGE_SIZE - 1)));

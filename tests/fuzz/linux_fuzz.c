@@ -15,6 +15,7 @@
 
 #define MEND_MAGIC    1
 #define MEND_PROTOCOL 2
+#define MEND_32	      4 /* as of a kernel that is entered in 32-bit mode, if that is mended at all */
 
 /*
  * The first bytes of the input choose the machine, the rest is the file. `mend` has fields of it
@@ -53,7 +54,8 @@ static void check_loaded(const struct load_request *request, const struct guest_
 	u64 code = page->header.code32_start;
 	u64 initrd = page->header.ramdisk_image;
 
-	must(start->rip == code + LINUX_ENTRY_64 && code >= MIB && start->rip < memory->low_bytes);
+	must(start->rip == code + (start->efer ? LINUX_ENTRY_64 : 0));
+	must(code >= MIB && start->rip < memory->low_bytes);
 	must(page->e820_entries >= 3 && page->e820_entries <= 5);
 	must(page->header.cmd_line_ptr >= ZERO_PAGE + PAGE_SIZE);
 	must(!strcmp((const char *)memory->window + page->header.cmd_line_ptr, request->cmdline));
@@ -78,9 +80,12 @@ static void file_mend(u8 *file, u64 bytes, u8 mend)
 	}
 	if (mend & MEND_PROTOCOL) {
 		header.jump_bytes |= 0x62;
-		header.version |= LINUX_VERSION_NEEDED;
+		header.version |= LINUX_VERSION_64;
 		header.loadflags |= LINUX_LOADED_HIGH;
 		header.xloadflags |= LINUX_XLF_KERNEL_64;
+		if (mend & MEND_32)
+			header.xloadflags &= (u16)~LINUX_XLF_KERNEL_64;
+		header.code32_start = LINUX_CODE32_USUAL;
 	}
 	memcpy(file + LINUX_HEADER_OFFSET, &header, sizeof(header));
 }
@@ -110,13 +115,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
 	memory.high_bytes = choice.high * MIB;
 	memset(cmdline, 'c', sizeof(cmdline));
 	cmdline[choice.cmdline_bytes % CMDLINE_MAX] = 0;
-	request.initrd = (struct load_file){initrd, choice.initrd_bytes % INITRD_MAX};
+	request.initrd = (struct load_file){initrd, choice.initrd_bytes % INITRD_MAX, NULL};
 	bytes -= sizeof(choice);
 	file = malloc(bytes); /* exactly: a byte too many read is seen */
 	must(file || !bytes);
 	memcpy(file, data + sizeof(choice), bytes);
 	file_mend(file, bytes, choice.mend);
-	request.kernel = (struct load_file){file, bytes};
+	request.kernel = (struct load_file){file, bytes, NULL};
 	if (load_linux(&request, &memory, &start, reason))
 		must(reason[0] && strnlen(reason, sizeof(reason)) < sizeof(reason));
 	else

@@ -130,13 +130,18 @@ void interrupt_stack(u8 ist)
 		gates[i].attributes = (u16)(GATE_INTERRUPT | ist);
 }
 
-void interrupt_table_setup(void)
+void interrupt_table_load(void)
 {
 	struct packed pointer {
 		u16 limit;
 		u64 base;
 	} table = {sizeof(gates) - 1, (u64)gates};
 
+	__asm__ volatile("lidt %0" : : "m"(table));
+}
+
+void interrupt_table_setup(void)
+{
 	for (unsigned i = 0; i < ARRAY_SIZE(gates); i++) {
 		u64 entry = (u64)interrupt_entries + i * ENTRY_BYTES;
 
@@ -148,7 +153,7 @@ void interrupt_table_setup(void)
 			.offset_high = (u32)(entry >> 32),
 		};
 	}
-	__asm__ volatile("lidt %0" : : "m"(table));
+	interrupt_table_load();
 	serial_setup();
 }
 

@@ -44,6 +44,8 @@ struct frame {
 /* NULL: interrupts with this vector are counted as stray. */
 void handler_set(u8 vector, void (*handler)(struct frame *frame));
 extern u64 stray_interrupts;
+/* Another vCPU takes interrupts in the same way as the first. */
+void interrupt_table_load(void);
 
 /* Called for exceptions that nobody tries out; NULL: the payload reports and ends. */
 extern void (*exception_handler)(struct frame *frame);

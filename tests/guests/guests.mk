@@ -1,11 +1,14 @@
 # Payloads for partitions with boot = raw: build/guests/NAME.bin. Those in C are entered in long mode at 1 MiB
 # and link what they share; hello32 and hello16 stand alone.
 PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
-                apic memory emulate debug junk \
+                apic memory emulate mmio debug junk \
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
-                sleeper switcher
-PAYLOADS_ASM := hello32 hello16 known
-PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin)
+                sleeper switcher platform button guestpanic smp
+PAYLOADS_ASM := hello32 hello16 known rom
+# ELF kernels, by boot protocol: one program for all of them.
+PAYLOADS_ELF := multiboot1 multiboot2 pvh
+PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin) \
+                $(PAYLOADS_ELF:%=$(B)/guests/%.elf)
 
 PAYLOAD_SHARED := $(B)/guests/start.o $(B)/guests/guest.o $(B)/guests/apic_common.o \
                   $(B)/guests/alarm.o $(B)/guests/format.o $(B)/guests/string.o
@@ -28,6 +31,11 @@ $(B)/guests/start.o: tests/guests/start.asm
 	@$(NASM) -f elf64 -o $@ $<
 
 $(B)/guests/apic.elf: $(B)/guests/apic_ipi.o $(B)/guests/apic_timer.o $(B)/guests/apic_board.o
+$(B)/guests/smp_start.o: tests/guests/smp_start.asm
+	@mkdir -p $(@D)
+	@$(NASM) -f elf64 -o $@ $<
+
+$(B)/guests/smp.elf: $(B)/guests/smp_start.o
 $(B)/guests/garbage.elf $(B)/guests/havoc.elf: $(B)/guests/garbage_write.o
 $(B)/guests/%.elf: $(B)/guests/%.o $(PAYLOAD_SHARED) tests/guests/guest.ld
 	@echo "  LD    $@"
@@ -40,6 +48,18 @@ $(B)/guests/%.bin: $(B)/guests/%.elf
 $(PAYLOADS_ASM:%=$(B)/guests/%.bin): $(B)/guests/%.bin: tests/guests/%.asm
 	@mkdir -p $(@D)
 	@$(NASM) -f bin -o $@ $<
+
+$(B)/guests/boot32.o: tests/guests/boot32.c tests/guests/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(filter-out -mcmodel=% -mno-red-zone,$(PAYLOAD_FLAGS)) -m32 -c -o $@ $<
+
+$(PAYLOADS_ELF:%=$(B)/guests/%.elf): $(B)/guests/%.elf: tests/guests/boot32.asm tests/guests/boot32.ld \
+                                     $(B)/guests/boot32.o
+	@echo "  LD    $@"
+	@$(NASM) -f elf32 -D$(shell echo $* | tr a-z A-Z) -o $(@:.elf=.o) $<
+	@ld -m elf_i386 -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
+		--build-id=none -T tests/guests/boot32.ld -o $@ $(@:.elf=.o) $(B)/guests/boot32.o
 
 .PHONY: payloads
 .PRECIOUS: $(B)/guests/%.o $(B)/guests/%.elf

@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; The least payload in real mode: a line, and power off. All segments are where it was loaded.
+; The least payload in real mode, a boot sector: a line, and power off.
 bits 16
-org 0
+org 0x7c00
 
 COM1		equ 0x3f8
 LSR		equ COM1 + 5
@@ -9,6 +9,8 @@ PM1_CONTROL	equ 0xb004
 S5		equ 0x2000 | 5 << 10
 
 start:
+	xor	ax, ax
+	mov	ds, ax
 	mov	si, text
 .next:
 	lodsb

@@ -7,7 +7,9 @@
 #include "guest.h"
 
 #define HOLE	    0xa0000UL
-#define HOLE_END    0xc0000UL
+#define HOLE_END    0xb8000UL
+#define TEXT	    0xb8000UL
+#define TEXT_END    0xc0000UL
 #define ROM	    0xc0000UL
 #define TABLES	    0xe0000UL
 #define TABLES_END  0x100000UL
@@ -91,9 +93,9 @@ static void absent_all(u64 top)
 
 	absent_try(top, "right above RAM");
 	absent_try(0xbffffff8, "below 3 GiB");
-	absent_try(0xd0000000, "where PCI devices would be");
+	absent_try(0xd0000000, "where a BAR could be");
 	absent_try(0xfec01000, "behind the I/O APIC");
-	absent_try(0xfed00000, "where an HPET would be");
+	absent_try(0xfed00400, "behind the HPET");
 	absent_try(0xfffffff0, "where firmware would be");
 	window_map(FOUR_GIB);
 	absent_try(FOUR_GIB, "4 GiB");
@@ -111,6 +113,13 @@ static void hole_try(void)
 		wrong += *at(address) != ~0UL;
 	}
 	check(!wrong, "the video window is absent, wrong: %u", wrong);
+	for (u64 address = TEXT; address < TEXT_END; address += 512)
+		*at(address) = pattern(address);
+	for (u64 address = TEXT; address < TEXT_END; address += 512)
+		wrong += *at(address) != pattern(address);
+	check(!wrong, "the screen's text is kept, wrong: %u", wrong);
+	check(*at(TEXT_END - 4) >> 32 == (u32)*at(ROM), "a read across its end: 0x%lx",
+	      *at(TEXT_END - 4));
 	*at(HOLE - 8) = 0x1122334455667788;
 	check(*at(HOLE - 4) == 0xffffffff11223344, "a read across its begin: 0x%lx", *at(HOLE - 4));
 	*at(HOLE - 4) = 0xaabbccdd99887766;

@@ -258,7 +258,7 @@ class Host:
                 rows[last] = rows[last]._replace(reason=line.strip())
                 continue
             last, state, cpu, memory, uptime, starts = line.split()
-            rows[last] = Row(state, int(cpu), memory, uptime, int(starts), "")
+            rows[last] = Row(state, int(cpu) if cpu.isdigit() else cpu, memory, uptime, int(starts), "")
         return rows
 
     def log(self):

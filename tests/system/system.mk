@@ -26,4 +26,9 @@ system: $(B)/core.bin $(B)/bhctl $(B)/bhctl-peer $(B)/stub.img $(B)/bulkhead.efi
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/system $(SYSTEM_ARGS)
 
+.PHONY: test-guests
+test-guests: $(B)/core.bin $(B)/stub.img $(DEBIAN_FILES) $(SUITE_FILES) ## start guests of many kinds, each by its boot protocol; takes minutes
+	@tools/deps.sh test
+	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/guests_suite $(SYSTEM_ARGS)
+
 -include $(wildcard $(B)/uefi/*.d)

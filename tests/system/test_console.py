@@ -17,10 +17,11 @@ start NAME                             start one that does not run
 pause NAME                             let it stand still, and its time too
 resume NAME                            let a paused one go on
 reset NAME                             start it anew, as its reset button does
-stop NAME                              stop it at once, as if its power failed
+stop NAME [now]                        let it shut down; now: at once
 destroy NAME                           remove one that does not run, for good
 attach NAME                            use its serial line; Ctrl-] leaves it
 console NAME [N]                       show what it printed, or the last N lines
+screen NAME                            show what it shows in VGA text mode
 set NAME KEY VALUE                     change how a partition is scheduled, ...
 group [NAME [weight N] [cap N%]]       show groups; make or change one
 top [SECONDS [TIMES]]                  watch who uses the CPUs; q ends it
@@ -44,10 +45,11 @@ audit [N]                              show the last changes, and who made them
 reboot [now]                           restart the machine; now: in any case
 poweroff [now]                         switch the machine off; now: in any case
 panic now                              stop it with a report, as a bug would
+NAME/N is virtual CPU N of a partition, NAME its first.
 Every command takes --json, for programs.""".split("\n")
 COMMANDS = ("help, version, uptime, list, info, create, start, pause, resume, reset, stop, "
-            "destroy, attach, console, set, group, top, stats, exits, account, trace, who, regs, "
-            "x, walk, vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
+            "destroy, attach, console, screen, set, group, top, stats, exits, account, trace, who, "
+            "regs, x, walk, vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
             "poweroff, panic")
 
 
@@ -72,7 +74,7 @@ def test_mistakes(host):
     assert host.command("attach 0") == ['no partition "0"; there are: idle, hello, ticker']
     assert host.command("start") == ["start: an argument is missing", "usage: start NAME"]
     assert host.command("list all") == ['list: takes no argument, found "all"', "usage: list"]
-    assert host.command("stop a b") == ["stop: takes 1 argument, found 2", "usage: stop NAME"]
+    assert host.command("stop a b") == ['no word "b"; there are: now']
     assert host.command("log x") == ['"x" is not a number of lines from 1 to 4294967295']
     assert host.command('start "idle') == ["a quotation mark is not closed"]
     assert host.command("set idle memory 1G")[0].startswith('no key that can be set "memory"; ')
@@ -195,7 +197,7 @@ def test_completion_and_editing(host):
     host.expect(PROMPT)
     host.send("nonsense\x03")
     host.expect(PROMPT)
-    assert host.command("help stop")[0] == "usage:    stop NAME"
+    assert host.command("help stop")[0] == "usage:    stop NAME [now]"
 
 
 def test_panic():

@@ -137,7 +137,7 @@ def run_files(megabytes, copies, stop):
         assert written(host) < BLOB_BYTES
         if not stop:
             return True
-        host.command("stop debian")
+        host.command("stop debian now")
         host.command("start debian")
         boot(host, 3)
         answer = shell(host, "mkdir /mnt; mount -t ext4 /dev/vda /mnt; ls /mnt; md5sum /mnt/blob")
@@ -185,7 +185,7 @@ def run_full():
         told = [line for line in host.log() if "no memory is left for what it writes to its disk" in line.text]
         assert len(told) == 1 and told[0].level == "error"
         assert 0 < written(host) < 64 << 20
-        host.command("stop debian")
+        host.command("stop debian now")
         host.command("destroy debian")
         assert host.list() == {}
     return True

@@ -144,16 +144,20 @@ static void head_draw(struct screen *screen, const struct link *link, const cJSO
 
 static void row_draw(struct screen *screen, const cJSON *row)
 {
-	char claim[64];
+	char claim[64], name[64];
 
 	claim_text(claim, sizeof(claim), row);
+	if (number_of(row, "vcpus") > 1)
+		snprintf(name, sizeof(name), "%.11s/%.0f", text_of(row, "name"),
+			 number_of(row, "vcpu"));
+	else
+		snprintf(name, sizeof(name), "%s", text_of(row, "name"));
 	line_draw(screen,
-		  "%-14.14s %-9.9s %3.0f %6.1f %6.1f %6.1f %6.1f %6.1f  %-20.20s %9.0f %8.0f",
-		  text_of(row, "name"), text_of(row, "state"), number_of(row, "cpu"),
-		  number_of(row, "run") / 100, number_of(row, "exit") / 100,
-		  number_of(row, "ready") / 100, number_of(row, "capped") / 100,
-		  number_of(row, "blocked") / 100, claim, number_of(row, "exits_per_second"),
-		  number_of(row, "interrupts_per_second"));
+		  "%-14.14s %-9.9s %3.0f %6.1f %6.1f %6.1f %6.1f %6.1f  %-20.20s %9.0f %8.0f", name,
+		  text_of(row, "state"), number_of(row, "cpu"), number_of(row, "run") / 100,
+		  number_of(row, "exit") / 100, number_of(row, "ready") / 100,
+		  number_of(row, "capped") / 100, number_of(row, "blocked") / 100, claim,
+		  number_of(row, "exits_per_second"), number_of(row, "interrupts_per_second"));
 }
 
 static void top_draw(struct screen *screen, const struct link *link, const cJSON *all)

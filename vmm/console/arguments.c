@@ -141,14 +141,10 @@ struct vcpu *argument_vcpu(const char *text)
 	partition = argument_partition(!slash || slash - text >= CONFIG_NAME_BYTES ? text : name);
 	if (!partition)
 		return NULL;
-	if (!partition->vcpu) {
-		report_error("%s has no virtual CPU", name);
+	if (slash && (!number_read(slash + 1, &id) || id >= partition->vcpu_count)) {
+		report_error("no virtual CPU \"%s\"; %s has 0 to %u", text, name,
+			     partition->vcpu_count - 1);
 		return NULL;
 	}
-	if (slash && (!number_read(slash + 1, &id) || id != partition->vcpu->id)) {
-		report_error("no virtual CPU \"%s\"; there is: %s/%u", text, name,
-			     partition->vcpu->id);
-		return NULL;
-	}
-	return partition->vcpu;
+	return partition->vcpus[id];
 }

@@ -104,6 +104,7 @@ COMMAND(command_stop);
 COMMAND(command_destroy);
 COMMAND(command_attach);
 COMMAND(command_console);
+COMMAND(command_screen);
 /* setting_commands.c */
 COMMAND(command_create);
 COMMAND(command_set);

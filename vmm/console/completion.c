@@ -18,9 +18,11 @@ static const struct {
 } settings[] = {
 	{CONFIG_KEY_VCPUS, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_MEMORY, false, ARGUMENT_NONE, NULL},
-	{CONFIG_KEY_BOOT, false, ARGUMENT_WORD, "linux raw"},
+	{CONFIG_KEY_BOOT, false, ARGUMENT_WORD, "linux multiboot pvh raw bios uefi"},
 	{CONFIG_KEY_KERNEL, false, ARGUMENT_NONE, NULL},
+	{CONFIG_KEY_FIRMWARE, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_INITRD, false, ARGUMENT_NONE, NULL},
+	{CONFIG_KEY_MODULES, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_CMDLINE, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_AUTOSTART, false, ARGUMENT_WORD, "yes no"},
 	{CONFIG_KEY_ENTRY, false, ARGUMENT_WORD, "long protected real"},

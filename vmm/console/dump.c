@@ -25,7 +25,7 @@
 #define WALKS_MAX    65536 /* of all */
 #define WALKS_PIECE  512   /* in one go, before others may run */
 #define LOADS_MAX    640
-#define HEADER_BYTES (40 * KIB)
+#define HEADER_BYTES (96 * KIB) /* for all of these, and for the registers of all vCPUs */
 
 struct ram_range {
 	u64 gpa, bytes;
@@ -237,30 +237,41 @@ static void loads_find(struct vcpu *vcpu)
 
 /* --- the file --- */
 
+static u64 exits_of(const struct partition *partition)
+{
+	u64 exits = 0;
+
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		exits += partition->vcpus[i]->exits;
+	return exits;
+}
+
 static struct moment moment_of(const struct partition *partition)
 {
-	return (struct moment){partition->number, partition->starts, partition->vcpu->exits};
+	return (struct moment){partition->number, partition->starts, exits_of(partition)};
 }
 
 static bool moment_is(const struct moment *moment, const struct partition *partition)
 {
 	return moment->number == partition->number && moment->starts == partition->starts &&
-	       moment->exits == partition->vcpu->exits;
+	       moment->exits == exits_of(partition);
 }
 
 static int layout_make(struct partition *partition)
 {
-	const struct cpu_state *const states[] = {&partition->vcpu->state};
+	static const struct cpu_state *states[CONFIG_VCPUS_MAX];
 	struct core_file core = {
 		.name = partition->config->name,
 		.cpus = states,
-		.cpu_count = ARRAY_SIZE(states),
+		.cpu_count = partition->vcpu_count,
 		.loads = layout.loads,
 	};
 
 	layout.moment = moment_of(partition);
 	ram_find(&partition->memory);
-	loads_find(partition->vcpu);
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		states[i] = &partition->vcpus[i]->state;
+	loads_find(partition->vcpus[0]);
 	core.load_count = layout.load_count;
 	layout.header_bytes = core_file_header_bytes(core.cpu_count, core.load_count);
 	return core_file_header(&core, layout.header, sizeof(layout.header));

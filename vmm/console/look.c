@@ -34,7 +34,7 @@ struct vcpu *look_vcpu(const char *text)
 
 bool look_read(const struct partition *partition, u64 gpa, void *data, u64 bytes)
 {
-	const void *at = guest_memory_at(&partition->memory, gpa, bytes);
+	const void *at = guest_memory_read_at(&partition->memory, gpa, bytes);
 	u64 previous;
 
 	if (!at)

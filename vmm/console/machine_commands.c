@@ -62,7 +62,7 @@ static void cell_thread(const struct cpu *cpu, const struct thread *thread)
 {
 	if (!thread)
 		cell_none();
-	else if (thread == cpu->idle)
+	else if (thread == cpu->idle || __atomic_load_n(&cpu->idling, __ATOMIC_RELAXED))
 		cell_text("idle");
 	else if (thread->vcpu)
 		cell_vcpu(thread->vcpu);

@@ -95,36 +95,52 @@ static const struct column events_columns[] = {
 	{"exits_per_second", "EXITS/s", true},
 };
 
-/* Of one vCPU, or (NULL) of all. */
-static void vcpu_table(const char *key, const struct column *columns, u32 count, struct vcpu *only,
-		       void (*row)(struct vcpu *vcpu))
+/* Which vCPUs are shown. */
+struct choice {
+	const struct partition *partition; /* NULL: of all */
+	const struct vcpu *vcpu;	   /* NULL: all of them */
+};
+
+static bool choice_read(struct choice *choice, const char *argument)
+{
+	struct vcpu *vcpu = argument_vcpu(argument);
+
+	*choice = (struct choice){vcpu ? vcpu->partition : NULL, vcpu};
+	/* A partition's name alone means all that it has. */
+	if (!strchr(argument, '/'))
+		choice->vcpu = NULL;
+	return vcpu;
+}
+
+static void vcpu_table(const char *key, const struct column *columns, u32 count,
+		       const struct choice *choice, void (*row)(struct vcpu *vcpu))
 {
 	table_begin(key, columns, count);
-	if (only)
-		row(only);
-	for (struct partition *p = only ? NULL : partition_first(); p; p = p->next) {
-		if (p->vcpu)
-			row(p->vcpu);
+	for (struct partition *p = partition_first(); p; p = p->next) {
+		if (choice->partition && p != choice->partition)
+			continue;
+		for (u32 i = 0; i < p->vcpu_count; i++)
+			if (!choice->vcpu || p->vcpus[i] == choice->vcpu)
+				row(p->vcpus[i]);
 	}
 	table_end();
 }
 
 void command_stats(const struct command *command unused, u32 count, char *const *arguments)
 {
-	struct vcpu *only = NULL;
+	struct choice only = {0};
 
 	if (count) {
-		only = argument_vcpu(arguments[0]);
-		if (!only)
+		if (!choice_read(&only, arguments[0]))
 			return;
 	} else if (!partition_first()) {
 		report_note("there are no partitions");
 	}
-	vcpu_table("times", times_columns, ARRAY_SIZE(times_columns), only, times_row);
+	vcpu_table("times", times_columns, ARRAY_SIZE(times_columns), &only, times_row);
 	report_note("%s", "");
-	vcpu_table("shares", shares_columns, ARRAY_SIZE(shares_columns), only, shares_row);
+	vcpu_table("shares", shares_columns, ARRAY_SIZE(shares_columns), &only, shares_row);
 	report_note("%s", "");
-	vcpu_table("events", events_columns, ARRAY_SIZE(events_columns), only, events_row);
+	vcpu_table("events", events_columns, ARRAY_SIZE(events_columns), &only, events_row);
 }
 
 /* --- exits --- */

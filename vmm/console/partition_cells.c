@@ -5,6 +5,10 @@
 #include "command.h"
 #include "report.h"
 
+#include <bulkhead/arch.h>
+#include <bulkhead/cpu_mask.h>
+#include <bulkhead/format.h>
+
 bool view_runs(const struct partition_view *view)
 {
 	return view->state != PARTITION_STOPPED && view->state != PARTITION_WAITING &&
@@ -18,10 +22,36 @@ void cell_vcpu(const struct vcpu *vcpu)
 
 void cell_cpu(const struct vcpu *vcpu)
 {
-	if (vcpu)
-		cell_number(vcpu->thread.cpu);
-	else
-		cell_none();
+	cell_number(vcpu->thread.cpu);
+}
+
+/* In one cell as "0,2-5". */
+static void ranges_text(const struct cpu_mask *mask, char *text, size_t bytes)
+{
+	u32 count = arch_cpu_count();
+
+	text[0] = '\0';
+	for (u32 cpu = 0, last; cpu < count; cpu = last + 1) {
+		last = cpu;
+		if (!cpu_mask_has(mask, cpu))
+			continue;
+		while (last + 1 < count && cpu_mask_has(mask, last + 1))
+			last++;
+		format_append(text, bytes, "%s%u", text[0] ? "," : "", cpu);
+		if (last > cpu)
+			format_append(text, bytes, "-%u", last);
+	}
+}
+
+void cell_cpus(const struct partition *partition)
+{
+	struct cpu_mask mask = {{0}};
+	char text[64];
+
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		cpu_mask_add(&mask, partition->vcpus[i]->thread.cpu);
+	ranges_text(&mask, text, sizeof(text));
+	cell_shown(partition->vcpus[0]->thread.cpu, "%s", text);
 }
 
 void cell_cap(u32 cap)

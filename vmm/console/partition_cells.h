@@ -9,11 +9,11 @@ struct names;
 /* Its guest has memory and a state that would be lost if the machine went down. */
 bool view_runs(const struct partition_view *view);
 
-/* One cell: NAME/ID; where it runs; per cent of a CPU; names, "-" for none. `vcpu` NULL: there is
- * none.
- */
+/* One cell: NAME/ID; where it runs; where all of a partition do (for programs, where the first
+ * does); per cent of a CPU; names, "-" for none. */
 void cell_vcpu(const struct vcpu *vcpu);
 void cell_cpu(const struct vcpu *vcpu);
+void cell_cpus(const struct partition *partition);
 void cell_cap(u32 cap);
 void cell_names(struct names *names);
 void cell_claim_kind(const struct scheduler_claim *claim);

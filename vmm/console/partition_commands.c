@@ -38,6 +38,7 @@ void command_list(const struct command *command unused, u32 count unused,
 	static const struct column columns[] = {
 		{"name", "NAME", false},
 		{"state", "STATE", false},
+		{"vcpus", NULL, true},
 		{"cpu", "CPU", true},
 		{"memory_bytes", "MEMORY", true},
 		{"uptime_us", "UPTIME", true},
@@ -51,7 +52,8 @@ void command_list(const struct command *command unused, u32 count unused,
 		partition_look(p, &view);
 		cell_text("%s", p->config->name);
 		cell_text("%s", partition_state_name(view.state));
-		cell_cpu(p->vcpu);
+		cell_number(p->vcpu_count);
+		cell_cpus(p);
 		cell_bytes(p->config->memory_bytes);
 		cell_uptime(&view);
 		cell_number(view.starts);
@@ -95,7 +97,7 @@ static void place_fields(const struct partition *partition)
 	const char *affinity = value_text(partition->config, CONFIG_KEY_AFFINITY);
 
 	record_field("cpu", "CPU");
-	cell_cpu(partition->vcpu);
+	cell_cpus(partition);
 	record_field("affinity", "affinity");
 	cell_text("%s", affinity[0] ? affinity : "all");
 	record_field("group", "group");
@@ -187,11 +189,12 @@ static void vcpu_table(struct partition *partition)
 		{"paused_us", "PAUSED%", true},
 		{"wall_us", NULL, true},
 	};
-	struct vcpu *vcpu = partition->vcpu;
 	struct vcpu_times times;
 
 	table_begin("vcpus", columns, ARRAY_SIZE(columns));
-	if (vcpu) {
+	for (u32 i = 0; i < partition->vcpu_count; i++) {
+		struct vcpu *vcpu = partition->vcpus[i];
+
 		vcpu_times(vcpu, &times);
 		cell_number(vcpu->id);
 		cell_cpu(vcpu);
@@ -297,9 +300,11 @@ void command_reset(const struct command *command, u32 count unused, char *const 
 	state_change(command, arguments[0], partition_reset);
 }
 
-void command_stop(const struct command *command, u32 count unused, char *const *arguments)
+void command_stop(const struct command *command, u32 count, char *const *arguments)
 {
-	state_change(command, arguments[0], partition_stop);
+	if (count > 1 && !argument_word(command, arguments[1]))
+		return;
+	state_change(command, arguments[0], count > 1 ? partition_stop : partition_shutdown);
 }
 
 void command_destroy(const struct command *command, u32 count unused, char *const *arguments)

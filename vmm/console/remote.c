@@ -205,9 +205,9 @@ static int request_names(struct reader *reader)
 	answer_text("thread %u console\n", THREAD_CONSOLE);
 	for (struct partition *partition = partition_first(); partition;
 	     partition = partition->next) {
-		if (partition->vcpu)
-			answer_text("thread %u %s/%u\n", partition->vcpu->thread.number,
-				    partition->config->name, partition->vcpu->id);
+		for (u32 i = 0; i < partition->vcpu_count; i++)
+			answer_text("thread %u %s/%u\n", partition->vcpus[i]->thread.number,
+				    partition->config->name, i);
 	}
 	for (u32 reason = 0; reason < METER_EXIT_REASONS; reason++) {
 		const char *name = virt->exit_name(reason);

@@ -27,9 +27,10 @@
 #define SCREEN_END   "\033[?25h"
 #define LINE_END     "\033[K\n" /* and nothing is left of what was there before */
 
-/* The meters of a partition's vCPU, at one moment or over an interval. */
+/* The meters of a vCPU, at one moment or over an interval. */
 struct sample {
 	u32 number; /* the partition's */
+	u32 vcpu;   /* its id there */
 	struct vcpu_times times;
 	u64 exits, interrupts;
 };
@@ -44,9 +45,10 @@ struct reading {
 
 struct row {
 	struct partition *partition;
+	struct vcpu *vcpu;
 	struct sample over; /* the interval, or since it was created if that is shorter */
 	u64 used;	    /* run and exit */
-	u32 place;	    /* in the list of partitions */
+	u32 place;	    /* in the list of partitions, with their vCPUs */
 };
 
 /* What is shown: `now` over what was `before`. */
@@ -93,13 +95,9 @@ static bool rows_make(u32 count)
 	return made;
 }
 
-static void sample_take(struct partition *partition, struct sample *sample)
+static void sample_take(struct vcpu *vcpu, struct sample *sample)
 {
-	struct vcpu *vcpu = partition->vcpu;
-
-	*sample = (struct sample){.number = partition->number};
-	if (!vcpu)
-		return;
+	*sample = (struct sample){.number = vcpu->partition->number, .vcpu = vcpu->id};
 	vcpu_times(vcpu, &sample->times);
 	sample->exits = vcpu->exits;
 	sample->interrupts = vcpu_interrupts(vcpu);
@@ -112,12 +110,12 @@ static u64 growth(u64 to, u64 from)
 }
 
 /* What it had in `before`; nothing if it was not there. `hint`: where it probably is. */
-static struct sample sample_before(const struct reading *before, u32 number, u32 hint)
+static struct sample sample_before(const struct reading *before, const struct sample *to, u32 hint)
 {
 	for (u32 i = 0; i < before->count; i++) {
 		const struct sample *sample = &before->samples[(hint + i) % before->count];
 
-		if (sample->number == number)
+		if (sample->number == to->number && sample->vcpu == to->vcpu)
 			return *sample;
 	}
 	return (struct sample){0};
@@ -125,10 +123,11 @@ static struct sample sample_before(const struct reading *before, u32 number, u32
 
 static void row_fill(struct row *row, const struct sample *to)
 {
-	struct sample from = sample_before(view.before, to->number, row->place);
+	struct sample from = sample_before(view.before, to, row->place);
 
 	row->over = (struct sample){
 		.number = to->number,
+		.vcpu = to->vcpu,
 		.times =
 			{
 				.run = growth(to->times.run, from.times.run),
@@ -171,9 +170,9 @@ static bool view_take(const struct reading *before)
 	u32 count = 0, place = 0;
 
 	for (struct partition *p = partition_first(); p; p = p->next)
-		count++;
+		count += p->vcpu_count;
 	if (!samples_make(&view.now, count) || !rows_make(count)) {
-		report_error("no memory for the meters of %u partitions", count);
+		report_error("no memory for the meters of %u virtual CPUs", count);
 		return false;
 	}
 	view.before = before;
@@ -182,10 +181,12 @@ static bool view_take(const struct reading *before)
 	view.now.count = count;
 	for (u32 cpu = 0; cpu < arch_cpu_count(); cpu++)
 		view.now.idle[cpu] = cpu_idle_ticks(cpu);
-	for (struct partition *p = partition_first(); p; p = p->next, place++) {
-		view.rows[place] = (struct row){.partition = p, .place = place};
-		sample_take(p, &view.now.samples[place]);
-		row_fill(&view.rows[place], &view.now.samples[place]);
+	for (struct partition *p = partition_first(); p; p = p->next) {
+		for (u32 i = 0; i < p->vcpu_count; i++, place++) {
+			view.rows[place] = (struct row){p, p->vcpus[i], .place = place};
+			sample_take(p->vcpus[i], &view.now.samples[place]);
+			row_fill(&view.rows[place], &view.now.samples[place]);
+		}
 	}
 	rows_sort(count);
 	return true;
@@ -233,6 +234,8 @@ static const struct column cpu_columns[] = {{"cpu", "CPU", true}, {"load", "LOAD
 static const struct column row_columns[] = {
 	{"name", "NAME", false},
 	{"number", NULL, true},
+	{"vcpu", "VCPU", true},
+	{"vcpus", NULL, true},
 	{"state", "STATE", false},
 	{"cpu", "CPU", true},
 	{"interval_us", NULL, true},
@@ -275,8 +278,10 @@ static void row_report(const struct row *row)
 
 	cell_text("%s", row->partition->config->name);
 	cell_number(row->partition->number);
+	cell_number(row->vcpu->id);
+	cell_number(row->partition->vcpu_count);
 	cell_text("%s", partition_state_name(partition_state_now(row->partition)));
-	cell_cpu(row->partition->vcpu);
+	cell_cpu(row->vcpu);
 	cell_number(tsc_to_us(times->wall));
 	cells_shares(times);
 	claim_cells(row->partition->config);
@@ -401,15 +406,24 @@ static void cpus_draw(void)
 	console_print(LINE_END);
 }
 
+/* Which one it is, where there are several. */
+static void name_text(char text[TEXT_BYTES], const struct row *row)
+{
+	const char *name = row->partition->config->name;
+
+	if (row->partition->vcpu_count > 1)
+		format_text(text, TEXT_BYTES, "%.9s/%u", name, row->vcpu->id);
+	else
+		format_text(text, TEXT_BYTES, "%.12s", name);
+}
+
 static void row_draw(const struct row *row)
 {
 	const struct vcpu_times *times = &row->over.times;
-	const struct vcpu *vcpu = row->partition->vcpu;
-	char cpu[TEXT_BYTES] = "-", run[TEXT_BYTES], exit[TEXT_BYTES], ready[TEXT_BYTES];
+	char name[TEXT_BYTES], run[TEXT_BYTES], exit[TEXT_BYTES], ready[TEXT_BYTES];
 	char capped[TEXT_BYTES], claim[TEXT_BYTES], exits[TEXT_BYTES], interrupts[TEXT_BYTES];
 
-	if (vcpu)
-		format_text(cpu, sizeof(cpu), "%u", vcpu->thread.cpu);
+	name_text(name, row);
 	percent_text(run, times->run, times->wall);
 	percent_text(exit, times->exit, times->wall);
 	percent_text(ready, times->ready, times->wall);
@@ -417,10 +431,9 @@ static void row_draw(const struct row *row)
 	claim_text(claim, &row->partition->config->claim);
 	count_text(exits, rate(row->over.exits, times->wall));
 	count_text(interrupts, rate(row->over.interrupts, times->wall));
-	console_print("%-12.12s %-8s %3s %5s %5s %6s %5s %-14.14s %7s %5s" LINE_END,
-		      row->partition->config->name,
-		      partition_state_name(partition_state_now(row->partition)), cpu, run, exit,
-		      ready, capped, claim, exits, interrupts);
+	console_print("%-12s %-8s %3u %5s %5s %6s %5s %-14.14s %7s %5s" LINE_END, name,
+		      partition_state_name(partition_state_now(row->partition)),
+		      row->vcpu->thread.cpu, run, exit, ready, capped, claim, exits, interrupts);
 }
 
 static void screen_draw(bool first)

@@ -323,7 +323,16 @@ static void grant_take(void *context, const struct virt_grant *grant)
 static void grants_find(const struct partition *partition, struct grants *grants)
 {
 	*grants = (struct grants){.page_count = 0};
-	virt->vcpu_grants(partition->vcpu, grant_take, grants);
+	virt->vcpu_grants(partition->vcpus[0], grant_take, grants);
+	/* All have the same, but for MSRs: one with its local APIC in x2APIC mode has more. */
+	for (u32 i = 1; i < partition->vcpu_count; i++) {
+		static struct grants other;
+
+		other = (struct grants){.page_count = 0};
+		virt->vcpu_grants(partition->vcpus[i], grant_take, &other);
+		if (strlen(other.msrs) > strlen(grants->msrs))
+			memcpy(grants->msrs, other.msrs, sizeof(grants->msrs));
+	}
 }
 
 static void ports_row(const struct partition *partition, const struct grants *grants)

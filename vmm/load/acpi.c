@@ -8,6 +8,8 @@
 
 #include "guest_dsdt.h"
 
+#define ACPI_ROOM (GUEST_SMBIOS_BASE - GUEST_ACPI_BASE)
+
 #define LOCAL_APIC_GPA 0xfee00000U
 #define IO_APIC_GPA    0xfec00000U
 #define IO_APIC_ID     0
@@ -22,12 +24,11 @@
 /* 5.2.9, table 5-10: fixed feature flags */
 #define FADT_WBINVD	 BIT(0)
 #define FADT_PROC_C1	 BIT(2)
-#define FADT_PWR_BUTTON	 BIT(4) /* no fixed-hardware power button */
 #define FADT_SLP_BUTTON	 BIT(5) /* no fixed-hardware sleep button */
 #define FADT_FIX_RTC	 BIT(6) /* the RTC wakes nobody through PM1 */
 #define FADT_TMR_VAL_EXT BIT(8) /* the PM timer has 32 bits */
 #define FADT_RESET_REG	 BIT(10)
-/* 5.2.9.3: IA-PC boot architecture flags. There is an 8042, but no keyboard on it. */
+/* 5.2.9.3: IA-PC boot architecture flags. */
 #define FADT_LEGACY_DEVICES BIT(0)
 #define FADT_8042	    BIT(1)
 #define FADT_NO_VGA	    BIT(2)
@@ -51,8 +52,8 @@ enum madt_type {
 };
 
 /* 5.2.3.2: generic address structure */
-enum gas_space { GAS_SYSTEM_IO = 1 };
-enum gas_access { GAS_BYTE = 1, GAS_WORD = 2, GAS_DWORD = 3 };
+enum gas_space { GAS_MEMORY = 0, GAS_SYSTEM_IO = 1 };
+enum gas_access { GAS_ANY = 0, GAS_BYTE = 1, GAS_WORD = 2, GAS_DWORD = 3 };
 
 struct gas {
 	u8 space;
@@ -75,8 +76,6 @@ struct rsdp {
 	u8 reserved[3];
 } packed;
 
-#define RSDP_V1_BYTES 20
-
 /* 5.2.6 */
 struct table_header {
 	char signature[4];
@@ -90,8 +89,8 @@ struct table_header {
 	u32 creator_revision;
 } packed;
 
-/* 5.2.7 and 5.2.8: both point to FADT, MADT and MCFG; the DSDT hangs on the FADT. */
-enum { ROOT_TABLES = 3 };
+/* 5.2.7 and 5.2.8: both point to FADT, MADT, HPET and MCFG; the DSDT hangs on the FADT. */
+enum { ROOT_TABLES = 4 };
 
 struct rsdt {
 	struct table_header header;
@@ -247,7 +246,20 @@ struct mcfg {
 	u32 reserved_60;
 } packed;
 
-_Static_assert(sizeof(struct rsdp) == 36, "RSDP");
+/* IA-PC HPET 1.0a, 3.2.4 */
+struct hpet {
+	struct table_header header;
+	u32 id;
+	struct gas base;
+	u8 number;
+	u16 least_ticks;
+	u8 page_protection;
+} packed;
+
+_Static_assert(sizeof(struct hpet) == 56, "HPET");
+_Static_assert(sizeof(struct rsdp) == ACPI_ROOT_BYTES, "RSDP");
+_Static_assert(offsetof(struct rsdp, rsdt) == ACPI_ROOT_RSDT, "RSDT of the RSDP");
+_Static_assert(offsetof(struct rsdp, xsdt) == ACPI_ROOT_XSDT, "XSDT of the RSDP");
 _Static_assert(sizeof(struct table_header) == 36, "header");
 _Static_assert(sizeof(struct facs) == 64, "FACS");
 _Static_assert(offsetof(struct fadt, iapc_boot_arch) == 109, "FADT before its flags");
@@ -258,15 +270,17 @@ _Static_assert(sizeof(struct fadt) == 276, "FADT");
  */
 struct table_area {
 	u8 *base;
-	u64 used;
+	u64 gpa; /* of it */
+	u64 room, used;
 	bool full;
+	struct acpi_links *links; /* NULL: the tables stay where they are */
 };
 
 static void *area_take(struct table_area *area, u64 bytes, u64 alignment)
 {
 	u64 start = align_up(area->used, alignment);
 
-	if (area->full || start + bytes > GUEST_ACPI_END - GUEST_ACPI_BASE) {
+	if (area->full || start + bytes > area->room) {
 		area->full = true;
 		return NULL;
 	}
@@ -276,7 +290,25 @@ static void *area_take(struct table_area *area, u64 bytes, u64 alignment)
 
 static u32 area_gpa(const struct table_area *area, const void *table)
 {
-	return (u32)(GUEST_ACPI_BASE + (u64)((const u8 *)table - area->base));
+	return (u32)(area->gpa + (u64)((const u8 *)table - area->base));
+}
+
+/* Let the field of `bytes` bytes at `offset` of `table` point to `target`. */
+static void area_point(struct table_area *area, void *table, u64 offset, u8 bytes,
+		       const void *target)
+{
+	u64 gpa = area_gpa(area, target);
+	struct acpi_links *links = area->links;
+	u8 *field = (u8 *)table + offset;
+
+	memcpy(field, &gpa, bytes);
+	if (!links)
+		return;
+	if (links->pointer_count == ACPI_POINTERS_MAX)
+		area->full = true;
+	else
+		links->pointers[links->pointer_count++] =
+			(struct acpi_pointer){(u32)(field - area->base), bytes};
 }
 
 static u8 checksum(const void *data, u64 bytes)
@@ -301,6 +333,24 @@ static void table_seal(struct table_header *header, const char *signature, u8 re
 	header->creator_revision = 1;
 	header->checksum = 0;
 	header->checksum = checksum(header, bytes);
+}
+
+/* The same of a table with pointers: who moves it makes the checksum, too, and it is 0 until then.
+ */
+static void table_seal_linked(struct table_area *area, struct table_header *header,
+			      const char *signature, u8 revision, u64 bytes)
+{
+	struct acpi_links *links = area->links;
+
+	table_seal(header, signature, revision, bytes);
+	if (!links)
+		return;
+	header->checksum = 0;
+	if (links->table_count == ACPI_LINKED_MAX)
+		area->full = true;
+	else
+		links->tables[links->table_count++] =
+			(struct acpi_linked){(u32)((u8 *)header - area->base), (u32)bytes};
 }
 
 static void *madt_add(struct table_area *area, enum madt_type type, u8 bytes)
@@ -404,6 +454,19 @@ static struct mcfg *mcfg_write(struct table_area *area)
 	return mcfg;
 }
 
+static struct hpet *hpet_write(struct table_area *area)
+{
+	struct hpet *hpet = area_take(area, sizeof(*hpet), 16);
+
+	if (!hpet)
+		return NULL;
+	hpet->id = ACPI_HPET_ID;
+	hpet->base = (struct gas){GAS_MEMORY, 64, 0, GAS_ANY, ACPI_HPET_BASE};
+	hpet->least_ticks = ACPI_HPET_LEAST_TICKS;
+	table_seal(&hpet->header, "HPET", 1, sizeof(*hpet));
+	return hpet;
+}
+
 static struct facs *facs_write(struct table_area *area)
 {
 	struct facs *facs = area_take(area, sizeof(*facs), FACS_ALIGNMENT);
@@ -438,6 +501,9 @@ static void fadt_set_blocks(struct fadt *fadt)
 	fadt->pm_tmr_blk = ACPI_PM_TIMER;
 	fadt->pm_tmr_len = 4;
 	fadt->x_pm_tmr_blk = (struct gas){GAS_SYSTEM_IO, 32, 0, GAS_DWORD, ACPI_PM_TIMER};
+	fadt->gpe0_blk = ACPI_GPE0;
+	fadt->gpe0_blk_len = 4;
+	fadt->x_gpe0_blk = (struct gas){GAS_SYSTEM_IO, 32, 0, GAS_WORD, ACPI_GPE0};
 	fadt->reset_reg = (struct gas){GAS_SYSTEM_IO, 8, 0, GAS_BYTE, ACPI_RESET_PORT};
 	fadt->reset_value = ACPI_RESET_VALUE;
 }
@@ -449,21 +515,21 @@ static struct fadt *fadt_write(struct table_area *area, const u8 *dsdt, const st
 
 	if (!fadt)
 		return NULL;
-	fadt->firmware_ctrl =
-		area_gpa(area, facs); /* alone: X_FIRMWARE_CTRL is for what lies above 4 GiB */
-	fadt->dsdt = area_gpa(area, dsdt);
-	fadt->x_dsdt = area_gpa(area, dsdt);
+	/* X_FIRMWARE_CTRL is for what lies above 4 GiB. */
+	area_point(area, fadt, offsetof(struct fadt, firmware_ctrl), 4, facs);
+	area_point(area, fadt, offsetof(struct fadt, dsdt), 4, dsdt);
+	area_point(area, fadt, offsetof(struct fadt, x_dsdt), 8, dsdt);
 	fadt->sci_int = ACPI_SCI_IRQ;
 	fadt_set_blocks(fadt);
 	fadt->p_lvl2_lat = FADT_NO_C2;
 	fadt->p_lvl3_lat = FADT_NO_C3;
 	fadt->century = CMOS_CENTURY;
 	fadt->iapc_boot_arch = FADT_LEGACY_DEVICES | FADT_8042 | FADT_NO_VGA;
-	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON |
-		      FADT_FIX_RTC | FADT_TMR_VAL_EXT | FADT_RESET_REG;
+	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC |
+		      FADT_TMR_VAL_EXT | FADT_RESET_REG;
 	fadt->minor = FADT_MINOR;
 	memcpy(fadt->hypervisor, "BULKHEAD", sizeof(fadt->hypervisor));
-	table_seal(&fadt->header, "FACP", FADT_MAJOR, sizeof(*fadt));
+	table_seal_linked(area, &fadt->header, "FACP", FADT_MAJOR, sizeof(*fadt));
 	return fadt;
 }
 
@@ -475,47 +541,84 @@ static void rsdp_write(struct rsdp *rsdp, u32 rsdt, u32 xsdt)
 	rsdp->rsdt = rsdt;
 	rsdp->bytes = sizeof(*rsdp);
 	rsdp->xsdt = xsdt;
-	rsdp->checksum = checksum(rsdp, RSDP_V1_BYTES);
+	rsdp->checksum = checksum(rsdp, ACPI_ROOT_V1_BYTES);
 	rsdp->extended_checksum = checksum(rsdp, sizeof(*rsdp));
+}
+
+/* Everything but the root pointer: its two targets. */
+static int tables_write(struct table_area *area, const struct acpi_request *request,
+			struct rsdt **rsdt_made, struct xsdt **xsdt_made)
+{
+	struct rsdt *rsdt = area_take(area, sizeof(*rsdt), 16);
+	struct xsdt *xsdt = area_take(area, sizeof(*xsdt), 16);
+	struct facs *facs = facs_write(area);
+	const void *tables[ROOT_TABLES] = {
+		fadt_write(area, dsdt_write(area), facs),
+		madt_write(area, request->vcpus),
+		hpet_write(area),
+		mcfg_write(area),
+	};
+
+	if (area->full)
+		return -ENOSPC;
+	for (u32 i = 0; i < ROOT_TABLES; i++) {
+		area_point(area, rsdt, offsetof(struct rsdt, tables[i]), 4, tables[i]);
+		area_point(area, xsdt, offsetof(struct xsdt, tables[i]), 8, tables[i]);
+	}
+	table_seal_linked(area, &rsdt->header, "RSDT", 1, sizeof(*rsdt));
+	table_seal_linked(area, &xsdt->header, "XSDT", 1, sizeof(*xsdt));
+	*rsdt_made = rsdt;
+	*xsdt_made = xsdt;
+	return area->full ? -ENOSPC : 0;
 }
 
 int acpi_build(const struct acpi_request *request, struct guest_memory *memory, u64 *rsdp_gpa)
 {
 	struct table_area area = {
-		.base = guest_memory_at(memory, GUEST_ACPI_BASE, GUEST_ACPI_END - GUEST_ACPI_BASE),
+		.base = guest_memory_at(memory, GUEST_ACPI_BASE, ACPI_ROOM),
+		.gpa = GUEST_ACPI_BASE,
+		.room = ACPI_ROOM,
 	};
 	struct rsdp *rsdp;
 	struct rsdt *rsdt;
 	struct xsdt *xsdt;
-	struct facs *facs;
-	struct fadt *fadt;
-	struct madt *madt;
-	struct mcfg *mcfg;
+	int error;
 
 	if (!request->vcpus)
 		return -EINVAL;
 	if (!area.base)
 		return -ENOSPC;
 	/* A reset builds the tables anew, over whatever the guest left. */
-	memset(area.base, 0, GUEST_ACPI_END - GUEST_ACPI_BASE);
+	memset(area.base, 0, ACPI_ROOM);
 	rsdp = area_take(&area, sizeof(*rsdp), 16);
-	rsdt = area_take(&area, sizeof(*rsdt), 16);
-	xsdt = area_take(&area, sizeof(*xsdt), 16);
-	facs = facs_write(&area);
-	fadt = fadt_write(&area, dsdt_write(&area), facs);
-	madt = madt_write(&area, request->vcpus);
-	mcfg = mcfg_write(&area);
-	if (area.full)
-		return -ENOSPC;
-	rsdt->tables[0] = area_gpa(&area, fadt);
-	rsdt->tables[1] = area_gpa(&area, madt);
-	rsdt->tables[2] = area_gpa(&area, mcfg);
-	xsdt->tables[0] = area_gpa(&area, fadt);
-	xsdt->tables[1] = area_gpa(&area, madt);
-	xsdt->tables[2] = area_gpa(&area, mcfg);
-	table_seal(&rsdt->header, "RSDT", 1, sizeof(*rsdt));
-	table_seal(&xsdt->header, "XSDT", 1, sizeof(*xsdt));
+	error = tables_write(&area, request, &rsdt, &xsdt);
+	if (error)
+		return error;
 	rsdp_write(rsdp, area_gpa(&area, rsdt), area_gpa(&area, xsdt));
 	*rsdp_gpa = area_gpa(&area, rsdp);
+	return 0;
+}
+
+int acpi_build_loose(const struct acpi_request *request, u8 *tables, u64 room, u8 *root,
+		     struct acpi_links *links)
+{
+	struct table_area area = {.base = tables, .room = room, .links = links};
+	struct rsdp *rsdp = (struct rsdp *)root;
+	struct rsdt *rsdt;
+	struct xsdt *xsdt;
+	int error;
+
+	if (!request->vcpus)
+		return -EINVAL;
+	memset(tables, 0, room);
+	memset(root, 0, ACPI_ROOT_BYTES);
+	*links = (struct acpi_links){0};
+	error = tables_write(&area, request, &rsdt, &xsdt);
+	if (error)
+		return error;
+	rsdp_write(rsdp, area_gpa(&area, rsdt), area_gpa(&area, xsdt));
+	rsdp->checksum = 0;
+	rsdp->extended_checksum = 0;
+	links->bytes = (u32)area.used;
 	return 0;
 }

@@ -43,6 +43,17 @@ DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 			})
 		}
 
+		Device (KBD)
+		{
+			Name (_HID, EisaId ("PNP0303"))
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, 0x60, 0x60, 1, 1)
+				IO (Decode16, 0x64, 0x64, 1, 1)
+				IRQNoFlags () { 1 }
+			})
+		}
+
 		Device (COM1)
 		{
 			Name (_HID, EisaId ("PNP0501"))
@@ -51,6 +62,16 @@ DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 			{
 				IO (Decode16, 0x3f8, 0x3f8, 1, 8)
 				IRQNoFlags () { 4 }
+			})
+		}
+
+		/* Where a guest says that it panics */
+		Device (PEVT)
+		{
+			Name (_HID, "QEMU0001")
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, 0x505, 0x505, 1, 1)
 			})
 		}
 
@@ -64,7 +85,7 @@ DefinitionBlock ("", "DSDT", 2, "BULKHD", "BULKHEAD", 1)
 				IO (Decode16, 0x61, 0x61, 1, 1)      /* PIT channel 2 gate and output */
 				IO (Decode16, 0x92, 0x92, 1, 1)      /* A20 and fast reset */
 				IO (Decode16, 0xcf9, 0xcf9, 1, 1)    /* reset */
-				IO (Decode16, 0xb000, 0xb000, 1, 16) /* PM1a and PM timer */
+				IO (Decode16, 0xb000, 0xb000, 1, 16) /* PM1a, PM timer, GPE0 */
 				Memory32Fixed (ReadWrite, 0xe0000000, 0x100000) /* what the MCFG names */
 			})
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts a Linux kernel from its bzImage by the 64-bit boot protocol (kernel documentation, "The
- * Linux/x86 Boot Protocol"). The file is not trusted: every field is checked before it is used.
+ * Starts a Linux kernel from its bzImage (kernel documentation, "The Linux/x86 Boot Protocol"): by
+ * the 64-bit boot protocol if it can be entered in long mode, else by the 32-bit one. The file is
+ * not trusted: every field is checked before it is used.
  *
  * Low memory, below the kernel:
  *   0x10000  zero page
@@ -17,7 +18,6 @@
 #define STATE_GPA     0x11000UL
 #define CMDLINE_GPA   0x20000UL
 #define CMDLINE_ROOM  (LOAD_LOW_END - CMDLINE_GPA)
-#define EBDA_END      0xa0000UL
 #define ELF_MAGIC     0x464c457fU
 
 _Static_assert(STATE_GPA + LOAD_LONG_BYTES <= CMDLINE_GPA, "low memory overlaps");
@@ -30,6 +30,7 @@ struct linux_image {
 	u64 code_gpa;
 	u64 end_gpa; /* end of all that the kernel writes to before it knows its memory map */
 	u64 initrd_gpa;
+	bool is_64; /* it is entered in long mode */
 };
 
 static int header_check_magic(const struct load_file *file, struct linux_image *image, char *reason)
@@ -45,7 +46,7 @@ static int header_check_magic(const struct load_file *file, struct linux_image *
 		return load_refuse(
 			reason, -ENOEXEC,
 			"the kernel is not a bzImage but an ELF file (a vmlinux?): give the "
-			"vmlinuz that is made from it");
+			"vmlinuz that is made from it, or boot = pvh");
 	memcpy(&image->header, file->data + LINUX_HEADER_OFFSET, sizeof(image->header));
 	if (image->header.boot_flag != LINUX_BOOT_FLAG)
 		return load_refuse(reason, -ENOEXEC,
@@ -60,34 +61,71 @@ static int header_check_magic(const struct load_file *file, struct linux_image *
 	return 0;
 }
 
-static int header_check_protocol(struct linux_image *image, char *reason)
+/* How much of struct linux_header a kernel of this version has at least. */
+static u64 header_bytes_needed(u16 version)
+{
+	if (version >= LINUX_VERSION_PLACE)
+		return sizeof(struct linux_header);
+	return offsetof(struct linux_header, hardware_subarch);
+}
+
+/* Fields that the kernel does not have are 0, whatever follows its header in the file. */
+static int header_cut(struct linux_image *image, char *reason)
+{
+	struct linux_header *header = &image->header;
+	u64 needed = header_bytes_needed(header->version);
+
+	image->header_bytes = LINUX_JUMP_END + (u64)header->jump_bytes - LINUX_HEADER_OFFSET;
+	if (image->header_bytes < needed)
+		return load_refuse(reason, -ENOEXEC,
+				   "the kernel's header is damaged: it must reach to 0x%lx, but "
+				   "ends at 0x%lx",
+				   needed + LINUX_HEADER_OFFSET,
+				   image->header_bytes + LINUX_HEADER_OFFSET);
+	image->header_bytes = MIN(image->header_bytes, (u64)LINUX_HEADER_ROOM);
+	if (image->header_bytes < sizeof(*header))
+		memset((u8 *)header + image->header_bytes, 0,
+		       sizeof(*header) - image->header_bytes);
+	return 0;
+}
+
+/* A kernel that says nothing of where its 32-bit code begins expects to be entered in real mode,
+ * with a BIOS to call (iPXE and memdisk do). */
+static int header_check_entry(struct linux_image *image, char *reason)
 {
 	const struct linux_header *header = &image->header;
 
+	image->is_64 =
+		header->version >= LINUX_VERSION_64 && header->xloadflags & LINUX_XLF_KERNEL_64;
+	if (image->is_64 || header->code32_start == LINUX_CODE32_USUAL)
+		return 0;
+	if (!header->code32_start)
+		return load_refuse(reason, -ENOEXEC,
+				   "the kernel can be entered in 16-bit mode only (code32_start "
+				   "is 0), which takes a BIOS: start it from a disk with boot = "
+				   "bios");
+	return load_refuse(reason, -ENOEXEC,
+			   "the kernel's header is damaged: code32_start 0x%x, 0x%x is needed",
+			   header->code32_start, LINUX_CODE32_USUAL);
+}
+
+static int header_check_protocol(struct linux_image *image, char *reason)
+{
+	const struct linux_header *header = &image->header;
+	int error;
+
 	if (header->version < LINUX_VERSION_NEEDED)
 		return load_refuse(reason, -ENOEXEC,
-				   "the kernel is too old: boot protocol 2.12 (Linux 3.8) is "
-				   "needed, found %u.%02u",
+				   "the kernel is too old: boot protocol 2.06 (Linux 2.6.22) is "
+				   "needed, found %u.%02u; boot = bios can start it from a disk",
 				   header->version >> 8, header->version & 0xff);
 	if (!(header->loadflags & LINUX_LOADED_HIGH))
 		return load_refuse(
 			reason, -ENOEXEC,
 			"the kernel is a zImage: LOADED_HIGH is needed in loadflags, found 0x%02x",
 			header->loadflags);
-	if (!(header->xloadflags & LINUX_XLF_KERNEL_64))
-		return load_refuse(reason, -ENOEXEC,
-				   "the kernel has no 64-bit entry point (a 32-bit kernel?): "
-				   "XLF_KERNEL_64 is needed "
-				   "in xloadflags, found 0x%04x",
-				   header->xloadflags);
-	image->header_bytes = LINUX_JUMP_END + (u64)header->jump_bytes - LINUX_HEADER_OFFSET;
-	if (image->header_bytes < sizeof(*header))
-		return load_refuse(
-			reason, -ENOEXEC,
-			"the kernel's header is damaged: it must reach to 0x264, but ends at 0x%lx",
-			image->header_bytes + LINUX_HEADER_OFFSET);
-	image->header_bytes = MIN(image->header_bytes, (u64)LINUX_HEADER_ROOM);
-	return 0;
+	error = header_cut(image, reason);
+	return error ? error : header_check_entry(image, reason);
 }
 
 /* Find the protected-mode code. What follows it (a signature, say) is of no use to the kernel. */
@@ -97,14 +135,15 @@ static int image_find_code(const struct load_file *file, struct linux_image *ima
 	u64 setup_bytes = (sectors + 1) * LINUX_SECTOR_BYTES;
 	u64 needed = (u64)image->header.syssize * 16;
 	u64 found = file->bytes > setup_bytes ? file->bytes - setup_bytes : 0;
+	u64 entry = image->is_64 ? LINUX_ENTRY_64 : 0;
 
 	/* syssize is rounded up, and not every file is filled up to that. */
-	if (found + 15 < needed || found <= LINUX_ENTRY_64)
+	if (found + 15 < needed || found <= entry)
 		return load_refuse(reason, -ENOEXEC,
 				   "the kernel is truncated: %lu bytes are needed by its header, "
 				   "the file has %lu",
-				   setup_bytes + MAX(needed, (u64)LINUX_ENTRY_64 + 1), file->bytes);
-	if (needed && needed <= LINUX_ENTRY_64)
+				   setup_bytes + MAX(needed, entry + 1), file->bytes);
+	if (needed && needed <= entry)
 		return load_refuse(
 			reason, -ENOEXEC,
 			"the kernel's header is damaged: %lu bytes of code do not reach the 64-bit "
@@ -126,12 +165,13 @@ static int image_refuse_memory(u64 end, const struct guest_memory *memory, char 
 /*
  * A kernel runs at an address of its own choice, wherever it is loaded: at pref_address when it is
  * not relocatable, and otherwise no lower than that, aligned (init_size in the boot protocol). So a
- * relocatable kernel is loaded where it will run, and any other where it has always been, at 1 MiB.
+ * relocatable kernel is loaded where it will run, and any other where it has always been, at 1 MiB,
+ * which is also where those want to be that are older than the field.
  */
 static int image_place(struct linux_image *image, const struct guest_memory *memory, char *reason)
 {
 	const struct linux_header *header = &image->header;
-	u64 run_gpa = header->pref_address;
+	u64 run_gpa = header->version < LINUX_VERSION_PLACE ? MIB : header->pref_address;
 
 	if (run_gpa >= GUEST_LOW_MAX)
 		return load_refuse(
@@ -198,22 +238,15 @@ static int cmdline_check(const char *cmdline, const struct linux_image *image, c
 	return 0;
 }
 
-static void e820_add(struct linux_zero_page *page, u64 address, u64 end, enum linux_e820_type type)
-{
-	if (end > address)
-		page->e820[page->e820_entries++] =
-			(struct linux_e820){address, end - address, type};
-}
-
-/* The ACPI tables are reserved, not reclaimable: the FACS among them stays in use as long as the
- * guest runs. */
 static void e820_write(struct linux_zero_page *page, const struct guest_memory *memory)
 {
-	e820_add(page, 0, LOAD_LOW_END, LINUX_E820_RAM);
-	e820_add(page, LOAD_LOW_END, EBDA_END, LINUX_E820_RESERVED);
-	e820_add(page, GUEST_ACPI_BASE, GUEST_ACPI_END, LINUX_E820_RESERVED);
-	e820_add(page, MIB, memory->low_bytes, LINUX_E820_RAM);
-	e820_add(page, GUEST_HIGH_BASE, GUEST_HIGH_BASE + memory->high_bytes, LINUX_E820_RAM);
+	struct load_map_entry map[LOAD_MAP_MAX];
+
+	page->e820_entries = (u8)load_map_make(memory, map);
+	for (u32 i = 0; i < page->e820_entries; i++)
+		page->e820[i] =
+			(struct linux_e820){map[i].base, map[i].bytes,
+					    map[i].ram ? LINUX_E820_RAM : LINUX_E820_RESERVED};
 }
 
 static void zero_page_write(struct linux_zero_page *page, const struct linux_image *image,
@@ -286,12 +319,13 @@ int load_linux(const struct load_request *request, struct guest_memory *memory,
 		return error;
 	error = image_write(&image, request, memory);
 	if (!error)
-		error = load_state_long(memory, STATE_GPA, start);
+		error = image.is_64 ? load_state_long(memory, STATE_GPA, start)
+				    : load_state_protected(memory, STATE_GPA, start);
 	if (error)
 		return load_refuse(reason, error,
 				   "the partition's RAM (%lu KiB) has gaps where the kernel goes",
 				   memory->low_bytes / KIB);
-	start->rip = image.code_gpa + LINUX_ENTRY_64;
+	start->rip = image.code_gpa + (image.is_64 ? LINUX_ENTRY_64 : 0);
 	start->gpr[GPR_RSI] = ZERO_PAGE_GPA;
 	return 0;
 }

@@ -15,13 +15,16 @@
 #define LINUX_JUMP_END	       0x202 /* the jump at 0x200 leads from here over the header */
 #define LINUX_BOOT_FLAG	       0xaa55
 #define LINUX_MAGIC	       0x53726448 /* "HdrS" */
-#define LINUX_VERSION_NEEDED   0x020c	  /* 2.12: the first with xloadflags */
-#define LINUX_LOADED_HIGH      0x01   /* loadflags: protected-mode code goes to 1 MiB and above */
-#define LINUX_XLF_KERNEL_64    0x0001 /* xloadflags: there is a 64-bit entry point */
-#define LINUX_ENTRY_64	       0x200  /* which is this far into the protected-mode code */
-#define LINUX_LOADER_UNDEFINED 0xff   /* type_of_loader without an assigned number */
-#define LINUX_VIDEO_NORMAL     0xffff /* vid_mode */
-#define LINUX_SETUP_SECTS_OLD  4      /* what setup_sects 0 means */
+#define LINUX_VERSION_NEEDED   0x0206	  /* 2.06: the first that tells the command line's limit */
+#define LINUX_VERSION_PLACE    0x020a	  /* 2.10: the first with pref_address and init_size */
+#define LINUX_VERSION_64       0x020c	  /* 2.12: the first with xloadflags */
+#define LINUX_LOADED_HIGH      0x01	/* loadflags: protected-mode code goes to 1 MiB and above */
+#define LINUX_XLF_KERNEL_64    0x0001	/* xloadflags: there is a 64-bit entry point */
+#define LINUX_ENTRY_64	       0x200	/* which is this far into the protected-mode code */
+#define LINUX_CODE32_USUAL     0x100000 /* code32_start of every kernel that is loaded high */
+#define LINUX_LOADER_UNDEFINED 0xff	/* type_of_loader without an assigned number */
+#define LINUX_VIDEO_NORMAL     0xffff	/* vid_mode */
+#define LINUX_SETUP_SECTS_OLD  4	/* what setup_sects 0 means */
 
 struct linux_header {
 	u8 setup_sects;

@@ -6,14 +6,16 @@
 #include <bulkhead/error.h>
 #include <bulkhead/format.h>
 
-#define TSS_OFFSET     0x100 /* in the page of the GDT */
-#define TSS_BYTES      0x68 /* SDM vol. 3, figure 8-11: the 64-bit TSS; the 32-bit one is as long */
-#define TABLE_ENTRIES  512
-#define ENTRY_TABLE    0x03 /* SDM vol. 3, table 4-15: present, writable */
-#define ENTRY_2M       0x83 /* and a page of 2 MiB */
-#define IDENTITY_GIB   4
-#define COPY_BYTES     (64 * KIB)
-#define REAL_IDT_LIMIT 0xffff /* SDM vol. 3, table 9-1: as after reset */
+#define TSS_OFFSET	0x100 /* in the page of the GDT */
+#define TSS_BYTES	0x68 /* SDM vol. 3, figure 8-11: the 64-bit TSS; the 32-bit one is as long */
+#define TABLE_ENTRIES	512
+#define ENTRY_TABLE	0x03 /* SDM vol. 3, table 4-15: present, writable */
+#define ENTRY_2M	0x83 /* and a page of 2 MiB */
+#define IDENTITY_GIB	4
+#define COPY_BYTES	(64 * KIB)
+#define EBDA_END	0xa0000UL
+#define LAYOUT_RESERVED 2      /* ranges that are taken from the beginning */
+#define REAL_IDT_LIMIT	0xffff /* SDM vol. 3, table 9-1: as after reset */
 
 int load_refuse(char *reason, int error, const char *format, ...)
 {
@@ -23,6 +25,16 @@ int load_refuse(char *reason, int error, const char *format, ...)
 	format_list(reason, LOAD_REASON_BYTES, format, arguments);
 	va_end(arguments);
 	return error;
+}
+
+const char *load_file_name(const struct load_file *file)
+{
+	const char *name = file->name ? file->name : "";
+
+	for (const char *at = name; *at; at++)
+		if (*at == '\\')
+			name = at + 1;
+	return name;
 }
 
 int load_copy(const struct load_request *request, struct guest_memory *memory, u64 gpa,
@@ -38,6 +50,103 @@ int load_copy(const struct load_request *request, struct guest_memory *memory, u
 			request->breathe(request->context);
 	}
 	return 0;
+}
+
+static void map_add(struct load_map_entry *map, u32 *count, u64 base, u64 end, bool ram)
+{
+	if (end > base)
+		map[(*count)++] = (struct load_map_entry){base, end - base, ram};
+}
+
+/* The ACPI tables are reserved, not reclaimable: the FACS among them stays in use as long as the
+ * guest runs. */
+u32 load_map_make(const struct guest_memory *memory, struct load_map_entry map[LOAD_MAP_MAX])
+{
+	u32 count = 0;
+
+	map_add(map, &count, 0, LOAD_LOW_END, true);
+	map_add(map, &count, LOAD_LOW_END, EBDA_END, false);
+	map_add(map, &count, GUEST_ACPI_BASE, GUEST_ACPI_END, false);
+	map_add(map, &count, MIB, memory->low_bytes, true);
+	map_add(map, &count, GUEST_HIGH_BASE, GUEST_HIGH_BASE + memory->high_bytes, true);
+	return count;
+}
+
+void load_layout_init(struct load_layout *layout, const struct guest_memory *memory)
+{
+	*layout = (struct load_layout){
+		.memory = memory,
+		.taken = {{0, PAGE_SIZE}, {LOAD_LOW_END, MIB}},
+		.count = LAYOUT_RESERVED,
+	};
+}
+
+static const struct load_range *layout_conflict(const struct load_layout *layout, u32 count,
+						u64 base, u64 end)
+{
+	for (u32 i = 0; i < count; i++)
+		if (base < layout->taken[i].end && layout->taken[i].base < end)
+			return &layout->taken[i];
+	return NULL;
+}
+
+int load_layout_take(struct load_layout *layout, u64 base, u64 bytes)
+{
+	u64 end = base + bytes;
+
+	if (!bytes)
+		return 0;
+	if (end < base || end > layout->memory->low_bytes)
+		return -EFAULT;
+	if (layout_conflict(layout, LAYOUT_RESERVED, base, end))
+		return -EBUSY;
+	if (layout->count == LOAD_TAKEN_MAX)
+		return -E2BIG;
+	layout->taken[layout->count++] = (struct load_range){base, end};
+	return 0;
+}
+
+int load_refuse_place(const struct load_layout *layout, int error, const char *what, u64 base,
+		      u64 bytes, char *reason)
+{
+	if (error == -EBUSY)
+		return load_refuse(reason, error,
+				   "%s wants 0x%lx bytes at 0x%lx, where the PC's own data are: "
+				   "0x1000 to 0x%lx and from 0x100000 on are free",
+				   what, bytes, base, LOAD_LOW_END);
+	if (error == -E2BIG)
+		return load_refuse(reason, error, "%s has too many parts: at most %u can be loaded",
+				   what, LOAD_TAKEN_MAX - LAYOUT_RESERVED);
+	return load_refuse(reason, -ENOMEM,
+			   "%s does not fit: it needs %lu KiB at 0x%lx, RAM ends at 0x%lx", what,
+			   align_up(bytes, KIB) / KIB, base, layout->memory->low_bytes);
+}
+
+u64 load_layout_find(struct load_layout *layout, u64 bytes, u64 alignment, u64 from)
+{
+	u64 base = align_up(from, alignment), most = layout->memory->low_bytes;
+	const struct load_range *conflict;
+
+	while (base <= most && bytes <= most - base) {
+		conflict = layout_conflict(layout, layout->count, base, base + MAX(bytes, 1UL));
+		if (!conflict)
+			return load_layout_take(layout, base, bytes) ? LOAD_NOWHERE : base;
+		base = align_up(conflict->end, alignment);
+	}
+	return LOAD_NOWHERE;
+}
+
+int load_module_place(struct load_layout *layout, const struct load_file *file, u64 from, u64 *gpa,
+		      char *reason)
+{
+	*gpa = load_layout_find(layout, file->bytes, PAGE_SIZE, from);
+	if (*gpa != LOAD_NOWHERE)
+		return 0;
+	return load_refuse(reason, -ENOMEM,
+			   "%s does not fit: %lu KiB in one piece are needed above 0x%lx, RAM ends "
+			   "at 0x%lx",
+			   load_file_name(file), align_up(file->bytes, KIB) / KIB, from,
+			   layout->memory->low_bytes);
 }
 
 /* SDM vol. 3, figure 3-8. */

@@ -11,7 +11,11 @@
 #define REAL_SP		 0xfff0 /* when the stack is in the image's own segment */
 #define REAL_STACK_LEAST KIB
 #define REAL_LIMIT	 MIB
-#define FLAT_LIMIT	 (4UL * GIB)
+/* Where a BIOS loads a boot sector, and how it enters one: by 0:7c00, DL saying which disk it is
+ * from. */
+#define BOOT_SECTOR 0x7c00
+#define BOOT_DISK   0x80
+#define FLAT_LIMIT  (4UL * GIB)
 
 static bool ranges_overlap(u64 a, u64 a_bytes, u64 b, u64 b_bytes)
 {
@@ -75,6 +79,12 @@ static int state_real(const struct load_request *request, struct guest_memory *m
 				   "multiple of 16, found "
 				   "0x%lx",
 				   REAL_LIMIT, address);
+	if (address == BOOT_SECTOR) {
+		load_state_real(0, start);
+		start->rip = start->gpr[GPR_RSP] = BOOT_SECTOR;
+		start->gpr[GPR_RDX] = BOOT_DISK;
+		return 0;
+	}
 	load_state_real(address, start);
 	start->gpr[GPR_RSP] = REAL_SP;
 	if (request->kernel.bytes + REAL_STACK_LEAST <= REAL_SP &&

@@ -4,7 +4,7 @@
 
 #define EVEN_PARITY_OF_4 0x9669u /* bit n: n has an even number of ones */
 
-static u64 flags_result(u64 flags, u64 result, unsigned bytes)
+u64 flags_result(u64 flags, u64 result, unsigned bytes)
 {
 	flags &= ~(RFLAGS_PF | RFLAGS_ZF | RFLAGS_SF);
 	if (EVEN_PARITY_OF_4 >> ((result ^ result >> 4) & 0xf) & 1)
@@ -122,6 +122,11 @@ u64 compute_dec(u64 a, u64 b unused, unsigned bytes, u64 *flags)
 u64 compute_mov(u64 a unused, u64 b, unsigned bytes unused, u64 *flags unused)
 {
 	return b;
+}
+
+u64 compute_movbe(u64 a unused, u64 b, unsigned bytes, u64 *flags unused)
+{
+	return __builtin_bswap64(b) >> (64 - 8 * bytes);
 }
 
 /* OF, SF, AF and PF are undefined after bit tests; they are left alone. */

@@ -2,133 +2,7 @@
 /* The instruction decoder (SDM vol. 2, chapter 2 and appendix A): bytes to struct instruction. */
 #include <bulkhead/error.h>
 
-#include "instruction.h"
-
-/* Where the operands of an opcode are: destination first. */
-enum form {
-	FORM_NONE, /* implied, as with string instructions */
-	FORM_RM_REG,
-	FORM_REG_RM,
-	FORM_RM,
-	FORM_RM_IMM,  /* immediate of operand size, at most 32 bits */
-	FORM_RM_IMM8, /* one byte, sign-extended */
-	FORM_ACC_IMM,
-	FORM_ACC_OFFSET, /* an address in place of the immediate */
-	FORM_OFFSET_ACC,
-};
-
-enum opcode_flags {
-	OPCODE_BYTE = 1,	/* operands are bytes */
-	OPCODE_SOURCE_BYTE = 2, /* the source is, whatever the destination */
-	OPCODE_SOURCE_WORD = 4,
-	OPCODE_SOURCE_DWORD = 8, /* 32 bits, or 16 for a 16-bit destination */
-	OPCODE_DEFAULT_64 =
-		16, /* 64-bit operands without REX.W in 64-bit mode; 32-bit ones do not exist */
-	OPCODE_ONLY_64 = 32,
-	OPCODE_NOT_64 = 64,
-	OPCODE_GROUP = 128, /* `operation` is an enum group, by the reg field of ModRM */
-};
-
-struct opcode {
-	u8 operation;
-	u8 form;
-	u8 flags;
-};
-
-enum group {
-	GROUP_ALU,
-	GROUP_POP,
-	GROUP_MOV,
-	GROUP_UNARY,
-	GROUP_UNARY_BYTE,
-	GROUP_FE,
-	GROUP_FF,
-	GROUP_BIT
-};
-
-/* Both widths of an operation: the even opcode is the byte form. */
-#define PAIR(number, operation, form)                                                              \
-	[number] = {operation, form, OPCODE_BYTE}, [(number) + 1] = {operation, form, 0}
-
-#define ALU(number, operation)                                                                     \
-	PAIR(number, operation, FORM_RM_REG), PAIR((number) + 2, operation, FORM_REG_RM),          \
-		PAIR((number) + 4, operation, FORM_ACC_IMM)
-
-static const struct opcode one_byte[256] = {
-	ALU(0x00, OPERATION_ADD),
-	ALU(0x08, OPERATION_OR),
-	ALU(0x10, OPERATION_ADC),
-	ALU(0x18, OPERATION_SBB),
-	ALU(0x20, OPERATION_AND),
-	ALU(0x28, OPERATION_SUB),
-	ALU(0x30, OPERATION_XOR),
-	ALU(0x38, OPERATION_CMP),
-	[0x63] = {OPERATION_MOVSX, FORM_REG_RM, OPCODE_SOURCE_DWORD | OPCODE_ONLY_64},
-	[0x80] = {GROUP_ALU, FORM_RM_IMM, OPCODE_GROUP | OPCODE_BYTE},
-	[0x81] = {GROUP_ALU, FORM_RM_IMM, OPCODE_GROUP},
-	[0x82] = {GROUP_ALU, FORM_RM_IMM, OPCODE_GROUP | OPCODE_BYTE | OPCODE_NOT_64},
-	[0x83] = {GROUP_ALU, FORM_RM_IMM8, OPCODE_GROUP},
-	PAIR(0x84, OPERATION_TEST, FORM_RM_REG),
-	PAIR(0x86, OPERATION_XCHG, FORM_RM_REG),
-	PAIR(0x88, OPERATION_MOV, FORM_RM_REG),
-	PAIR(0x8a, OPERATION_MOV, FORM_REG_RM),
-	[0x8f] = {GROUP_POP, FORM_RM, OPCODE_GROUP | OPCODE_DEFAULT_64},
-	PAIR(0xa0, OPERATION_MOV, FORM_ACC_OFFSET),
-	PAIR(0xa2, OPERATION_MOV, FORM_OFFSET_ACC),
-	PAIR(0xa4, OPERATION_MOVS, FORM_NONE),
-	PAIR(0xa6, OPERATION_CMPS, FORM_NONE),
-	PAIR(0xa8, OPERATION_TEST, FORM_ACC_IMM),
-	PAIR(0xaa, OPERATION_STOS, FORM_NONE),
-	PAIR(0xac, OPERATION_LODS, FORM_NONE),
-	PAIR(0xae, OPERATION_SCAS, FORM_NONE),
-	[0xc6] = {GROUP_MOV, FORM_RM_IMM, OPCODE_GROUP | OPCODE_BYTE},
-	[0xc7] = {GROUP_MOV, FORM_RM_IMM, OPCODE_GROUP},
-	[0xf6] = {GROUP_UNARY, FORM_RM, OPCODE_GROUP | OPCODE_BYTE},
-	[0xf7] = {GROUP_UNARY, FORM_RM, OPCODE_GROUP},
-	[0xfe] = {GROUP_FE, FORM_RM, OPCODE_GROUP | OPCODE_BYTE},
-	[0xff] = {GROUP_FF, FORM_RM, OPCODE_GROUP},
-};
-
-/* Those after 0F. */
-static const struct opcode two_byte[256] = {
-	[0xa3] = {OPERATION_BT, FORM_RM_REG, 0},
-	[0xab] = {OPERATION_BTS, FORM_RM_REG, 0},
-	[0xb3] = {OPERATION_BTR, FORM_RM_REG, 0},
-	[0xbb] = {OPERATION_BTC, FORM_RM_REG, 0},
-	[0xba] = {GROUP_BIT, FORM_RM_IMM8, OPCODE_GROUP},
-	PAIR(0xb0, OPERATION_CMPXCHG, FORM_RM_REG),
-	PAIR(0xc0, OPERATION_XADD, FORM_RM_REG),
-	[0xb6] = {OPERATION_MOV, FORM_REG_RM, OPCODE_SOURCE_BYTE},
-	[0xb7] = {OPERATION_MOV, FORM_REG_RM, OPCODE_SOURCE_WORD},
-	[0xbe] = {OPERATION_MOVSX, FORM_REG_RM, OPCODE_SOURCE_BYTE},
-	[0xbf] = {OPERATION_MOVSX, FORM_REG_RM, OPCODE_SOURCE_WORD},
-};
-
-/* Members of a group; a form or flags here replace or add to the opcode's own. */
-static const struct opcode groups[][8] = {
-	[GROUP_ALU] = {{OPERATION_ADD, 0, 0},
-		       {OPERATION_OR, 0, 0},
-		       {OPERATION_ADC, 0, 0},
-		       {OPERATION_SBB, 0, 0},
-		       {OPERATION_AND, 0, 0},
-		       {OPERATION_SUB, 0, 0},
-		       {OPERATION_XOR, 0, 0},
-		       {OPERATION_CMP, 0, 0}},
-	[GROUP_POP] = {{OPERATION_POP, 0, 0}},
-	[GROUP_MOV] = {{OPERATION_MOV, 0, 0}},
-	[GROUP_UNARY] = {{OPERATION_TEST, FORM_RM_IMM, 0},
-			 {OPERATION_TEST, FORM_RM_IMM, 0}, /* an alias that works, if unlisted */
-			 {OPERATION_NOT, 0, 0},
-			 {OPERATION_NEG, 0, 0}},
-	[GROUP_FE] = {{OPERATION_INC, 0, 0}, {OPERATION_DEC, 0, 0}},
-	[GROUP_FF] = {{OPERATION_INC, 0, 0},
-		      {OPERATION_DEC, 0, 0},
-		      [6] = {OPERATION_PUSH, 0, OPCODE_DEFAULT_64}},
-	[GROUP_BIT] = {[4] = {OPERATION_BT, 0, 0},
-		       [5] = {OPERATION_BTS, 0, 0},
-		       [6] = {OPERATION_BTR, 0, 0},
-		       [7] = {OPERATION_BTC, 0, 0}},
-};
+#include "opcodes.h"
 
 enum prefix {
 	PREFIX_NONE,
@@ -171,8 +45,11 @@ struct decoder {
 	bool short_of_bytes;
 	bool operand_override, address_override;
 	u8 segment; /* SEGMENT_DEFAULT without an override that counts */
-	u8 rex;
+	u8 rex;	    /* or the same bits of VEX */
 	u8 modrm;
+	u8 opcode;
+	u8 mandatory; /* enum mandatory_prefix */
+	bool vex_256;
 };
 
 static u8 next_byte(struct decoder *decoder)
@@ -238,28 +115,51 @@ static u8 address_bytes(const struct decoder *decoder)
 	return decoder->mode == CPU_MODE_32 ? 2 : 4;
 }
 
-static u8 operand_bytes(const struct decoder *decoder, u8 flags)
+static u8 operand_bytes(const struct decoder *decoder, u32 flags)
 {
+	bool long_mode = decoder->mode == CPU_MODE_64;
+
 	if (flags & OPCODE_BYTE)
 		return 1;
-	if (decoder->mode == CPU_MODE_64 && decoder->rex & REX_W)
+	if (long_mode && flags & OPCODE_FORCE_64)
 		return 8;
+	if (long_mode && decoder->rex & REX_W)
+		return flags & OPCODE_MAX_DWORD ? 4 : 8;
+	if (flags & OPCODE_NO_WORD)
+		return 4;
 	if (decoder->mode == CPU_MODE_16)
 		return decoder->operand_override ? 4 : 2;
 	if (decoder->operand_override)
 		return 2;
-	return decoder->mode == CPU_MODE_64 && flags & OPCODE_DEFAULT_64 ? 8 : 4;
+	return long_mode && flags & OPCODE_DEFAULT_64 ? 8 : 4;
 }
 
-static u8 source_bytes(const struct decoder *decoder, u8 flags)
+static u8 vector_bytes(const struct decoder *decoder, u32 flags)
+{
+	if (flags & OPCODE_VECTOR_4)
+		return 4;
+	if (flags & OPCODE_VECTOR_8)
+		return 8;
+	if (flags & OPCODE_VECTOR_REX)
+		return decoder->mode == CPU_MODE_64 && decoder->rex & REX_W ? 8 : 4;
+	return decoder->vex_256 ? 32 : 16;
+}
+
+/* Of what ModRM's rm field names. */
+static u8 rm_bytes(const struct decoder *decoder, const struct opcode *opcode)
 {
 	u8 bytes = decoder->instruction->operand_bytes;
 
-	if (flags & OPCODE_SOURCE_BYTE)
+	if (opcode->form == FORM_RM_VECTOR || opcode->form == FORM_VECTOR_RM)
+		return vector_bytes(decoder, opcode->flags);
+	if (opcode->flags & OPCODE_PAIR)
+		return bytes == 8 ? 16 : 8;
+	if (opcode->flags & OPCODE_SOURCE_BYTE)
 		return 1;
-	if (flags & OPCODE_SOURCE_WORD)
+	if (opcode->flags & OPCODE_SOURCE_WORD ||
+	    (opcode->form == FORM_RM_SEGMENT && decoder->modrm >> 6 != 3))
 		return 2;
-	if (flags & OPCODE_SOURCE_DWORD)
+	if (opcode->flags & OPCODE_SOURCE_DWORD)
 		return MIN(bytes, 4);
 	return bytes;
 }
@@ -336,11 +236,9 @@ static struct operand rm_decode(struct decoder *decoder, u8 bytes)
 	return (struct operand){OPERAND_MEMORY, 0, bytes};
 }
 
-static struct operand reg_operand(const struct decoder *decoder, u8 bytes)
+static u8 reg_number(const struct decoder *decoder)
 {
-	u8 reg = (u8)((decoder->modrm >> 3 & 7) | (decoder->rex & REX_R ? 8 : 0));
-
-	return register_operand(decoder, reg, bytes);
+	return (u8)((decoder->modrm >> 3 & 7) | (decoder->rex & REX_R ? 8 : 0));
 }
 
 static struct operand immediate_decode(struct decoder *decoder, u8 encoded_bytes)
@@ -359,52 +257,166 @@ static struct operand offset_decode(struct decoder *decoder)
 	return (struct operand){OPERAND_MEMORY, 0, instruction->operand_bytes};
 }
 
-static void operands_decode(struct decoder *decoder, u8 form, u8 flags)
+static struct operand operand_decode(struct decoder *decoder, enum place place,
+				     const struct opcode *opcode)
 {
 	struct instruction *instruction = decoder->instruction;
-	struct operand *destination = &instruction->destination, *source = &instruction->source;
 	u8 bytes = instruction->operand_bytes;
-	const struct operand accumulator = {OPERAND_REGISTER, GPR_RAX, bytes};
 
-	if (form == FORM_RM_REG || form == FORM_RM_IMM || form == FORM_RM_IMM8 || form == FORM_RM)
-		*destination = rm_decode(decoder, bytes);
-	else if (form == FORM_REG_RM)
-		*destination = reg_operand(decoder, bytes);
-	else if (form == FORM_OFFSET_ACC)
-		*destination = offset_decode(decoder);
-	else if (form != FORM_NONE)
-		*destination = accumulator;
+	switch (place) {
+	case PLACE_RM:
+		return rm_decode(decoder, rm_bytes(decoder, opcode));
+	case PLACE_REG:
+		return register_operand(decoder, reg_number(decoder), bytes);
+	case PLACE_SEGMENT:
+		return (struct operand){OPERAND_SEGMENT, decoder->modrm >> 3 & 7, 2};
+	case PLACE_VECTOR:
+		return (struct operand){OPERAND_VECTOR, reg_number(decoder),
+					vector_bytes(decoder, opcode->flags)};
+	case PLACE_ACCUMULATOR:
+		return (struct operand){OPERAND_REGISTER, GPR_RAX, bytes};
+	case PLACE_COUNTER:
+		return (struct operand){OPERAND_REGISTER, GPR_RCX, 1};
+	case PLACE_OPCODE:
+		return (struct operand){
+			OPERAND_REGISTER,
+			(u8)((decoder->opcode & 7) | (decoder->rex & REX_B ? 8 : 0)), bytes};
+	case PLACE_OFFSET:
+		return offset_decode(decoder);
+	case PLACE_IMMEDIATE:
+		return immediate_decode(decoder, MIN(bytes, 4));
+	case PLACE_IMMEDIATE_BYTE:
+		return immediate_decode(decoder, 1);
+	case PLACE_IMMEDIATE_WORD:
+		instruction->immediate = next_unsigned(decoder, 2);
+		return (struct operand){OPERAND_IMMEDIATE, 0, 2};
+	case PLACE_ONE:
+		instruction->immediate = 1;
+		return (struct operand){OPERAND_IMMEDIATE, 0, 1};
+	case PLACE_NONE:
+		break;
+	}
+	return (struct operand){OPERAND_NONE, 0, 0};
+}
 
-	if (form == FORM_RM_REG)
-		*source = reg_operand(decoder, bytes);
-	else if (form == FORM_REG_RM)
-		*source = rm_decode(decoder, source_bytes(decoder, flags));
-	else if (form == FORM_RM_IMM || form == FORM_ACC_IMM)
-		*source = immediate_decode(decoder, MIN(bytes, 4));
-	else if (form == FORM_RM_IMM8)
-		*source = immediate_decode(decoder, 1);
-	else if (form == FORM_ACC_OFFSET)
-		*source = offset_decode(decoder);
-	else if (form == FORM_OFFSET_ACC)
-		*source = accumulator;
+static void operands_decode(struct decoder *decoder, const struct opcode *opcode)
+{
+	const struct form_places *places = &opcode_forms[opcode->form];
+	struct instruction *instruction = decoder->instruction;
+
+	instruction->destination = operand_decode(decoder, places->destination, opcode);
+	if (places->source)
+		instruction->source = operand_decode(decoder, places->source, opcode);
+	if (places->count)
+		instruction->count = operand_decode(decoder, places->count, opcode);
+}
+
+/* F2 and F3 come before 66, and the last of them counts. */
+static u8 mandatory_prefix(const struct decoder *decoder)
+{
+	if (decoder->instruction->repeat)
+		return decoder->instruction->repeat == 0xf3 ? MANDATORY_F3 : MANDATORY_F2;
+	return decoder->operand_override ? MANDATORY_66 : MANDATORY_NONE;
+}
+
+/* C4 and C5: outside of 64-bit code they are LES and LDS with memory operands. */
+static bool vex_follows(const struct decoder *decoder, u8 byte)
+{
+	if (byte != 0xc4 && byte != 0xc5)
+		return false;
+	return decoder->mode == CPU_MODE_64 ||
+	       (decoder->at < decoder->bytes && decoder->code[decoder->at] >> 6 == 3);
+}
+
+/* SDM vol. 2, section 2.3.5. What other prefixes take away from VEX makes it undefined. */
+static struct opcode vex_decode(struct decoder *decoder, u8 byte)
+{
+	static const struct opcode none = {OPERATION_UNKNOWN, FORM_NONE, 0};
+	struct instruction *instruction = decoder->instruction;
+	u8 map = 1, first = next_byte(decoder), last = first;
+
+	if (decoder->rex || decoder->operand_override || instruction->repeat || instruction->lock)
+		return none;
+	decoder->rex = first & 0x80 ? 0 : REX_R;
+	if (byte == 0xc4) {
+		last = next_byte(decoder);
+		map = first & 0x1f;
+		decoder->rex |= (u8)((first & 0x40 ? 0 : REX_X) | (first & 0x20 ? 0 : REX_B) |
+				     (last & 0x80 ? REX_W : 0));
+	}
+	if (decoder->mode != CPU_MODE_64)
+		decoder->rex &= REX_W;
+	instruction->vex = true;
+	instruction->vex_source = ~last >> 3 & 0xf;
+	decoder->vex_256 = last & 4;
+	decoder->mandatory = last & 3;
+	decoder->opcode = next_byte(decoder);
+	if (map == 1)
+		return opcodes_0f[decoder->opcode];
+	return map == 2 ? opcodes_0f38[decoder->opcode] : none;
+}
+
+static struct opcode escape_decode(struct decoder *decoder)
+{
+	decoder->mandatory = mandatory_prefix(decoder);
+	decoder->opcode = next_byte(decoder);
+	if (decoder->opcode != 0x38)
+		return opcodes_0f[decoder->opcode];
+	decoder->opcode = next_byte(decoder);
+	return opcodes_0f38[decoder->opcode];
+}
+
+/* VEX goes with vectors only, and has fields that some leave unused. */
+static bool vex_allowed(const struct decoder *decoder, const struct opcode *opcode)
+{
+	if (opcode->form != FORM_RM_VECTOR && opcode->form != FORM_VECTOR_RM)
+		return false;
+	if (opcode->flags & OPCODE_VEX_128 && decoder->vex_256)
+		return false;
+	return opcode->flags & OPCODE_VEX_SOURCE || !decoder->instruction->vex_source;
+}
+
+static bool opcode_allowed(const struct decoder *decoder, const struct opcode *opcode)
+{
+	u32 not_here = decoder->mode == CPU_MODE_64 ? OPCODE_NOT_64 : OPCODE_ONLY_64;
+	u8 reg = decoder->modrm >> 3 & 7;
+
+	if (opcode->flags & not_here || opcode->operation == OPERATION_UNKNOWN)
+		return false;
+	if (opcode->flags & OPCODE_MEMORY && decoder->modrm >> 6 == 3)
+		return false;
+	if (opcode->form == FORM_SEGMENT_RM && reg == SEGMENT_CS)
+		return false;
+	if (opcode->form == FORM_SEGMENT_RM || opcode->form == FORM_RM_SEGMENT)
+		return reg < SEGMENT_COUNT;
+	return !decoder->instruction->vex || vex_allowed(decoder, opcode);
 }
 
 static struct opcode opcode_decode(struct decoder *decoder)
 {
 	u8 byte = prefixes_decode(decoder);
-	struct opcode opcode = byte == 0x0f ? two_byte[next_byte(decoder)] : one_byte[byte];
+	struct opcode opcode;
 	const struct opcode *member;
 
-	if (opcode.form >= FORM_RM_REG && opcode.form <= FORM_RM_IMM8)
+	decoder->opcode = byte;
+	if (byte == 0x0f)
+		opcode = escape_decode(decoder);
+	else if (vex_follows(decoder, byte))
+		opcode = vex_decode(decoder, byte);
+	else
+		opcode = opcodes_one_byte[byte];
+	if (opcode.flags & OPCODE_PREFIXED)
+		opcode = opcodes_prefixed[opcode.operation][decoder->mandatory];
+	if (opcode_forms[opcode.form].modrm)
 		decoder->modrm = next_byte(decoder);
 	if (opcode.flags & OPCODE_GROUP) {
-		member = &groups[opcode.operation][decoder->modrm >> 3 & 7];
+		member = &opcode_groups[opcode.operation][decoder->modrm >> 3 & 7];
 		opcode.operation = member->operation;
 		opcode.flags |= member->flags;
 		if (member->form)
 			opcode.form = member->form;
 	}
-	if (opcode.flags & (decoder->mode == CPU_MODE_64 ? OPCODE_NOT_64 : OPCODE_ONLY_64))
+	if (!opcode_allowed(decoder, &opcode))
 		opcode.operation = OPERATION_UNKNOWN;
 	return opcode;
 }
@@ -436,7 +448,11 @@ int instruction_decode(struct instruction *instruction, enum cpu_mode mode, cons
 	instruction->operation = opcode.operation;
 	instruction->address_bytes = address_bytes(&decoder);
 	instruction->operand_bytes = operand_bytes(&decoder, opcode.flags);
-	operands_decode(&decoder, opcode.form, opcode.flags);
+	instruction->condition = decoder.opcode & 0xf;
+	instruction->aligned = opcode.flags & OPCODE_ALIGNED;
+	if (mode != CPU_MODE_64)
+		instruction->vex_source &= 7;
+	operands_decode(&decoder, &opcode);
 	if (decoder.short_of_bytes)
 		return -EINVAL;
 	instruction->memory.segment = segment_of(&decoder);

@@ -4,182 +4,9 @@
  * changes a register or a flag: that is what "nothing was changed" rests on.
  */
 #include <bulkhead/error.h>
+#include <bulkhead/string.h>
 
-#include "instruction.h"
-
-#define VECTOR_UD 6
-#define VECTOR_SS 12
-#define VECTOR_GP 13
-
-#define ATTRIBUTE_WRITABLE (1u << 1) /* data; of code: readable */
-#define ATTRIBUTE_DOWN	   (1u << 2) /* data; of code: conforming */
-#define ATTRIBUTE_CODE	   (1u << 3)
-#define ATTRIBUTE_PRESENT  (1u << 7)
-#define ATTRIBUTE_BIG	   (1u << 14)
-
-static int fault_raise(struct emulate_cpu *cpu, u8 vector, bool has_error_code)
-{
-	cpu->fault = (struct emulate_fault){.vector = vector,
-					    .has_error_code = has_error_code && !cpu->real_mode};
-	return -EFAULT;
-}
-
-/* Registers. */
-
-static u64 gpr_read(const struct emulate_cpu *cpu, u8 reg, unsigned bytes)
-{
-	return cpu->gpr[reg] & mask_of(bytes);
-}
-
-/* 32-bit results clear the upper half, smaller ones keep what is above them. */
-static void gpr_write(struct emulate_cpu *cpu, u8 reg, unsigned bytes, u64 value)
-{
-	u64 mask = mask_of(bytes);
-
-	if (bytes >= 4)
-		cpu->gpr[reg] = value & mask;
-	else
-		cpu->gpr[reg] = (cpu->gpr[reg] & ~mask) | (value & mask);
-}
-
-/* Memory. */
-
-static const struct cpu_segment *segment_at(const struct emulate_cpu *cpu, u8 segment)
-{
-	const struct cpu_segment *const segments[SEGMENT_COUNT] = {
-		[SEGMENT_ES] = &cpu->es, [SEGMENT_CS] = &cpu->cs, [SEGMENT_SS] = &cpu->ss,
-		[SEGMENT_DS] = &cpu->ds, [SEGMENT_FS] = &cpu->fs, [SEGMENT_GS] = &cpu->gs,
-	};
-
-	return segments[segment];
-}
-
-/* SDM vol. 3, sections 5.3 to 5.5. Expand-down segments are what is above their limit. */
-static bool segment_allows(const struct cpu_segment *segment, u64 offset, unsigned bytes)
-{
-	u64 last = offset + bytes - 1;
-	u64 top = segment->attributes & ATTRIBUTE_BIG ? 0xffffffff : 0xffff;
-
-	if ((segment->attributes & (ATTRIBUTE_CODE | ATTRIBUTE_DOWN)) == ATTRIBUTE_DOWN)
-		return offset > segment->limit && last <= top;
-	return last <= segment->limit;
-}
-
-static bool segment_type_allows(const struct cpu_segment *segment, bool write)
-{
-	u16 attributes = segment->attributes;
-
-	if (!(attributes & ATTRIBUTE_PRESENT))
-		return false;
-	if (attributes & ATTRIBUTE_CODE)
-		return !write && attributes & ATTRIBUTE_WRITABLE;
-	return !write || attributes & ATTRIBUTE_WRITABLE;
-}
-
-static bool is_canonical(const struct emulate_cpu *cpu, u64 linear)
-{
-	unsigned spare = 64 - (cpu->linear_bits ? cpu->linear_bits : 48);
-
-	return (u64)((s64)(linear << spare) >> spare) == linear;
-}
-
-static int linear_64(struct emulate_cpu *cpu, u8 segment, u64 offset, unsigned bytes, u64 *linear)
-{
-	u64 base = segment >= SEGMENT_FS ? segment_at(cpu, segment)->base : 0;
-
-	*linear = base + offset;
-	if (is_canonical(cpu, *linear) && is_canonical(cpu, *linear + bytes - 1))
-		return 0;
-	return fault_raise(cpu, segment == SEGMENT_SS ? VECTOR_SS : VECTOR_GP, true);
-}
-
-static int linear_address(struct emulate_cpu *cpu, u8 segment, u64 offset, unsigned bytes,
-			  bool write, u64 *linear)
-{
-	const struct cpu_segment *at;
-
-	if (cpu->mode == CPU_MODE_64)
-		return linear_64(cpu, segment, offset, bytes, linear);
-	at = segment_at(cpu, segment);
-	*linear = (u32)(at->base + offset);
-	if ((cpu->real_mode || segment_type_allows(at, write)) && segment_allows(at, offset, bytes))
-		return 0;
-	return fault_raise(cpu, segment == SEGMENT_SS ? VECTOR_SS : VECTOR_GP, true);
-}
-
-static int memory_read(struct emulate_cpu *cpu, u8 segment, u64 offset, unsigned bytes,
-		       bool for_write, u64 *value)
-{
-	u64 linear;
-	int error = linear_address(cpu, segment, offset, bytes, for_write, &linear);
-
-	if (error)
-		return error;
-	*value = 0;
-	cpu->read_for_write = for_write;
-	return cpu->ops->read(cpu, linear, value, bytes);
-}
-
-static int memory_write(struct emulate_cpu *cpu, u8 segment, u64 offset, unsigned bytes, u64 value)
-{
-	u64 linear;
-	int error = linear_address(cpu, segment, offset, bytes, true, &linear);
-
-	return error ? error : cpu->ops->write(cpu, linear, &value, bytes);
-}
-
-static u64 effective_address(const struct emulate_cpu *cpu, const struct instruction *instruction)
-{
-	const struct memory_operand *memory = &instruction->memory;
-	u64 address = memory->displacement;
-
-	if (memory->base == BASE_RIP)
-		address += cpu->rip + instruction->length;
-	else if (memory->base != BASE_NONE)
-		address += cpu->gpr[memory->base];
-	if (memory->index != BASE_NONE)
-		address += cpu->gpr[memory->index] << memory->shift;
-	return address & mask_of(instruction->address_bytes);
-}
-
-static int operand_read(struct emulate_cpu *cpu, const struct instruction *instruction,
-			const struct operand *operand, bool for_write, u64 *value)
-{
-	switch (operand->kind) {
-	case OPERAND_REGISTER:
-		*value = gpr_read(cpu, operand->reg, operand->bytes);
-		return 0;
-	case OPERAND_HIGH_BYTE:
-		*value = (u8)(cpu->gpr[operand->reg] >> 8);
-		return 0;
-	case OPERAND_IMMEDIATE:
-		*value = instruction->immediate & mask_of(operand->bytes);
-		return 0;
-	case OPERAND_MEMORY:
-		return memory_read(cpu, instruction->memory.segment,
-				   effective_address(cpu, instruction), operand->bytes, for_write,
-				   value);
-	default:
-		*value = 0;
-		return 0;
-	}
-}
-
-static int operand_write(struct emulate_cpu *cpu, const struct instruction *instruction,
-			 const struct operand *operand, u64 value)
-{
-	switch (operand->kind) {
-	case OPERAND_MEMORY:
-		return memory_write(cpu, instruction->memory.segment,
-				    effective_address(cpu, instruction), operand->bytes, value);
-	case OPERAND_HIGH_BYTE:
-		cpu->gpr[operand->reg] = (cpu->gpr[operand->reg] & ~0xff00UL) | (value & 0xff) << 8;
-		return 0;
-	default:
-		gpr_write(cpu, operand->reg, operand->bytes, value);
-		return 0;
-	}
-}
+#include "operand.h"
 
 /* Operations. */
 
@@ -189,17 +16,18 @@ enum operation_traits {
 	LOCKABLE = 4, /* LOCK is legal with a memory destination */
 };
 
-#define MODIFIES (READS | WRITES | LOCKABLE)
+#define SHIFTS	 (READS | WRITES)
+#define MODIFIES (SHIFTS | LOCKABLE)
 
 struct operation_rule {
 	u8 traits;
 	compute_fn *compute;
-	int (*execute)(struct emulate_cpu *cpu, struct instruction *instruction);
+	execute_fn *execute;
 };
 
 static const struct operation_rule rules[OPERATION_COUNT];
 
-static int execute_compute(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_compute(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operation_rule *rule = &rules[instruction->operation];
 	const struct operand *destination = &instruction->destination;
@@ -219,7 +47,7 @@ static int execute_compute(struct emulate_cpu *cpu, struct instruction *instruct
 	return error;
 }
 
-static int execute_movsx(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_movsx(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	u64 value;
 	int error = operand_read(cpu, instruction, &instruction->source, false, &value);
@@ -231,40 +59,42 @@ static int execute_movsx(struct emulate_cpu *cpu, struct instruction *instructio
 }
 
 /* A bit offset in a register reaches beyond the operand, both ways (SDM vol. 2, BT). */
-static int execute_bit(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_bit(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	unsigned bytes = instruction->operand_bytes;
+	struct instruction moved;
 	s64 offset;
 
-	if (instruction->destination.kind == OPERAND_MEMORY &&
-	    instruction->source.kind == OPERAND_REGISTER) {
-		offset = (s64)sign_extend(cpu->gpr[instruction->source.reg], bytes);
-		instruction->memory.displacement += (u64)(offset >> 3) & ~((u64)bytes - 1);
-	}
-	return execute_compute(cpu, instruction);
+	if (instruction->destination.kind != OPERAND_MEMORY ||
+	    instruction->source.kind != OPERAND_REGISTER)
+		return execute_compute(cpu, instruction);
+	offset = (s64)sign_extend(cpu->gpr[instruction->source.reg], bytes);
+	moved = *instruction;
+	moved.memory.displacement += (u64)(offset >> 3) & ~((u64)bytes - 1);
+	return execute_compute(cpu, &moved);
 }
 
 /* XCHG and XADD: the old destination goes to the source register, first, as that may be the
  * destination. */
-static int execute_exchange(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_exchange(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operand *destination = &instruction->destination;
 	const struct operand *source = &instruction->source;
-	u64 flags = cpu->rflags, a, b = 0, result;
+	u64 flags = cpu->rflags, a, b, result;
 	int error = operand_read(cpu, instruction, destination, true, &a);
 
 	if (error)
 		return error;
-	(void)operand_read(cpu, instruction, source, false, &b); /* a register */
+	b = value_read(cpu, instruction, source);
 	result = rules[instruction->operation].compute(a, b, destination->bytes, &flags);
 	if (destination->kind == OPERAND_MEMORY) {
 		error = operand_write(cpu, instruction, destination, result);
 		if (error)
 			return error;
 	}
-	(void)operand_write(cpu, instruction, source, a);
+	register_write(cpu, source, a);
 	if (destination->kind != OPERAND_MEMORY)
-		(void)operand_write(cpu, instruction, destination, result);
+		register_write(cpu, destination, result);
 	cpu->rflags = flags;
 	return 0;
 }
@@ -273,16 +103,16 @@ static int execute_exchange(struct emulate_cpu *cpu, struct instruction *instruc
  * Memory is written back when the comparison fails, too (SDM vol. 2, CMPXCHG). A register is not: a
  * 32-bit one keeps its upper half, as measured on an Intel Xeon.
  */
-static int execute_cmpxchg(struct emulate_cpu *cpu, struct instruction *instruction)
+static int execute_cmpxchg(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operand *destination = &instruction->destination;
 	unsigned bytes = destination->bytes;
-	u64 flags = cpu->rflags, a, b = 0;
+	u64 flags = cpu->rflags, a, b;
 	int error = operand_read(cpu, instruction, destination, true, &a);
 
 	if (error)
 		return error;
-	(void)operand_read(cpu, instruction, &instruction->source, false, &b); /* a register */
+	b = value_read(cpu, instruction, &instruction->source);
 	(void)compute_sub(gpr_read(cpu, GPR_RAX, bytes), a, bytes, &flags);
 	if (flags & RFLAGS_ZF || destination->kind == OPERAND_MEMORY)
 		error = operand_write(cpu, instruction, destination, flags & RFLAGS_ZF ? b : a);
@@ -294,125 +124,114 @@ static int execute_cmpxchg(struct emulate_cpu *cpu, struct instruction *instruct
 	return 0;
 }
 
-static unsigned stack_bytes(const struct emulate_cpu *cpu)
+/* EDX:EAX is compared, ECX:EBX stored, in halves of 4 or 8 bytes. */
+static int execute_cmpxchg_pair(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
-	if (cpu->mode == CPU_MODE_64)
-		return 8;
-	return cpu->ss.attributes & ATTRIBUTE_BIG ? 4 : 2;
-}
-
-static int execute_push(struct emulate_cpu *cpu, struct instruction *instruction)
-{
-	unsigned bytes = instruction->operand_bytes, width = stack_bytes(cpu);
-	u64 sp = (cpu->gpr[GPR_RSP] - bytes) & mask_of(width);
-	u64 value;
-	int error = operand_read(cpu, instruction, &instruction->destination, false, &value);
-
-	if (!error)
-		error = memory_write(cpu, SEGMENT_SS, sp, bytes, value);
-	if (!error)
-		gpr_write(cpu, GPR_RSP, width, sp);
-	return error;
-}
-
-/* A destination whose base is the stack pointer is addressed with the incremented one (SDM vol. 2,
- * POP). */
-static int execute_pop(struct emulate_cpu *cpu, struct instruction *instruction)
-{
-	unsigned bytes = instruction->operand_bytes, width = stack_bytes(cpu);
-	u64 old = cpu->gpr[GPR_RSP];
-	u64 value;
-	int error = memory_read(cpu, SEGMENT_SS, old & mask_of(width), bytes, false, &value);
-
-	if (error)
-		return error;
-	gpr_write(cpu, GPR_RSP, width, old + bytes);
-	error = operand_write(cpu, instruction, &instruction->destination, value);
-	if (error)
-		cpu->gpr[GPR_RSP] = old;
-	return error;
-}
-
-/* Strings. */
-
-enum string_steps {
-	LOAD_SI = 1, /* the first value comes from [rSI], else from the accumulator */
-	LOAD_DI = 2, /* it is compared with what is at [rDI] */
-	STORE_DI = 4,
-	STORE_ACC = 8,
-};
-
-static const u8 string_steps[OPERATION_COUNT] = {
-	[OPERATION_MOVS] = LOAD_SI | STORE_DI,
-	[OPERATION_CMPS] = LOAD_SI | LOAD_DI,
-	[OPERATION_STOS] = STORE_DI,
-	[OPERATION_LODS] = LOAD_SI | STORE_ACC,
-	[OPERATION_SCAS] = LOAD_DI,
-};
-
-static int string_step(struct emulate_cpu *cpu, const struct instruction *instruction, u8 steps)
-{
-	unsigned bytes = instruction->operand_bytes, width = instruction->address_bytes;
-	u64 si = gpr_read(cpu, GPR_RSI, width), di = gpr_read(cpu, GPR_RDI, width);
-	u64 advance = cpu->rflags & RFLAGS_DF ? -(u64)bytes : bytes;
-	u64 value = gpr_read(cpu, GPR_RAX, bytes), other = 0;
-	int error = 0;
-
-	if (steps & LOAD_SI)
-		error = memory_read(cpu, instruction->memory.segment, si, bytes, false, &value);
-	if (!error && steps & LOAD_DI)
-		error = memory_read(cpu, SEGMENT_ES, di, bytes, false, &other);
-	if (!error && steps & STORE_DI)
-		error = memory_write(cpu, SEGMENT_ES, di, bytes, value);
-	if (error)
-		return error;
-	if (steps & LOAD_DI)
-		(void)compute_sub(value, other, bytes, &cpu->rflags);
-	if (steps & STORE_ACC)
-		gpr_write(cpu, GPR_RAX, bytes, value);
-	if (steps & LOAD_SI)
-		gpr_write(cpu, GPR_RSI, width, si + advance);
-	if (steps & (LOAD_DI | STORE_DI))
-		gpr_write(cpu, GPR_RDI, width, di + advance);
-	return 0;
-}
-
-/*
- * Repeated zero times with 32-bit addresses in 64-bit code: the manual is silent. Measured on
- * an Intel Xeon: the count is written all the same, and so are the pointers of MOVS and STOS, which
- * clears their upper halves.
- */
-static void string_skip(struct emulate_cpu *cpu, u8 steps, unsigned width)
-{
-	gpr_write(cpu, GPR_RCX, width, 0);
-	if (!(steps & STORE_DI))
-		return;
-	gpr_write(cpu, GPR_RDI, width, cpu->gpr[GPR_RDI]);
-	if (steps & LOAD_SI)
-		gpr_write(cpu, GPR_RSI, width, cpu->gpr[GPR_RSI]);
-}
-
-static int execute_string(struct emulate_cpu *cpu, struct instruction *instruction)
-{
-	u8 steps = string_steps[instruction->operation];
-	unsigned width = instruction->address_bytes;
-	u64 count = gpr_read(cpu, GPR_RCX, width);
+	unsigned bytes = instruction->destination.bytes;
+	size_t half = bytes / 2;
+	u64 address = effective_address(cpu, instruction), low = 0, high = 0;
+	u8 segment = instruction->memory.segment;
+	u8 memory[16];
 	bool equal;
 	int error;
 
-	if (instruction->repeat && !count) {
-		string_skip(cpu, steps, width);
-		return 0;
-	}
-	error = string_step(cpu, instruction, steps);
-	if (error || !instruction->repeat)
+	if (bytes == 16 && operand_misaligned(cpu, segment, address, bytes))
+		return fault_raise(cpu, VECTOR_GP, 0);
+	error = memory_read(cpu, segment, address, bytes, true, memory);
+	if (error)
 		return error;
-	count--;
-	gpr_write(cpu, GPR_RCX, width, count);
-	equal = cpu->rflags & RFLAGS_ZF;
-	if (steps & LOAD_DI && equal != (instruction->repeat == 0xf3))
-		return 0;
-	return count ? 1 : 0;
+	memcpy(&low, memory, half);
+	memcpy(&high, memory + half, half);
+	equal = low == gpr_read(cpu, GPR_RAX, bytes / 2) &&
+		high == gpr_read(cpu, GPR_RDX, bytes / 2);
+	if (equal) {
+		memcpy(memory, &cpu->gpr[GPR_RBX], half);
+		memcpy(memory + half, &cpu->gpr[GPR_RCX], half);
+	}
+	error = memory_write(cpu, segment, address, bytes, memory);
+	if (error)
+		return error;
+	cpu->rflags = (cpu->rflags & ~RFLAGS_ZF) | (equal ? RFLAGS_ZF : 0);
+	if (!equal) {
+		cpu->gpr[GPR_RAX] = low;
+		cpu->gpr[GPR_RDX] = high;
+	}
+	return 0;
+}
+
+static int execute_double_shift(struct emulate_cpu *cpu, const struct instruction *instruction)
+{
+	const struct operand *destination = &instruction->destination;
+	compute_double_fn *compute =
+		instruction->operation == OPERATION_SHLD ? compute_shld : compute_shrd;
+	u64 flags = cpu->rflags, a, fill, count;
+	int error = operand_read(cpu, instruction, destination, true, &a);
+
+	if (error)
+		return error;
+	fill = value_read(cpu, instruction, &instruction->source);
+	count = value_read(cpu, instruction, &instruction->count);
+	a = compute(a, fill, (unsigned)count, destination->bytes, &flags);
+	error = operand_write(cpu, instruction, destination, a);
+	if (!error)
+		cpu->rflags = flags;
+	return error;
+}
+
+/* SDM vol. 1, appendix B: four conditions and three that join them, odd numbers negated. */
+static bool condition_holds(u64 flags, u8 condition)
+{
+	bool sign = flags & RFLAGS_SF, less = sign != !!(flags & RFLAGS_OF);
+	const bool holds[8] = {
+		flags & RFLAGS_OF,
+		flags & RFLAGS_CF,
+		flags & RFLAGS_ZF,
+		flags & (RFLAGS_CF | RFLAGS_ZF),
+		sign,
+		flags & RFLAGS_PF,
+		less,
+		less || flags & RFLAGS_ZF,
+	};
+
+	return holds[condition >> 1] != (condition & 1);
+}
+
+static int execute_setcc(struct emulate_cpu *cpu, const struct instruction *instruction)
+{
+	return operand_write(cpu, instruction, &instruction->destination,
+			     condition_holds(cpu->rflags, instruction->condition));
+}
+
+/* The source is read and the upper half cleared whatever the condition. */
+static int execute_cmovcc(struct emulate_cpu *cpu, const struct instruction *instruction)
+{
+	const struct operand *destination = &instruction->destination;
+	u64 value;
+	int error = operand_read(cpu, instruction, &instruction->source, false, &value);
+
+	if (error)
+		return error;
+	if (!condition_holds(cpu->rflags, instruction->condition))
+		value = gpr_read(cpu, destination->reg, destination->bytes);
+	gpr_write(cpu, destination->reg, destination->bytes, value);
+	return 0;
+}
+
+/* Most of what touches devices is this: one operand in memory, the other one not. */
+static int execute_mov(struct emulate_cpu *cpu, const struct instruction *instruction)
+{
+	const struct operand *destination = &instruction->destination;
+	const struct operand *source = &instruction->source;
+	u64 value;
+	int error;
+
+	if (destination->kind == OPERAND_MEMORY)
+		return operand_write(cpu, instruction, destination,
+				     value_read(cpu, instruction, source));
+	error = operand_read(cpu, instruction, source, false, &value);
+	if (!error)
+		register_write(cpu, destination, value);
+	return error;
 }
 
 static const struct operation_rule rules[OPERATION_COUNT] = {
@@ -429,49 +248,131 @@ static const struct operation_rule rules[OPERATION_COUNT] = {
 	[OPERATION_NEG] = {MODIFIES, compute_neg, execute_compute},
 	[OPERATION_INC] = {MODIFIES, compute_inc, execute_compute},
 	[OPERATION_DEC] = {MODIFIES, compute_dec, execute_compute},
-	[OPERATION_MOV] = {WRITES, compute_mov, execute_compute},
+	[OPERATION_MOV] = {WRITES, NULL, execute_mov},
+	[OPERATION_MOVBE] = {WRITES, compute_movbe, execute_compute},
 	[OPERATION_MOVSX] = {WRITES, NULL, execute_movsx},
 	[OPERATION_XCHG] = {MODIFIES, compute_mov, execute_exchange},
 	[OPERATION_XADD] = {MODIFIES, compute_add, execute_exchange},
 	[OPERATION_CMPXCHG] = {MODIFIES, NULL, execute_cmpxchg},
+	[OPERATION_CMPXCHG_PAIR] = {MODIFIES, NULL, execute_cmpxchg_pair},
 	[OPERATION_BT] = {READS, compute_bt, execute_bit},
 	[OPERATION_BTS] = {MODIFIES, compute_bts, execute_bit},
 	[OPERATION_BTR] = {MODIFIES, compute_btr, execute_bit},
 	[OPERATION_BTC] = {MODIFIES, compute_btc, execute_bit},
+	[OPERATION_ROL] = {SHIFTS, compute_rol, execute_compute},
+	[OPERATION_ROR] = {SHIFTS, compute_ror, execute_compute},
+	[OPERATION_RCL] = {SHIFTS, compute_rcl, execute_compute},
+	[OPERATION_RCR] = {SHIFTS, compute_rcr, execute_compute},
+	[OPERATION_SHL] = {SHIFTS, compute_shl, execute_compute},
+	[OPERATION_SHR] = {SHIFTS, compute_shr, execute_compute},
+	[OPERATION_SHL_ALIAS] = {SHIFTS, compute_shl, execute_compute},
+	[OPERATION_SAR] = {SHIFTS, compute_sar, execute_compute},
+	[OPERATION_SHLD] = {0, NULL, execute_double_shift},
+	[OPERATION_SHRD] = {0, NULL, execute_double_shift},
+	[OPERATION_SETCC] = {0, NULL, execute_setcc},
+	[OPERATION_CMOVCC] = {0, NULL, execute_cmovcc},
 	[OPERATION_PUSH] = {0, NULL, execute_push},
 	[OPERATION_POP] = {0, NULL, execute_pop},
+	[OPERATION_CALL] = {0, NULL, execute_call},
+	[OPERATION_CALL_RELATIVE] = {0, NULL, execute_call},
+	[OPERATION_JMP] = {0, NULL, execute_jmp},
+	[OPERATION_RET] = {0, NULL, execute_ret},
+	[OPERATION_LOAD_SEGMENT] = {0, NULL, execute_load_segment},
+	[OPERATION_STORE_SEGMENT] = {0, NULL, execute_mov},
 	[OPERATION_MOVS] = {0, NULL, execute_string},
 	[OPERATION_CMPS] = {0, NULL, execute_string},
 	[OPERATION_STOS] = {0, NULL, execute_string},
 	[OPERATION_LODS] = {0, NULL, execute_string},
 	[OPERATION_SCAS] = {0, NULL, execute_string},
+	[OPERATION_INS] = {0, NULL, execute_string},
+	[OPERATION_OUTS] = {0, NULL, execute_string},
+	[OPERATION_VECTOR_LOAD] = {0, NULL, execute_vector_load},
+	[OPERATION_VECTOR_STORE] = {0, NULL, execute_vector_store},
+	[OPERATION_VECTOR_LOAD_LOW] = {0, NULL, execute_vector_half},
+	[OPERATION_VECTOR_LOAD_HIGH] = {0, NULL, execute_vector_half},
+	[OPERATION_VECTOR_STORE_HIGH] = {0, NULL, execute_vector_store_high},
 };
 
-int instruction_execute(struct emulate_cpu *cpu, struct instruction *instruction)
+int instruction_execute(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operation_rule *rule = &rules[instruction->operation];
 
 	if (instruction->lock &&
 	    (!(rule->traits & LOCKABLE) || instruction->destination.kind != OPERAND_MEMORY))
-		return fault_raise(cpu, VECTOR_UD, false);
+		return fault_undefined(cpu);
 	return rule->execute(cpu, instruction);
+}
+
+/* Interrupted between iterations, CMPS and SCAS leave the flags as they were before the first (SDM
+ * vol. 2, REP). */
+static enum emulate_result interrupted(struct emulate_cpu *cpu, int result, u64 rflags)
+{
+	cpu->rflags = rflags;
+	if (result > 0)
+		return EMULATE_AGAIN;
+	return result == -EFAULT ? EMULATE_FAULT : EMULATE_UNKNOWN;
+}
+
+/* The same bytes in the same mode are always the same instruction, wherever they are found. */
+struct decoded {
+	u64 code[2]; /* the first and the last 8 of 15 bytes */
+	u64 mode;    /* 0: nothing is here */
+	struct instruction instruction;
+};
+
+#define CACHE_ENTRIES 8
+
+_Static_assert(CACHE_ENTRIES * sizeof(struct decoded) <= EMULATE_CACHE_BYTES, "too many entries");
+
+static unsigned cache_index(const u64 *code)
+{
+	u32 mixed = (u32)code[0] ^ (u32)(code[0] >> 23);
+
+	return (mixed ^ mixed >> 13) % CACHE_ENTRIES;
+}
+
+/* The instruction, from the cache or into it; `spare` is for what is not kept. NULL: unknown. */
+static const struct instruction *decode_cached(struct emulate_cpu *cpu, const u8 *code,
+					       unsigned bytes, struct instruction *spare)
+{
+	struct decoded *entry;
+	u64 key[2];
+
+	if (!cpu->cache || bytes != INSTRUCTION_BYTES_MAX)
+		return instruction_decode(spare, cpu->mode, code, bytes) ? NULL : spare;
+	memcpy(&key[0], code, 8);
+	memcpy(&key[1], code + INSTRUCTION_BYTES_MAX - 8, 8);
+	entry = (struct decoded *)cpu->cache + cache_index(key);
+	if (entry->code[0] == key[0] && entry->code[1] == key[1] && entry->mode == cpu->mode)
+		return &entry->instruction;
+	entry->mode = 0;
+	if (instruction_decode(&entry->instruction, cpu->mode, code, bytes))
+		return NULL;
+	entry->code[0] = key[0];
+	entry->code[1] = key[1];
+	entry->mode = cpu->mode;
+	return &entry->instruction;
 }
 
 enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code, unsigned bytes)
 {
-	struct instruction instruction;
+	struct instruction spare;
+	const struct instruction *instruction = decode_cached(cpu, code, bytes, &spare);
+	unsigned left = cpu->batch;
+	u64 rflags = cpu->rflags;
 	int result;
 
-	if (instruction_decode(&instruction, cpu->mode, code, bytes))
+	if (!instruction)
 		return EMULATE_UNKNOWN;
-	result = instruction_execute(cpu, &instruction);
-	if (result < 0)
-		return EMULATE_FAULT;
-	if (result > 0)
-		return EMULATE_AGAIN;
-	cpu->rip += instruction.length;
+	cpu->next = cpu->rip + instruction->length;
 	if (cpu->mode != CPU_MODE_64)
-		cpu->rip = (u32)cpu->rip;
+		cpu->next = (u32)cpu->next;
+	do
+		result = instruction_execute(cpu, instruction);
+	while (result > 0 && left-- > 1);
+	if (result)
+		return interrupted(cpu, result, rflags);
+	cpu->rip = cpu->next;
 	cpu->rflags &= ~RFLAGS_RF;
 	return EMULATE_DONE;
 }

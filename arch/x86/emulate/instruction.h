@@ -24,29 +24,45 @@ enum operation {
 	OPERATION_XCHG,
 	OPERATION_XADD,
 	OPERATION_CMPXCHG,
+	OPERATION_CMPXCHG_PAIR, /* CMPXCHG8B, CMPXCHG16B */
+	OPERATION_MOVBE,
 	OPERATION_BT,
 	OPERATION_BTS,
 	OPERATION_BTR,
 	OPERATION_BTC,
+	OPERATION_ROL, /* these eight in the order of groups C0 to D3 */
+	OPERATION_ROR,
+	OPERATION_RCL,
+	OPERATION_RCR,
+	OPERATION_SHL,
+	OPERATION_SHR,
+	OPERATION_SHL_ALIAS,
+	OPERATION_SAR,
+	OPERATION_SHLD,
+	OPERATION_SHRD,
+	OPERATION_SETCC,
+	OPERATION_CMOVCC,
 	OPERATION_PUSH,
 	OPERATION_POP,
+	OPERATION_CALL,
+	OPERATION_CALL_RELATIVE,
+	OPERATION_JMP,
+	OPERATION_RET,
+	OPERATION_LOAD_SEGMENT,
+	OPERATION_STORE_SEGMENT,
 	OPERATION_MOVS,
 	OPERATION_CMPS,
 	OPERATION_STOS,
 	OPERATION_LODS,
 	OPERATION_SCAS,
+	OPERATION_INS,
+	OPERATION_OUTS,
+	OPERATION_VECTOR_LOAD,	   /* what is above the operand is cleared */
+	OPERATION_VECTOR_STORE,	   /* the register's low bytes */
+	OPERATION_VECTOR_LOAD_LOW, /* MOVLPS and its like: one half, the other stays */
+	OPERATION_VECTOR_LOAD_HIGH,
+	OPERATION_VECTOR_STORE_HIGH,
 	OPERATION_COUNT,
-};
-
-/* In the order in which instructions encode them. */
-enum segment {
-	SEGMENT_ES,
-	SEGMENT_CS,
-	SEGMENT_SS,
-	SEGMENT_DS,
-	SEGMENT_FS,
-	SEGMENT_GS,
-	SEGMENT_COUNT,
 };
 
 enum operand_kind {
@@ -55,6 +71,8 @@ enum operand_kind {
 	OPERAND_HIGH_BYTE, /* AH, CH, DH, BH: bits 15:8 of the register */
 	OPERAND_MEMORY,
 	OPERAND_IMMEDIATE,
+	OPERAND_SEGMENT, /* enum emulate_segment */
+	OPERAND_VECTOR,
 };
 
 struct operand {
@@ -79,9 +97,13 @@ struct instruction {
 	u8 length;
 	u8 operand_bytes;
 	u8 address_bytes;
-	u8 repeat; /* 0, 0xf2 or 0xf3 */
+	u8 repeat;     /* 0, 0xf2 or 0xf3 */
+	u8 condition;  /* of SETcc and CMOVcc: the low half of the opcode */
+	u8 vex_source; /* the register in VEX.vvvv */
 	bool lock;
-	struct operand destination, source;
+	bool vex;
+	bool aligned;				   /* a vector in memory must be */
+	struct operand destination, source, count; /* count: of SHLD and SHRD */
 	struct memory_operand memory; /* of the operand that is OPERAND_MEMORY; its segment also
 					 string source's */
 	u64 immediate;		      /* sign-extended as the instruction wants */
@@ -91,9 +113,10 @@ struct instruction {
 int instruction_decode(struct instruction *instruction, enum cpu_mode mode, const u8 *code,
 		       unsigned bytes) must_check;
 
-/* 0: done; 1: one iteration of a repeated instruction, more to come; negative: cpu->fault.
- * Registers and flags only; rip is the caller's. */
-int instruction_execute(struct emulate_cpu *cpu, struct instruction *instruction) must_check;
+/* 0: done; 1: one iteration of a repeated instruction, more to come; -EFAULT: cpu->fault; -ENODEV:
+ * ports or vectors cannot be reached. Registers and flags only, and cpu->next, which the caller has
+ * set to what follows; rip is the caller's. */
+int instruction_execute(struct emulate_cpu *cpu, const struct instruction *instruction) must_check;
 
 /* Low `bytes` bytes, 1 to 8, and the top bit among them. */
 static inline u64 mask_of(unsigned bytes)
@@ -123,3 +146,14 @@ typedef u64 compute_fn(u64 destination, u64 source, unsigned bytes, u64 *flags);
 compute_fn compute_add, compute_or, compute_adc, compute_sbb, compute_and, compute_sub, compute_xor,
 	compute_not, compute_neg, compute_inc, compute_dec, compute_mov, compute_bt, compute_bts,
 	compute_btr, compute_btc;
+
+/* PF, ZF and SF. */
+u64 flags_result(u64 flags, u64 result, unsigned bytes);
+
+compute_fn compute_movbe, compute_rol, compute_ror, compute_rcl, compute_rcr, compute_shl,
+	compute_shr, compute_sar;
+
+/* SHLD and SHRD: bits of `fill` move in. */
+typedef u64 compute_double_fn(u64 destination, u64 fill, unsigned count, unsigned bytes,
+			      u64 *flags);
+compute_double_fn compute_shld, compute_shrd;

@@ -45,7 +45,7 @@ u64 vmx_cr4(void)
 static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	u64 reserved = BITS(63, guest_cpuid_policy.physical_bits) | BITS(8, 5) | BITS(2, 1);
-	const u64 *table = guest_memory_at(&vcpu->partition->memory, cr3 & 0xffffffe0, 32);
+	const u64 *table = guest_memory_read_at(&vcpu->partition->memory, cr3 & 0xffffffe0, 32);
 
 	if (!table)
 		return -EFAULT;

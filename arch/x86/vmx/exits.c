@@ -148,7 +148,7 @@ static void exit_cpuid(struct vcpu *vcpu)
 {
 	struct guest_cpuid_vcpu state = {
 		.apic_id = vcpu->apic.id,
-		.vcpus = 1,
+		.vcpus = vcpu->partition->vcpu_count,
 		.cr4 = vmread(GUEST_CR4),
 		.xcr0 = vmx_of(vcpu)->xcr0,
 		.apic_off = !vlapic_enabled(&vcpu->apic),

@@ -9,6 +9,8 @@
 #include "../instructions.h"
 
 #include <bulkhead/cpu.h>
+#include <bulkhead/error.h>
+#include <bulkhead/string.h>
 
 static void vector_state_save(struct vmx_vcpu *vmx)
 {
@@ -34,6 +36,74 @@ static void vector_state_load(const struct vmx_vcpu *vmx)
 			 :
 			 : "m"(*(const u8(*)[4096])vmx->xsave), "a"(0xffffffff), "d"(0xffffffff));
 	xcr0_write(vmx->xcr0);
+}
+
+/*
+ * A vector register in the area that was just saved: XMM in the legacy region (SDM vol. 1, 10.5.1),
+ * the rest of YMM and ZMM where CPUID says (13.4.3).
+ */
+#define LEGACY_XMM     160
+#define HEADER_PRESENT 512 /* XSTATE_BV */
+#define XMM_BYTES      16
+#define ZMM_HIGH_BYTES 32
+
+enum { COMPONENT_SSE = 1, COMPONENT_AVX = 2, COMPONENT_ZMM_HIGH = 6 };
+
+static bool component_kept(unsigned component)
+{
+	return guest_cpuid_policy.xcr0_allowed & BIT(component);
+}
+
+static u8 *component_at(const struct vmx_vcpu *vmx, unsigned component)
+{
+	return (u8 *)vmx->xsave + cpuid(0xd, component).ebx;
+}
+
+static u8 *xmm_at(const struct vmx_vcpu *vmx, unsigned reg)
+{
+	return (u8 *)vmx->xsave + LEGACY_XMM + (u64)reg * XMM_BYTES;
+}
+
+static u8 *ymm_high_at(const struct vmx_vcpu *vmx, unsigned reg)
+{
+	return component_at(vmx, COMPONENT_AVX) + (u64)reg * XMM_BYTES;
+}
+
+void vmx_vector_read(struct vcpu *vcpu, unsigned reg, void *data)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	u8 *high = (u8 *)data + XMM_BYTES;
+
+	vector_state_save(vmx);
+	memcpy(data, xmm_at(vmx, reg), XMM_BYTES);
+	if (component_kept(COMPONENT_AVX))
+		memcpy(high, ymm_high_at(vmx, reg), XMM_BYTES);
+	else
+		memset(high, 0, XMM_BYTES);
+	if (guest_cpuid_policy.xcr0_allowed)
+		xcr0_write(vmx->xcr0);
+}
+
+int vmx_vector_write(struct vcpu *vcpu, unsigned reg, const void *data, unsigned bytes)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	u64 *present = (void *)((u8 *)vmx->xsave + HEADER_PRESENT);
+
+	if (bytes > XMM_BYTES && !component_kept(COMPONENT_AVX))
+		return -ENODEV;
+	vector_state_save(vmx);
+	memcpy(xmm_at(vmx, reg), data, XMM_BYTES);
+	if (guest_cpuid_policy.xcr0_allowed)
+		*present |= BIT(COMPONENT_SSE);
+	if (bytes > XMM_BYTES) {
+		memcpy(ymm_high_at(vmx, reg), (const u8 *)data + XMM_BYTES, XMM_BYTES);
+		*present |= BIT(COMPONENT_AVX);
+	}
+	if (bytes > XMM_BYTES && component_kept(COMPONENT_ZMM_HIGH))
+		memset(component_at(vmx, COMPONENT_ZMM_HIGH) + (u64)reg * ZMM_HIGH_BYTES, 0,
+		       ZMM_HIGH_BYTES);
+	vector_state_load(vmx);
+	return 0;
 }
 
 static void save(struct vcpu *vcpu)

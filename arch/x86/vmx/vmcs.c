@@ -63,7 +63,6 @@ static void controls_setup(struct vcpu *vcpu)
 	vmwrite(EXIT_MSR_STORE_COUNT, 0);
 	vmwrite(EXIT_MSR_LOAD_COUNT, 0);
 	vmwrite(ENTRY_MSR_LOAD_COUNT, 0);
-	vmwrite(ENTRY_INTERRUPTION, 0);
 	vmwrite(IO_BITMAP_A, memory_physical(vmx_machine.io_bitmaps));
 	vmwrite(IO_BITMAP_B, memory_physical(vmx_machine.io_bitmaps) + PAGE_SIZE);
 	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
@@ -147,16 +146,14 @@ static void control_registers_setup(const struct cpu_state *state)
 		vmx_machine.controls.entry | (state->efer & EFER_LMA ? ENTRY_IA32E : 0));
 }
 
-void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state)
+void vmcs_init(const struct cpu_state *state)
 {
 	static const enum vmcs_field zero[] = {
-		GUEST_DEBUGCTL,	     GUEST_SYSENTER_CS,	     GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP,
-		GUEST_PENDING_DEBUG, GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY,	 GUEST_PDPTE0,
-		GUEST_PDPTE1,	     GUEST_PDPTE2,	     GUEST_PDPTE3,
+		ENTRY_INTERRUPTION,	GUEST_DEBUGCTL, GUEST_PENDING_DEBUG,
+		GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY, GUEST_PDPTE0,
+		GUEST_PDPTE1,		GUEST_PDPTE2,	GUEST_PDPTE3,
 	};
 
-	controls_setup(vcpu);
-	vmwrite(HOST_CR3, vcpu->partition->space.root);
 	control_registers_setup(state);
 	for (size_t i = 0; i < ARRAY_SIZE(segments); i++)
 		segment_setup(&segments[i], state);
@@ -167,10 +164,20 @@ void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
 		vmwrite(zero[i], 0);
 	vmwrite(GUEST_DR7, 0x400);
-	vmwrite(GUEST_PAT, PAT_RESET);
 	vmwrite(GUEST_RSP, state->gpr[GPR_RSP]);
 	vmwrite(GUEST_RIP, state->rip);
 	vmwrite(GUEST_RFLAGS, state->rflags | RFLAGS_FIXED);
+}
+
+void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state)
+{
+	controls_setup(vcpu);
+	vmwrite(HOST_CR3, vcpu->partition->space.root);
+	vmwrite(GUEST_SYSENTER_CS, 0);
+	vmwrite(GUEST_SYSENTER_ESP, 0);
+	vmwrite(GUEST_SYSENTER_EIP, 0);
+	vmwrite(GUEST_PAT, PAT_RESET);
+	vmcs_init(state);
 }
 
 void vmcs_state(struct vcpu *vcpu, struct cpu_state *state)

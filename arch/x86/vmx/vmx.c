@@ -204,13 +204,15 @@ static void vcpu_destroy(struct vcpu *vcpu)
 		return;
 	vmx_capture_destroy(vcpu);
 	memory_free(vmx->vmcs, 0);
-	memory_free(vmx->apic_access_page, 0);
+	if (vcpu->id == 0)
+		memory_free(vmx->apic_access_page, 0);
 	memory_free(vmx->xsave, memory_order(xsave_bytes()));
 	memory_free(vmx, 0);
 }
 
 static int vcpu_create(struct vcpu *vcpu)
 {
+	const struct vcpu *first = vcpu->id ? vcpu->partition->vcpus[0] : NULL;
 	struct vmx_vcpu *vmx = memory_alloc(0);
 
 	_Static_assert(sizeof(*vmx) <= PAGE_SIZE, "one page");
@@ -219,15 +221,15 @@ static int vcpu_create(struct vcpu *vcpu)
 	vcpu->virt = vmx;
 	vmx->vmcs_cpu = VMX_NO_CPU;
 	vmx->vmcs = memory_alloc(0);
-	vmx->apic_access_page = memory_alloc(0);
+	vmx->apic_access_page = first ? vmx_of(first)->apic_access_page : memory_alloc(0);
 	vmx->xsave = memory_alloc(memory_order(xsave_bytes()));
 	if (!vmx->vmcs || !vmx->apic_access_page || !vmx->xsave)
 		return -ENOMEM;
 	vmx_capture_create(vcpu);
-	vmx->vpid = vcpu->partition->tag;
+	vmx->vpid = vcpu->tag;
 	vmx->ept_pointer = memory_physical(vcpu->partition->second_level.root) | 3 << 3 | MEMORY_WB;
 	vmx->ept_stale = true;
-	return map_apic_page(vcpu->partition, vmx->apic_access_page);
+	return first ? 0 : map_apic_page(vcpu->partition, vmx->apic_access_page);
 }
 
 /* The first time on this CPU since another let go of it: what differs from CPU to CPU. */
@@ -291,22 +293,45 @@ static void vcpu_time_changed(struct vcpu *vcpu)
 	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
 }
 
+/* What an INIT resets and is not in the VMCS. */
+static void registers_init(struct vcpu *vcpu, const struct cpu_state *state)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	memcpy(vcpu->gpr, state->gpr, sizeof(vcpu->gpr));
+	vcpu->cr2 = state->cr2;
+	vcpu->halted = false;
+	vmx->event_set = vmx->spins = false;
+	vmx->ept_stale =
+		true; /* a reset leaves nothing in the TLB, the previous run's least of all */
+	memset(vmx->dr, 0, sizeof(vmx->dr));
+	vmx->dr6 = 0xffff0ff0;
+	vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
+}
+
+/* What else the CPU has in registers stays: those of the FPU, XCR0, most MSRs; and of CR0 what
+ * concerns caches. */
+static void vcpu_init(struct vcpu *vcpu, const struct cpu_state *state)
+{
+	struct cpu_state kept = *state;
+
+	load(vcpu);
+	if (cpu_this()->fpu_owner == vcpu)
+		vmx_registers_save();
+	kept.cr0 |= vmx_cr0() & (CR0_CD | CR0_NW);
+	vmcs_init(&kept);
+	registers_init(vcpu, state);
+}
+
 static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
 	load(vcpu);
 	vmcs_setup(vcpu, state);
-	memcpy(vcpu->gpr, state->gpr, sizeof(vcpu->gpr));
-	vcpu->cr2 = state->cr2;
-	vcpu->halted = false;
-	vmx->event_set = false;
-	vmx->ept_stale =
-		true; /* a reset leaves nothing in the TLB, the previous run's least of all */
+	registers_init(vcpu, state);
 	memset(vmx->apic_access_page, 0, PAGE_SIZE);
 	vmx->star = vmx->lstar = vmx->cstar = vmx->fmask = vmx->kernel_gs_base = vmx->tsc_aux = 0;
-	memset(vmx->dr, 0, sizeof(vmx->dr));
-	vmx->dr6 = 0xffff0ff0;
 	vmx->xcr0 = 1;
 	/* Power-up FPU state: FCW and MXCSR (SDM vol. 1, 13.6); XSTATE_BV 0 makes XRSTOR do the
 	 * rest. */
@@ -315,7 +340,6 @@ static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 	*(u32 *)(void *)((u8 *)vmx->xsave + 24) = 0x1f80;
 	if (cpu_this()->fpu_owner == vcpu)
 		cpu_this()->fpu_owner = NULL;
-	vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
 }
 
 static enum virt_result vcpu_run(struct vcpu *vcpu)
@@ -368,6 +392,7 @@ const struct virt_backend virt_vmx = {
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_reset = vcpu_reset,
+	.vcpu_init = vcpu_init,
 	.vcpu_run = vcpu_run,
 	.vcpu_leave = vcpu_leave,
 	.vcpu_time_changed = vcpu_time_changed,

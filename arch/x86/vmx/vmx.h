@@ -4,6 +4,7 @@
 
 #include "capabilities.h"
 #include "fields.h"
+#include "guest_access.h"
 
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/vcpu.h>
@@ -36,7 +37,9 @@ struct vmx_vcpu {
 	u64 xcr0;
 	void *xsave; /* XSAVE (or FXSAVE) area */
 
-	void *apic_access_page;
+	struct guest_access_cache emulation;
+
+	void *apic_access_page;	     /* the partition's: made and freed with its first vCPU */
 	struct vmx_capture *capture; /* for inspection; NULL: there was no memory for it */
 };
 
@@ -77,6 +80,7 @@ void vmx_flush_guest(const struct vcpu *vcpu);
 
 /* vmcs.c */
 void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state);
+void vmcs_init(const struct cpu_state *state); /* only what an INIT changes */
 void vmcs_host_setup(void);
 void vmcs_state(struct vcpu *vcpu, struct cpu_state *state);
 void vmcs_apic_mode(struct vcpu *vcpu);
@@ -95,7 +99,8 @@ void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on);
 void vmx_advance(void);		      /* RIP past the instruction that exited */
 void vmx_instruction_completed(void); /* what else the end of an instruction changes */
 
-/* mmio.c: run the instruction at RIP, which touched memory that is not RAM. */
+/* mmio.c: run the instruction at RIP, which touched memory that is not RAM, or moves a string from
+ * or to a port. */
 void vmx_emulate(struct vcpu *vcpu);
 
 /* control_registers.c */
@@ -112,6 +117,8 @@ void vmx_msr_bitmaps_build(void);
 
 /* io.c */
 void vmx_exit_io(struct vcpu *vcpu);
+/* Whether an I/O exit with this qualification is INS or OUTS and has to do with that port. */
+bool vmx_io_is(u64 qualification, u16 port, bool in);
 
 /* capture.c: keep the fields of the current VMCS, which is `vcpu`'s; and show what was kept. */
 void vmx_capture_create(struct vcpu *vcpu);
@@ -127,3 +134,7 @@ void vmx_grants(const struct vcpu *vcpu,
 /* switch.c: registers that the hypervisor does not use. */
 void vmx_registers_load(struct vcpu *vcpu);
 void vmx_registers_save(void); /* into the vCPU whose they are, and nobody's from now on */
+/* A vector register of the vCPU that runs here: see struct emulate_ops. -ENODEV: wider than this
+ * CPU has them. */
+void vmx_vector_read(struct vcpu *vcpu, unsigned reg, void *data);
+int vmx_vector_write(struct vcpu *vcpu, unsigned reg, const void *data, unsigned bytes) must_check;

@@ -58,7 +58,7 @@ static struct load_file file_find(const struct boot_info *info, const char *name
 		return (struct load_file){};
 	for (u32 i = 0; i < info->file_count; i++)
 		if (strcmp((const char *)files[i].name, name) == 0)
-			return (struct load_file){(const u8 *)files[i].base, files[i].bytes};
+			return (struct load_file){(const u8 *)files[i].base, files[i].bytes, NULL};
 	native_fail("not in the bundle", name);
 }
 

@@ -21,6 +21,7 @@
 #define APIC_BASE_X2APIC  BIT(10)
 #define APIC_BASE_ENABLE  BIT(11)
 #define XAPIC_ADDRESS	  0xfee00000UL
+#define IOAPIC_ADDRESS	  0xfec00000UL
 #define APIC_SVR	  0x0f /* registers as numbered by x2APIC: the address is 16 times that */
 #define APIC_LVT_TIMER	  0x32
 #define APIC_SELF_IPI	  0x3f
@@ -200,6 +201,15 @@ static void measure_ports(void)
 	MEASURE("pio_in_uart_lsr_0x3fd", "mov $0x3fd, %%edx; in %%dx, %%al");
 }
 
+/* The I/O APIC's window shows its identification, whatever is written to it. */
+static void measure_memory(void)
+{
+	*(volatile u32 *)IOAPIC_ADDRESS = 0;
+	MEASURE("mmio_ioapic_read", "mov $0xfec00010, %%eax; mov (%%rax), %%ecx");
+	MEASURE("mmio_ioapic_write", "mov $0xfec00000, %%eax; movl $0, (%%rax)");
+	MEASURE("mmio_ioapic_or", "mov $0xfec00000, %%eax; orl $0, (%%rax)");
+}
+
 static void measure_xapic(void)
 {
 	volatile u32 *svr = (volatile u32 *)(XAPIC_ADDRESS + APIC_SVR * 16);
@@ -275,6 +285,7 @@ void ops_main(void)
 	readings_measure();
 	measure_instructions();
 	measure_ports();
+	measure_memory();
 	measure_xapic();
 	measure_x2apic();
 	power_off();

@@ -54,7 +54,8 @@ static int setup(void **state)
 	config = (struct config_partition){.name = "web", .memory_bytes = 512 * MIB};
 	partition.config = &config;
 	partition.number = 5;
-	partition.vcpu = &vcpu;
+	partition.vcpus[0] = &vcpu;
+	partition.vcpu_count = 1;
 	partition.created_us = 4000000;
 	partition.starts = 3;
 	partition.console.written = 123456;
@@ -94,14 +95,17 @@ static void so_far(void **state)
 	assert_int_equal(account_closed_count(), 0);
 }
 
-static void one_without_a_vcpu(void **state)
+static void all_vcpus_count(void **state)
 {
-	struct account_record record;
+	struct account_record one, record;
 
 	(void)state;
-	partition.vcpu = NULL;
+	account_read(&partition, &one);
+	partition.vcpus[1] = partition.vcpus[2] = &vcpu;
+	partition.vcpu_count = 3;
 	account_read(&partition, &record);
-	assert_int_equal(record.cpu_us, 0);
+	assert_true(one.cpu_us > 0);
+	assert_int_equal(record.cpu_us, 3 * one.cpu_us);
 	assert_int_equal(record.starts, 3);
 }
 
@@ -162,7 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(so_far, setup, teardown),
-		cmocka_unit_test_setup_teardown(one_without_a_vcpu, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_vcpus_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(clock_read_before_it_was_created, setup, teardown),
 		cmocka_unit_test_setup_teardown(large_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_latest_are_kept, setup, teardown),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
 /* links: vmm/config_value.c vmm/format.c */
 /* The configuration parser: what good files mean, and the exact words for each error. */
 #include "cmocka_all.h"
@@ -20,7 +20,7 @@ static void whole_file(void **state)
 {
 	(void)state;
 	expect("# the machine\n[host]\nconsole  = com2, 9600\ncpus = 3\nloglevel = debug\n\n"
-	       "[partition web]\nvcpus = 1\nmemory = 512M\nboot = linux\n"
+	       "[partition web]\nvcpus = 64\nmemory = 512M\nboot = linux\n"
 	       "kernel = \\bulkhead\\web\\vmlinuz\ninitrd = \\bulkhead\\web\\initrd.gz\n"
 	       "cmdline = console=ttyS0 a=\"b c\" # d\nautostart = no\n"
 	       "[ partition\ttiny-2_x ] # comment\nmemory=16M\nboot=raw\nkernel=\\t.bin\n"
@@ -33,7 +33,7 @@ static void whole_file(void **state)
 	assert_int_equal(config.partition_count, 2);
 	assert_string_equal(partitions[0].name, "web");
 	assert_int_equal(partitions[0].line, 7);
-	assert_int_equal(partitions[0].vcpus, 1);
+	assert_int_equal(partitions[0].vcpus, 64);
 	assert_int_equal(partitions[0].memory_bytes, 512 * MIB);
 	assert_int_equal(partitions[0].boot, CONFIG_BOOT_LINUX);
 	assert_string_equal(partitions[0].kernel, "\\bulkhead\\web\\vmlinuz");
@@ -209,7 +209,8 @@ static void missing_keys(void **state)
 	(void)state;
 	expect("[host]\n[partition web]\n[partition raw]\nboot=raw\n",
 	       "f:2: [partition web] memory: required key is missing" SIZES
-	       "f:2: [partition web] boot: required key is missing; allowed: linux or raw\n"
+	       "f:2: [partition web] boot: required key is missing; allowed: linux, multiboot, "
+	       "pvh, raw, bios or uefi\n"
 	       "f:2: [partition web] kernel: required key is missing" KERNEL
 	       "f:3: [partition raw] memory: required key is missing" SIZES
 	       "f:3: [partition raw] kernel: required key is missing" KERNEL
@@ -256,13 +257,13 @@ static void wrong_protocol(void **state)
 	       "boot = raw\n");
 	expect(RAW "initrd=\\i # x\ncmdline=a\nentry=long\nload=1M\n",
 	       "f:5: [partition web] initrd = \\i: does not go with boot = raw; allowed: only with "
-	       "boot = linux\n"
+	       "boot = linux, pvh\n"
 	       "f:6: [partition web] cmdline = a: does not go with boot = raw; allowed: only with "
-	       "boot = linux\n");
+	       "boot = linux, multiboot, pvh\n");
 	/* With the protocol unknown nothing is said about the keys that would go with one. */
 	expect("[partition web]\nmemory=16M\nboot=grub\nkernel=\\k\ninitrd=\\i\nentry=long\n",
-	       "f:3: [partition web] boot = grub: not one of the allowed words; allowed: linux or "
-	       "raw\n");
+	       "f:3: [partition web] boot = grub: not one of the allowed words; allowed: linux, "
+	       "multiboot, pvh, raw, bios or uefi\n");
 }
 
 /* All of them. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
 /* links: vmm/config_value.c vmm/format.c vmm/scheduler_claim.c */
 /* The configuration written in its own syntax, read again, and changed key by key. */
 #include <bulkhead/log.h>
@@ -26,7 +26,9 @@ static void same_partition(const struct config_partition *a, const struct config
 	assert_int_equal(a->memory_bytes, b->memory_bytes);
 	assert_int_equal(a->boot, b->boot);
 	assert_string_equal(a->kernel, b->kernel);
+	assert_string_equal(a->firmware, b->firmware);
 	assert_string_equal(a->initrd, b->initrd);
+	assert_memory_equal(&a->modules, &b->modules, sizeof(a->modules));
 	assert_string_equal(a->cmdline, b->cmdline);
 	assert_int_equal(a->autostart, b->autostart);
 	assert_int_equal(a->entry, b->entry);
@@ -115,7 +117,13 @@ static void all_written(void **state)
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"
 	       "[partition rt]\nmemory=2048K\nboot=raw\nkernel=\\r\nentry=real\nload=31K\n"
-	       "weight=1\nreservation=2000us/10ms\n",
+	       "weight=1\nreservation=2000us/10ms\n"
+	       "[partition multi]\nmemory=64M\nboot=multiboot\nkernel=\\k\ncmdline=c\n"
+	       "modules=\\a  some \"text\" ;\\b;\\c x#y\n"
+	       "[partition pvh]\nmemory=64M\nboot=pvh\nkernel=\\k\ninitrd=\\i\n"
+	       "modules=\"\\a # no comment\"\n"
+	       "[partition bios]\nmemory=64M\nboot=bios\nfirmware=\\f #1\n"
+	       "[partition uefi]\nmemory=64M\nboot=uefi\nfirmware=\"\\f #2\"\n",
 	       "");
 	config_host_text(&config.host, text, sizeof(text));
 	assert_string_equal(text, "[host]\n"

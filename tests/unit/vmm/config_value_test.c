@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_device.c vmm/config_policy.c vmm/format.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c vmm/format.c */
 /* The values of the configuration: each key's limits, and the exact words for each wrong value. */
 #include <bulkhead/log.h>
 
@@ -131,10 +131,9 @@ static void memory_errors(void **state)
 static void partition_errors(void **state)
 {
 	(void)state;
-	value_expect(WEB, "partition web", "vcpus = 2",
-		     "more than one virtual CPU is not supported yet", "; allowed: 1\n");
-	value_expect(WEB, "partition web", "vcpus = 0", "too small", "; allowed: 1\n");
-	value_expect(WEB, "partition web", "vcpus = all", "not a number", "; allowed: 1\n");
+	value_expect(WEB, "partition web", "vcpus = 65", "too large", "; allowed: 1 to 64\n");
+	value_expect(WEB, "partition web", "vcpus = 0", "too small", "; allowed: 1 to 64\n");
+	value_expect(WEB, "partition web", "vcpus = all", "not a number", "; allowed: 1 to 64\n");
 	value_expect(WEB, "partition web", "autostart = true", "not one of the allowed words",
 		     "; allowed: yes or no\n");
 	value_expect(WEB, "partition web", "rng = 1", "not one of the allowed words",

@@ -97,6 +97,7 @@ static void header_is_elf(void **state)
 		const Elf64_Phdr *load = &segment[1 + i];
 
 		assert_int_equal(load->p_type, PT_LOAD);
+		assert_int_equal(load->p_align, 0);
 		assert_int_equal(load->p_vaddr, loads[i].address);
 		assert_int_equal(load->p_paddr, loads[i].physical);
 		assert_int_equal(load->p_filesz, loads[i].bytes);

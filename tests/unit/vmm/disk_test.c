@@ -129,7 +129,7 @@ static struct page_table_memory table_memory = {
 
 static int create(u64 bytes)
 {
-	struct load_file file = {image, bytes};
+	struct load_file file = {.data = image, .bytes = bytes};
 	char reason[LOAD_REASON_BYTES] = "";
 	int error = disk_create(&disk, "web", "\\bulkhead\\web\\root.img", false, &file, &table,
 				window, reason);

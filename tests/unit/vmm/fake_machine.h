@@ -121,7 +121,7 @@ void account_close(struct partition *partition)
 {
 	/* All of it is still there. */
 	assert_ptr_equal(partition_find(partition->config->name), partition);
-	assert_non_null(partition->vcpu);
+	assert_int_equal(partition->vcpu_count, partition->config->vcpus);
 	strcpy(fake_closed, partition->config->name);
 	fake_closed_count++;
 }

@@ -2,7 +2,8 @@
 /*
  * The world of a vCPU, for tests: its thread really runs, on a stack of its own, whenever the test
  * lets it; loaders, devices and the virtualisation backend are fakes that tell in `story` when they
- * are called, one letter a call; the guest is a function of the test. Everything is on CPU 0.
+ * are called, one letter a call, with a digit behind it if it is for another vCPU than the first;
+ * the guest is a function of the test. Everything is on CPU 0.
  */
 #pragma once
 
@@ -17,7 +18,7 @@
 #include "vmm/vcpu_devices.h"
 #include "vmm/vcpu_thread.h"
 
-#define THREADS	    4
+#define THREADS	    8
 #define STACK_BYTES (256 * KIB)
 #define RAM_BYTES   (128 * KIB)
 #define TURNS	    64
@@ -34,14 +35,15 @@ struct fake_thread {
 static struct fake_thread threads[THREADS], *running;
 static ucontext_t operator;
 static struct thread operator_thread;
+static const struct thread *fake_starved; /* never has its turn */
 static bool stack_fails, virt_fails, load_fails;
 static unsigned yields, reschedules;
 static void (*on_reschedule)(void);
 
 /* What happened: one letter for each call, see the fakes. */
 static char story[512];
-static bool held; /* a CPU has the vCPU's state */
-static u32 loads_raw, loads_linux;
+static u64 held; /* of which vCPUs a CPU has the state: bits by id */
+static u32 loads[CONFIG_BOOT_UEFI + 1];
 static enum virt_result (*guest)(struct vcpu *vcpu);
 
 static void say(char letter)
@@ -52,6 +54,13 @@ static void say(char letter)
 		length = 0;
 	story[length] = letter;
 	story[length + 1] = '\0';
+}
+
+static void say_of(const struct vcpu *vcpu, char letter)
+{
+	say(letter);
+	if (vcpu->id)
+		say((char)('0' + vcpu->id));
 }
 
 static void expect_story(const char *text)
@@ -115,6 +124,11 @@ bool thread_retire(struct thread *thread)
 	return thread->entity.state == SCHEDULER_BLOCKED;
 }
 
+void thread_revive(struct thread *thread)
+{
+	fail_msg("%s was not retired with all others", thread->name);
+}
+
 void thread_destroy(struct thread *thread)
 {
 	if (!thread->stack_top)
@@ -153,6 +167,12 @@ void thread_block(void)
 		give_up(SCHEDULER_BLOCKED);
 }
 
+void thread_wait(const volatile u32 *wanted)
+{
+	if (!*wanted)
+		thread_block();
+}
+
 void thread_reschedule(void)
 {
 	reschedules++;
@@ -174,7 +194,8 @@ static bool turn(void)
 
 	timer_run_due();
 	for (u32 i = 0; i < THREADS; i++) {
-		if (!threads[i].thread || threads[i].thread->entity.state != SCHEDULER_READY)
+		if (!threads[i].thread || threads[i].thread == fake_starved ||
+		    threads[i].thread->entity.state != SCHEDULER_READY)
 			continue;
 		any = true;
 		running = &threads[i];
@@ -257,7 +278,7 @@ void arch_interrupts_poll(void)
 /* All RAM is clear when the first that writes to it comes; what it leaves is to be cleared. */
 int acpi_build(const struct acpi_request *request, struct guest_memory *memory, u64 *rsdp_gpa)
 {
-	assert_int_equal(request->vcpus, 1);
+	assert_int_equal(request->vcpus, partition_first()->config->vcpus);
 	for (u64 i = 0; i < memory->low_bytes; i++)
 		assert_int_equal(memory->window[i], 0);
 	memset(memory->window, 0xa5, memory->low_bytes);
@@ -265,9 +286,31 @@ int acpi_build(const struct acpi_request *request, struct guest_memory *memory, 
 	return 0;
 }
 
-static int load(const struct load_request *request, struct cpu_state *start, char *reason)
+int smbios_build(const struct smbios_request *request, struct guest_memory *memory)
 {
+	assert_int_equal(request->vcpus, partition_first()->config->vcpus);
+	assert_int_equal(request->low_bytes, memory->low_bytes);
+	return 0;
+}
+
+/* None of them has a firmware. */
+int fw_cfg_build(const struct fw_cfg_request *request, u8 *area, u64 room, struct fw_cfg *fw_cfg)
+{
+	(void)request;
+	(void)area;
+	(void)room;
+	(void)fw_cfg;
+	fail();
+	return -ENOSPC;
+}
+
+int load_guest(const struct load_request *request, struct guest_memory *memory,
+	       struct cpu_state *start, char *reason)
+{
+	(void)memory;
 	assert_int_equal(request->rsdp_gpa, 0xe0000);
+	assert_in_range(request->boot, CONFIG_BOOT_LINUX, CONFIG_BOOT_UEFI);
+	loads[request->boot]++;
 	*start = (struct cpu_state){.rip = 0x1234};
 	if (!load_fails)
 		return 0;
@@ -275,44 +318,54 @@ static int load(const struct load_request *request, struct cpu_state *start, cha
 	return -ENOEXEC;
 }
 
-int load_linux(const struct load_request *request, struct guest_memory *memory,
-	       struct cpu_state *start, char *reason)
-{
-	(void)memory;
-	loads_linux++;
-	return load(request, start, reason);
-}
-
-int load_raw(const struct load_request *request, struct guest_memory *memory,
-	     struct cpu_state *start, char *reason)
-{
-	(void)memory;
-	loads_raw++;
-	return load(request, start, reason);
-}
-
 /* --- devices --- */
 
-int vcpu_devices_create(struct partition *partition)
+int vcpu_devices_create(struct vcpu *vcpu)
 {
-	partition->pc = memory_alloc(0);
-	return partition->pc ? 0 : -ENOMEM;
+	if (vcpu->id)
+		return 0;
+	vcpu->partition->pc = memory_alloc(0);
+	return vcpu->partition->pc ? 0 : -ENOMEM;
 }
 
-void vcpu_devices_destroy(struct partition *partition)
+void vcpu_devices_destroy(struct vcpu *vcpu)
 {
-	memory_free(partition->pc, 0);
+	if (!vcpu->id)
+		memory_free(vcpu->partition->pc, 0);
+}
+
+void vcpu_timer_stop(struct vcpu *vcpu)
+{
+	say_of(vcpu, 'x');
+}
+
+void vcpu_timer_go_on(struct vcpu *vcpu)
+{
+	say_of(vcpu, 'g');
+}
+
+void vcpu_devices_init(struct vcpu *vcpu)
+{
+	say_of(vcpu, 'i');
+}
+
+/* What is done to all is done while the others stand still, and nobody holds them. */
+static void all_stand(const struct partition *partition)
+{
+	assert_int_equal(held & ~1UL, 0);
+	for (u32 i = 1; i < partition->vcpu_count; i++)
+		assert_int_equal(partition->vcpus[i]->hold, VCPU_STANDS);
 }
 
 void vcpu_devices_stop(struct partition *partition)
 {
-	(void)partition;
+	all_stand(partition);
 	say('x');
 }
 
 void vcpu_devices_pause(struct partition *partition)
 {
-	(void)partition;
+	all_stand(partition);
 	say('p');
 }
 
@@ -324,20 +377,37 @@ void vcpu_devices_catch_up(struct vcpu *vcpu)
 
 void vcpu_devices_resume(struct partition *partition)
 {
-	(void)partition;
+	all_stand(partition);
 	say('r');
 }
 
-void vcpu_devices_move(struct partition *partition, u32 cpu)
+void vcpu_devices_move(struct vcpu *vcpu, u32 cpu)
 {
-	(void)partition;
+	(void)vcpu;
 	say((char)('0' + cpu));
 }
 
 void vcpu_devices_reset(struct partition *partition)
 {
-	partition->vcpu->requests = 0;
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		partition->vcpus[i]->requests = 0;
+	all_stand(partition);
 	say('d');
+}
+
+/* Whether the guest listens to its power button. */
+static bool button_heard;
+
+bool vcpu_devices_power_button(struct partition *partition)
+{
+	assert_int_equal(partition->state, PARTITION_RUNNING);
+	say('b');
+	return button_heard;
+}
+
+u32 arch_guest_signature(void)
+{
+	return 0x306c3;
 }
 
 u64 pc_absent_accesses(const struct pc *pc)
@@ -357,16 +427,24 @@ static int fake_vcpu_create(struct vcpu *vcpu)
 static void fake_vcpu_destroy(struct vcpu *vcpu)
 {
 	/* A CPU that still had it would write to it later. */
-	assert_false(held);
+	assert_false(held & BIT(vcpu->id));
 	memory_free(vcpu->virt, 0);
 }
 
 static void fake_vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 {
-	assert_int_equal(state->rip, 0x1234);
-	held = true;
-	(void)vcpu;
-	say('S');
+	assert_int_equal(state->rip, vcpu->id ? 0xfff0 : 0x1234);
+	held |= BIT(vcpu->id);
+	say_of(vcpu, 'S');
+}
+
+static struct cpu_state initial; /* of the last vcpu_init */
+
+static void fake_vcpu_init_state(struct vcpu *vcpu, const struct cpu_state *state)
+{
+	held |= BIT(vcpu->id);
+	initial = *state;
+	say_of(vcpu, 'I');
 }
 
 static enum virt_result fake_vcpu_run(struct vcpu *vcpu)
@@ -374,9 +452,13 @@ static enum virt_result fake_vcpu_run(struct vcpu *vcpu)
 	enum virt_result result;
 
 	assert_int_equal(vcpu->thread.entity.state, SCHEDULER_RUNNING);
+	if (vcpu->id && vcpu->stop != VCPU_STOP_NONE)
+		return VIRT_STOPPED;
 	assert_int_equal(vcpu->stop, VCPU_STOP_NONE);
-	held = true;
-	say('R');
+	assert_int_equal(vcpu->startup, 0);
+	held |= BIT(vcpu->id);
+	say_of(vcpu, 'R');
+	vcpu->requests &= ~(VCPU_REQUEST_INTERRUPT | VCPU_REQUEST_NMI); /* seen to at each entry */
 	vcpu->entered_at = fake_tsc;
 	fake_tsc += 1000;
 	result = guest(vcpu);
@@ -389,36 +471,34 @@ static enum virt_result fake_vcpu_run(struct vcpu *vcpu)
 
 static void fake_vcpu_leave(struct vcpu *vcpu)
 {
-	(void)vcpu;
-	held = false;
-	say('l');
+	held &= ~BIT(vcpu->id);
+	say_of(vcpu, 'l');
 }
 
 static void fake_vcpu_time_changed(struct vcpu *vcpu)
 {
-	held = true;
-	(void)vcpu;
-	say('t');
+	held |= BIT(vcpu->id);
+	say_of(vcpu, 't');
 }
 
 static void fake_vcpu_state(struct vcpu *vcpu, struct cpu_state *state)
 {
-	held = true;
+	held |= BIT(vcpu->id);
 	*state = (struct cpu_state){.rip = 0x5678, .gpr[GPR_RAX] = vcpu->exits};
-	say('s');
+	say_of(vcpu, 's');
 }
 
 static void fake_vcpu_capture(struct vcpu *vcpu)
 {
-	(void)vcpu;
-	assert_true(held);
-	say('c');
+	assert_true(held & BIT(vcpu->id));
+	say_of(vcpu, 'c');
 }
 
 static const struct virt_backend backend = {
 	.vcpu_create = fake_vcpu_create,
 	.vcpu_destroy = fake_vcpu_destroy,
 	.vcpu_reset = fake_vcpu_reset,
+	.vcpu_init = fake_vcpu_init_state,
 	.vcpu_run = fake_vcpu_run,
 	.vcpu_leave = fake_vcpu_leave,
 	.vcpu_time_changed = fake_vcpu_time_changed,
@@ -434,8 +514,11 @@ static inline void fake_vcpu_init(void)
 	cpus[0]->thread = &operator_thread;
 	memset(threads, 0, sizeof(threads));
 	running = NULL;
-	stack_fails = virt_fails = load_fails = held = false;
-	yields = reschedules = loads_raw = loads_linux = 0;
+	fake_starved = NULL;
+	stack_fails = virt_fails = load_fails = false;
+	held = 0;
+	yields = reschedules = 0;
+	memset(loads, 0, sizeof(loads));
 	on_reschedule = NULL;
 	story[0] = '\0';
 }

@@ -9,6 +9,7 @@
 #include "fake_machine.h"
 
 #include "vmm/partition_memory.h"
+#include "vmm/vcpu_devices.h"
 #include "vmm/vcpu_thread.h"
 
 #define STATES	  (PARTITION_CRASHED + 1)
@@ -16,6 +17,7 @@
 
 static struct config_partition configs[4];
 static struct config config = {.partitions = configs, .partition_room = ARRAY_SIZE(configs)};
+static const struct thread *never_rests;
 static bool memory_has_reason;
 static unsigned requests, woken, sleeps;
 static u32 requested;
@@ -46,7 +48,8 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 
 	if (!vcpu)
 		return -ENOMEM;
-	partition->vcpu = vcpu;
+	partition->vcpus[partition->vcpu_count] = vcpu;
+	vcpu->tag = (u16)(partition->tag + partition->vcpu_count++);
 	vcpu->partition = partition;
 	vcpu->thread.cpu = cpu;
 	vcpu->thread.affinity = *affinity;
@@ -57,8 +60,12 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 
 void vcpu_destroy(struct partition *partition)
 {
-	memory_free(partition->vcpu, memory_order(sizeof(*partition->vcpu)));
-	partition->vcpu = NULL;
+	memory_free(partition->vcpus[--partition->vcpu_count], memory_order(sizeof(struct vcpu)));
+}
+
+bool vcpu_devices_power_button(struct partition *partition)
+{
+	return partition->pc; /* those of this test have none, and nobody who would hear */
 }
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
@@ -87,11 +94,20 @@ void thread_sleep_until(u64 tsc)
 
 bool thread_retire(struct thread *thread)
 {
-	(void)thread;
-	if (!restless)
-		return true;
-	restless--;
-	return false;
+	if (thread == never_rests)
+		return false;
+	if (restless) {
+		restless--;
+		return false;
+	}
+	thread->retired = true;
+	return true;
+}
+
+void thread_revive(struct thread *thread)
+{
+	assert_true(thread->retired);
+	thread->retired = false;
 }
 
 void thread_claim_set(struct thread *thread, const struct scheduler_claim *claim)
@@ -137,6 +153,7 @@ static int setup(void **state)
 	config.partition_count = 3;
 	memory_has_reason = false;
 	restless = 0;
+	never_rests = NULL;
 	on_sleep = NULL;
 	group_of_thread = NULL;
 	forget_calls();
@@ -284,7 +301,7 @@ static void out_of_memory_leaves_all_as_it_was(void **state)
 	assert_true(allowed >= 5);
 	assert_ptr_equal(neighbour->next, made);
 	assert_int_equal(made->tag, 2);
-	assert_ptr_equal(cpus[1]->dedicated, &made->vcpu->thread);
+	assert_ptr_equal(cpus[1]->dedicated, &made->vcpus[0]->thread);
 	destroy(made);
 	assert_int_equal(fake_block_count, blocks);
 	assert_null(cpus[1]->dedicated);
@@ -362,6 +379,24 @@ static void numbers_are_new_and_tags_are_used_again(void **state)
 	assert_int_equal(create(2)->tag, 4);
 }
 
+static void no_more_vcpus_than_tags(void **state)
+{
+	char reason[LOAD_REASON_BYTES] = "";
+	struct partition *made, *first = create(0);
+	unsigned blocks = fake_block_count;
+
+	(void)state;
+	configs[1].vcpus = 2;
+	/* Tags 1 to 65533 are taken. */
+	first->config->vcpus = PARTITION_TAG_MAX - 1;
+	assert_int_equal(partition_create(&configs[1], &made, reason), -ENOSPC);
+	assert_non_null(strstr(reason, "65534 vCPUs"));
+	assert_int_equal(fake_block_count, blocks);
+	first->config->vcpus = PARTITION_TAG_MAX - 2;
+	assert_int_equal(create(1)->vcpus[1]->tag, PARTITION_TAG_MAX);
+	first->config->vcpus = 1;
+}
+
 static void cycles_end_with_the_memory_there_was(void **state)
 {
 	unsigned blocks;
@@ -374,13 +409,15 @@ static void cycles_end_with_the_memory_there_was(void **state)
 		u32 index = (u32)rand() % 3;
 		struct partition *p = partition_find(configs[index].name);
 
+		configs[index].vcpus = 1 + (u32)rand() % 4;
 		if (p)
 			destroy(p);
 		else
 			create(index);
 		for (struct partition *a = partition_first(); a; a = a->next)
 			for (struct partition *b = a->next; b; b = b->next)
-				assert_int_not_equal(a->tag, b->tag);
+				assert_true(a->tag + a->vcpu_count <= b->tag ||
+					    b->tag + b->vcpu_count <= a->tag);
 	}
 	for (u32 i = 0; i < 3; i++)
 		if (partition_find(configs[i].name))
@@ -426,11 +463,27 @@ static void destroying_waits_for_its_thread(void **state)
 	assert_int_equal(sleeps, 3);
 }
 
+static void destroying_takes_all_threads_or_none(void **state)
+{
+	char reason[LOAD_REASON_BYTES];
+	struct partition *partition;
+
+	(void)state;
+	configs[0].vcpus = 3;
+	partition = create(0);
+	never_rests = &partition->vcpus[2]->thread;
+	assert_int_equal(partition_destroy(partition, reason), -EBUSY);
+	for (u32 i = 0; i < 3; i++)
+		assert_false(partition->vcpus[i]->thread.retired);
+	never_rests = NULL;
+	destroy(partition);
+}
+
 /* --- states --- */
 
 static int (*const operations[])(struct partition *partition, char *reason) = {
-	partition_start, partition_pause, partition_resume,
-	partition_reset, partition_stop,  partition_destroy,
+	partition_start, partition_pause,    partition_resume,	partition_reset,
+	partition_stop,	 partition_shutdown, partition_destroy,
 };
 
 #define NO   (-1)
@@ -438,18 +491,19 @@ static int (*const operations[])(struct partition *partition, char *reason) = {
 
 /* What the operations, in that order, make of each state; NO: they are refused. */
 static const int outcomes[STATES][ARRAY_SIZE(operations)] = {
-	[PARTITION_STOPPED] = {PARTITION_STARTING, NO, NO, NO, NO, GONE},
+	[PARTITION_STOPPED] = {PARTITION_STARTING, NO, NO, NO, NO, NO, GONE},
 	[PARTITION_WAITING] = {PARTITION_STARTING, NO, NO, PARTITION_STARTING, PARTITION_STOPPING,
-			       NO},
-	[PARTITION_STARTING] = {NO, NO, NO, NO, PARTITION_STOPPING, NO},
+			       PARTITION_STOPPING, NO},
+	[PARTITION_STARTING] = {NO, NO, NO, NO, PARTITION_STOPPING, PARTITION_STOPPING, NO},
 	[PARTITION_RUNNING] = {NO, PARTITION_PAUSING, NO, PARTITION_STARTING, PARTITION_STOPPING,
-			       NO},
-	[PARTITION_PAUSING] = {NO, NO, NO, NO, PARTITION_STOPPING, NO},
+			       PARTITION_STOPPING, NO},
+	[PARTITION_PAUSING] = {NO, NO, NO, NO, PARTITION_STOPPING, PARTITION_STOPPING, NO},
 	[PARTITION_PAUSED] = {NO, NO, PARTITION_RESUMING, PARTITION_STARTING, PARTITION_STOPPING,
-			      NO},
-	[PARTITION_RESUMING] = {NO, NO, NO, NO, PARTITION_STOPPING, NO},
-	[PARTITION_STOPPING] = {NO, NO, NO, NO, NO, NO},
-	[PARTITION_CRASHED] = {PARTITION_STARTING, NO, NO, NO, PARTITION_STOPPING, GONE},
+			      PARTITION_STOPPING, NO},
+	[PARTITION_RESUMING] = {NO, NO, NO, NO, PARTITION_STOPPING, PARTITION_STOPPING, NO},
+	[PARTITION_STOPPING] = {NO, NO, NO, NO, NO, NO, NO},
+	[PARTITION_CRASHED] = {PARTITION_STARTING, NO, NO, NO, PARTITION_STOPPING,
+			       PARTITION_STOPPING, GONE},
 };
 
 static void expect_refused(u32 operation, struct partition *partition, enum partition_state from)
@@ -736,14 +790,14 @@ static void expect_no_change(struct partition *partition, const struct config_pa
 			     int error, const char *text)
 {
 	struct config_partition before = *partition->config;
-	struct cpu_mask affinity = partition->vcpu->thread.affinity;
+	struct cpu_mask affinity = partition->vcpus[0]->thread.affinity;
 	char reason[LOAD_REASON_BYTES] = "";
 
 	forget_calls();
 	assert_int_equal(partition_change(partition, wanted, reason), error);
 	expect_text(reason, text);
 	assert_memory_equal(partition->config, &before, sizeof(before));
-	assert_memory_equal(&partition->vcpu->thread.affinity, &affinity, sizeof(affinity));
+	assert_memory_equal(&partition->vcpus[0]->thread.affinity, &affinity, sizeof(affinity));
 	assert_int_equal(claims_set + affinities_set + groups_set, 0);
 }
 
@@ -763,7 +817,9 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(memory_bytes, 32 * MIB, "memory");
 	REFUSES(boot, CONFIG_BOOT_RAW, "boot");
 	REFUSES(kernel[0], 'k', "kernel");
+	REFUSES(firmware[0], 'f', "firmware");
 	REFUSES(initrd[0], 'i', "initrd");
+	REFUSES(modules.text[0], 'm', "modules");
 	REFUSES(cmdline[0], 'c', "cmdline");
 	REFUSES(autostart, true, "autostart");
 	REFUSES(entry, CONFIG_ENTRY_REAL, "entry");
@@ -792,18 +848,18 @@ static void a_claim_changes_while_it_runs(void **state)
 	assert_int_equal(partition_change(partition, &wanted, reason), 0);
 	assert_memory_equal(partition->config, &wanted, sizeof(wanted));
 	assert_int_equal(claims_set, 1);
-	assert_int_equal(partition->vcpu->thread.entity.claim.budget_us, 2000);
-	assert_int_equal(partition->vcpu->thread.affinity.words[0], BIT(2));
+	assert_int_equal(partition->vcpus[0]->thread.entity.claim.budget_us, 2000);
+	assert_int_equal(partition->vcpus[0]->thread.affinity.words[0], BIT(2));
 	assert_int_equal(groups_set, 0);
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	wanted.claim.kind = SCHEDULER_DEDICATED;
 	assert_int_equal(partition_change(partition, &wanted, reason), 0);
-	assert_ptr_equal(cpus[2]->dedicated, &partition->vcpu->thread);
+	assert_ptr_equal(cpus[2]->dedicated, &partition->vcpus[0]->thread);
 	wanted.claim.kind = SCHEDULER_SHARED;
 	wanted.affinity.words[0] = BIT(1) | BIT(0);
 	assert_int_equal(partition_change(partition, &wanted, reason), 0);
 	assert_null(cpus[2]->dedicated);
-	assert_int_equal(partition->vcpu->thread.affinity.words[0], BIT(1) | BIT(0));
+	assert_int_equal(partition->vcpus[0]->thread.affinity.words[0], BIT(1) | BIT(0));
 }
 
 static void what_cannot_be_kept_is_not_changed(void **state)
@@ -911,6 +967,8 @@ int main(void)
 		T(one_that_cannot_be_made_is_left_out),
 		T(groups_come_first),
 		T(numbers_are_new_and_tags_are_used_again),
+		T(no_more_vcpus_than_tags),
+		T(destroying_takes_all_threads_or_none),
 		T(cycles_end_with_the_memory_there_was),
 		T(destroying_closes_its_account),
 		T(destroying_waits_for_its_thread),

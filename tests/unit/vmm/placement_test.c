@@ -9,8 +9,11 @@
 
 static struct partition partitions[PARTITIONS];
 static struct config_partition configs[PARTITIONS];
-static struct vcpu vcpus[PARTITIONS];
+#define VCPUS 4
+
+static struct vcpu vcpus[PARTITIONS][VCPUS];
 static u32 partition_count;
+static u32 wanted; /* vCPUs of those that are placed */
 
 struct partition *partition_first(void)
 {
@@ -32,6 +35,7 @@ static int setup(void **state)
 	memset(configs, 0, sizeof(configs));
 	memset(vcpus, 0, sizeof(vcpus));
 	partition_count = 0;
+	wanted = 1;
 	return 0;
 }
 
@@ -62,10 +66,14 @@ static struct cpu_mask mask_of(const char *digits)
 static int find(struct scheduler_claim claim, const char *affinity, const struct partition *self,
 		struct placement *placement, char *reason)
 {
-	struct config_partition config = {.claim = claim, .affinity = mask_of(affinity)};
+	struct config_partition config = {
+		.claim = claim,
+		.affinity = mask_of(affinity),
+		.vcpus = wanted,
+	};
 
 	*reason = '\0';
-	*placement = (struct placement){.cpu = ~0U};
+	memset(placement, 0xff, sizeof(*placement));
 	return placement_find(&config, self, placement, reason);
 }
 
@@ -76,7 +84,7 @@ static int place(struct scheduler_claim claim, const char *affinity)
 	struct placement placement;
 	int error = find(claim, affinity, NULL, &placement, reason);
 
-	return error ? error : (int)placement.cpu;
+	return error ? error : (int)placement.cpus[0];
 }
 
 static void expect_refusal(struct scheduler_claim claim, const char *affinity,
@@ -103,13 +111,18 @@ static struct partition *add(const char *name, struct scheduler_claim claim, con
 	strcpy(partition->config->name, name);
 	partition->config->claim = claim;
 	partition->config->affinity = mask_of(affinity);
-	partition->vcpu = &vcpus[partition_count];
-	partition->vcpu->thread.cpu = placement.cpu;
-	partition->vcpu->thread.affinity = placement.affinity;
+	partition->config->vcpus = wanted;
+	for (u32 i = 0; i < wanted; i++) {
+		partition->vcpus[i] = &vcpus[partition_count][i];
+		partition->vcpus[i]->thread.cpu = placement.cpus[i];
+		partition->vcpus[i]->thread.affinity =
+			placement_affinity(&placement, partition->config, i);
+	}
+	partition->vcpu_count = wanted;
 	if (partition_count)
 		partitions[partition_count - 1].next = partition;
 	partition_count++;
-	placement_apply(partition);
+	placement_apply(partition, &placement);
 	return partition;
 }
 
@@ -121,11 +134,11 @@ static void change(struct partition *partition, struct scheduler_claim claim, co
 	struct placement placement;
 
 	assert_int_equal(find(claim, affinity, partition, &placement, reason), 0);
-	assert_int_equal(placement.cpu, cpu);
+	assert_int_equal(placement.cpus[0], cpu);
 	partition->config->claim = claim;
 	partition->config->affinity = mask_of(affinity);
-	partition->vcpu->thread.affinity = placement.affinity;
-	placement_apply(partition);
+	partition->vcpus[0]->thread.affinity = placement_affinity(&placement, partition->config, 0);
+	placement_apply(partition, &placement);
 }
 
 static void expect_affinity(const struct cpu_mask *mask, const char *digits)
@@ -135,16 +148,24 @@ static void expect_affinity(const struct cpu_mask *mask, const char *digits)
 	assert_memory_equal(mask, &expected, sizeof(expected));
 }
 
+static void expect_shared_affinity(const struct placement *placement, const char *digits)
+{
+	const struct config_partition config = {.claim = shared, .affinity = mask_of(digits)};
+	struct cpu_mask mask = placement_affinity(placement, &config, 0);
+
+	expect_affinity(&mask, digits);
+}
+
 /* --- shared --- */
 
 static void the_last_cpu_first(void **state)
 {
 	(void)state;
-	assert_int_equal(add("a", shared, NULL)->vcpu->thread.cpu, 2);
-	assert_int_equal(add("b", shared, NULL)->vcpu->thread.cpu, 1);
+	assert_int_equal(add("a", shared, NULL)->vcpus[0]->thread.cpu, 2);
+	assert_int_equal(add("b", shared, NULL)->vcpus[0]->thread.cpu, 1);
 	/* The console counts in weight as nothing, but it is there. */
-	assert_int_equal(add("c", shared, NULL)->vcpu->thread.cpu, 0);
-	assert_int_equal(add("d", shared, NULL)->vcpu->thread.cpu, 2);
+	assert_int_equal(add("c", shared, NULL)->vcpus[0]->thread.cpu, 0);
+	assert_int_equal(add("d", shared, NULL)->vcpus[0]->thread.cpu, 2);
 }
 
 static void the_console_breaks_a_tie(void **state)
@@ -176,10 +197,10 @@ static void shared_ones_keep_their_affinity(void **state)
 
 	(void)state;
 	assert_int_equal(find(shared, "02", NULL, &placement, reason), 0);
-	assert_int_equal(placement.cpu, 2);
-	expect_affinity(&placement.affinity, "02");
+	assert_int_equal(placement.cpus[0], 2);
+	expect_shared_affinity(&placement, "02");
 	assert_int_equal(find(shared, NULL, NULL, &placement, reason), 0);
-	expect_affinity(&placement.affinity, NULL);
+	expect_shared_affinity(&placement, NULL);
 }
 
 static void no_such_cpu(void **state)
@@ -200,8 +221,8 @@ static void reserved_ones_stay_where_they_were_admitted(void **state)
 	struct partition *partition = add("a", reserved(1000, 10000), NULL);
 
 	(void)state;
-	assert_int_equal(partition->vcpu->thread.cpu, 2);
-	expect_affinity(&partition->vcpu->thread.affinity, "2");
+	assert_int_equal(partition->vcpus[0]->thread.cpu, 2);
+	expect_affinity(&partition->vcpus[0]->thread.affinity, "2");
 	assert_int_equal(place(reserved(1000, 10000), NULL), 1);
 }
 
@@ -260,7 +281,7 @@ static void counts_where_it_was_admitted(void **state)
 
 	(void)state;
 	change(partition, reserved(6000, 10000), "2", 2);
-	assert_int_equal(partition->vcpu->thread.cpu, 1);
+	assert_int_equal(partition->vcpus[0]->thread.cpu, 1);
 	expect_refusal(reserved(6000, 10000), "2", NULL, -EBUSY, "35.00%");
 	assert_int_equal(place(reserved(9500, 10000), "1"), 1);
 	change(partition, dedicated, "2", 2);
@@ -301,7 +322,7 @@ static void never_more_than_there_is(void **state)
 static void dedicated_ones_have_their_cpu_alone(void **state)
 {
 	struct partition *partition = add("alone", dedicated, NULL);
-	struct thread *thread = &partition->vcpu->thread;
+	struct thread *thread = &partition->vcpus[0]->thread;
 
 	(void)state;
 	assert_int_equal(thread->cpu, 2);
@@ -345,7 +366,7 @@ static void not_the_only_cpu_of_another(void **state)
 
 	(void)state;
 	roams = add("roams", shared, "12");
-	assert_int_equal(roams->vcpu->thread.cpu, 2);
+	assert_int_equal(roams->vcpus[0]->thread.cpu, 2);
 	/* It can go to the other one, whether it is there now or not. */
 	add("d", dedicated, "2");
 	expect_refusal(dedicated, "1", NULL, -EBUSY, "roams can run nowhere else");
@@ -363,12 +384,12 @@ static void from_one_cpu_to_another(void **state)
 	add("roams", shared, "12");
 	change(moves, dedicated, "1", 1);
 	assert_null(cpus[2]->dedicated);
-	assert_ptr_equal(cpus[1]->dedicated, &moves->vcpu->thread);
+	assert_ptr_equal(cpus[1]->dedicated, &moves->vcpus[0]->thread);
 	assert_int_equal(place(shared, "12"), 2);
 	change(moves, shared, "1", 1);
 	for (u32 i = 0; i < 3; i++)
 		assert_null(cpus[i]->dedicated);
-	expect_affinity(&moves->vcpu->thread.affinity, "1");
+	expect_affinity(&moves->vcpus[0]->thread.affinity, "1");
 	assert_int_equal(place(dedicated, "2"), 2);
 }
 
@@ -381,9 +402,84 @@ static void withdrawing_is_only_for_itself(void **state)
 	b = add("b", dedicated, NULL);
 	placement_withdraw(a);
 	assert_null(cpus[2]->dedicated);
-	assert_ptr_equal(cpus[1]->dedicated, &b->vcpu->thread);
+	assert_ptr_equal(cpus[1]->dedicated, &b->vcpus[0]->thread);
 	placement_withdraw(a);
-	assert_ptr_equal(cpus[1]->dedicated, &b->vcpu->thread);
+	assert_ptr_equal(cpus[1]->dedicated, &b->vcpus[0]->thread);
+}
+
+/* --- several vCPUs --- */
+
+/* Where they would be, a digit each. */
+static void expect_places(struct scheduler_claim claim, const char *affinity, const char *digits)
+{
+	char reason[LOAD_REASON_BYTES], found[VCPUS + 1] = "";
+	struct placement placement;
+
+	assert_int_equal(find(claim, affinity, NULL, &placement, reason), 0);
+	for (u32 i = 0; i < wanted; i++)
+		found[i] = (char)('0' + placement.cpus[i]);
+	assert_string_equal(found, digits);
+}
+
+static void vcpus_are_spread(void **state)
+{
+	(void)state;
+	wanted = 3;
+	expect_places(shared, NULL, "210");
+	expect_places(shared, "12", "212");
+	/* Also where others are: neighbours matter less than siblings. */
+	wanted = 1;
+	add("a", shared, "2");
+	add("b", shared, "2");
+	wanted = 4;
+	expect_places(shared, NULL, "1021");
+}
+
+static void each_vcpu_has_its_reservation(void **state)
+{
+	(void)state;
+	wanted = 3;
+	expect_places(reserved(4000, 10000), NULL, "210");
+	expect_places(reserved(4000, 10000), "12", "212");
+	expect_refusal(reserved(6000, 10000), "12", NULL, -EBUSY,
+		       "60.00% of a CPU for each vCPU, and of CPU 1 35.00% are left");
+	add("a", reserved(4000, 10000), "12");
+	expect_affinity(&partitions[0].vcpus[0]->thread.affinity, "2");
+	expect_affinity(&partitions[0].vcpus[1]->thread.affinity, "1");
+	wanted = 1;
+	expect_refusal(reserved(2000, 10000), "2", NULL, -EBUSY, "CPU 2 15.00%");
+	assert_int_equal(place(reserved(2000, 10000), "12"), 1);
+}
+
+static void each_dedicated_vcpu_has_its_cpu(void **state)
+{
+	struct partition *partition;
+
+	(void)state;
+	wanted = 3;
+	expect_refusal(dedicated, NULL, NULL, -EBUSY, "cannot be dedicated");
+	expect_refusal(dedicated, "12", NULL, -EBUSY, "each of its 3 vCPUs needs a CPU");
+	wanted = 2;
+	partition = add("a", dedicated, NULL);
+	assert_ptr_equal(cpus[2]->dedicated, &partition->vcpus[0]->thread);
+	assert_ptr_equal(cpus[1]->dedicated, &partition->vcpus[1]->thread);
+	wanted = 1;
+	assert_int_equal(place(shared, NULL), 0);
+	/* It may be placed anew where it is. */
+	change(partition, shared, "1", 1);
+	assert_null(cpus[2]->dedicated);
+	assert_null(cpus[1]->dedicated);
+}
+
+/* Both of those that it could go to would be taken. */
+static void not_all_cpus_of_another(void **state)
+{
+	(void)state;
+	add("roams", shared, "12");
+	wanted = 2;
+	expect_refusal(dedicated, "12", NULL, -EBUSY, "roams can run nowhere else");
+	wanted = 1;
+	assert_int_equal(place(dedicated, "12"), 1);
 }
 
 #define T(name) cmocka_unit_test_setup(name, setup)
@@ -409,6 +505,10 @@ int main(void)
 		T(not_the_only_cpu_of_another),
 		T(from_one_cpu_to_another),
 		T(withdrawing_is_only_for_itself),
+		T(vcpus_are_spread),
+		T(each_vcpu_has_its_reservation),
+		T(each_dedicated_vcpu_has_its_cpu),
+		T(not_all_cpus_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

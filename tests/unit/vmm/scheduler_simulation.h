@@ -389,6 +389,40 @@ static inline void sim_decided(struct sim_cpu *cpu, struct scheduler_decision de
 	}
 }
 
+/* What the short way came to is what the long one comes to. */
+static inline void sim_resumed(struct sim_cpu *cpu, struct sim_task *task,
+			       const struct scheduler_queue *queue,
+			       const struct scheduler_entity *entity)
+{
+	struct scheduler_queue queue_after = cpu->queue;
+	struct scheduler_entity entity_after = task->entity;
+
+	cpu->queue = *queue;
+	task->entity = *entity;
+	assert_true(scheduler_wake(&cpu->queue, &task->entity, sim.now));
+	assert_int_equal(scheduler_pick(&cpu->queue, sim.now).until, SCHEDULER_NEVER);
+	assert_memory_equal(&cpu->queue, &queue_after, sizeof(queue_after));
+	assert_memory_equal(&task->entity, &entity_after, sizeof(entity_after));
+}
+
+/* Half of those that come to an idle CPU do so as if they had waited there. */
+static inline bool sim_resume(struct sim_cpu *cpu, struct sim_task *task)
+{
+	struct scheduler_queue queue = cpu->queue;
+	struct scheduler_entity entity = task->entity;
+
+	if (cpu->now.next || cpu->ask || sim_random(2))
+		return false;
+	if (!scheduler_resume(&cpu->queue, &task->entity, sim.now)) {
+		assert_memory_equal(&cpu->queue, &queue, sizeof(queue));
+		assert_memory_equal(&task->entity, &entity, sizeof(entity));
+		return false;
+	}
+	sim_resumed(cpu, task, &queue, &entity);
+	sim_decided(cpu, (struct scheduler_decision){&task->entity, SCHEDULER_NEVER}, false);
+	return true;
+}
+
 static inline void sim_wake(struct sim_task *task)
 {
 	struct sim_cpu *cpu = &sim.cpus[task->cpu];
@@ -397,6 +431,8 @@ static inline void sim_wake(struct sim_task *task)
 	task->wake_at = SCHEDULER_NEVER;
 	task->work_left = task->work_left ? task->work_left : sim_burst(task);
 	sim_wait_begin(task, true);
+	if (sim_resume(cpu, task))
+		return;
 	ask = scheduler_wake(&cpu->queue, &task->entity, sim.now);
 	pending = cpu->ask;
 	cpu->ask |= ask;

@@ -28,6 +28,31 @@ static void one_alone_is_left_alone(void **state)
 	expect_state(a, SCHEDULER_BLOCKED);
 }
 
+static void one_goes_on_where_nobody_else_is(void **state)
+{
+	struct scheduler_entity before;
+
+	(void)state;
+	(void)start(a, shared(100, 0), NULL);
+	expect_pick(a, SCHEDULER_NEVER);
+	now += MS(1);
+	expect_decision(scheduler_block(&queue, now), NULL, SCHEDULER_NEVER);
+	now += MS(1);
+	assert_true(scheduler_resume(&queue, a, now));
+	expect_state(a, SCHEDULER_RUNNING);
+	assert_ptr_equal(queue.running, a);
+	assert_int_equal(a->times[SCHEDULER_BLOCKED], MS(1));
+	/* Not beside another that runs, or waits. */
+	scheduler_entity_init(b, &a->claim, NULL, now);
+	before = *b;
+	assert_false(scheduler_resume(&queue, b, now));
+	assert_memory_equal(b, &before, sizeof(before));
+	expect_decision(scheduler_block(&queue, now), NULL, SCHEDULER_NEVER);
+	(void)wake(b);
+	assert_false(scheduler_resume(&queue, a, now));
+	expect_state(a, SCHEDULER_BLOCKED);
+}
+
 /* b has had a slice, and a begins its own. */
 static void pair_begin(void)
 {
@@ -155,6 +180,79 @@ static void yield_lets_others_go_first(void **state)
 	expect_state(a, SCHEDULER_READY);
 	now += US(100);
 	assert_ptr_equal(scheduler_yield(&queue, now).next, a);
+}
+
+/* The one that spins probably waits for a relative. */
+static void yield_favours_relatives(void **state)
+{
+	static const int family;
+
+	(void)state;
+	(void)start(a, shared(100, 0), NULL);
+	expect_pick(a, SCHEDULER_NEVER);
+	(void)start(b, shared(100, 0), NULL);
+	(void)start(c, shared(100, 0), NULL);
+	assert_ptr_equal(scheduler_pick(&queue, now).next, a);
+	/* b is before c, but c is the relative. */
+	a->family = c->family = &family;
+	now += US(100);
+	assert_ptr_equal(scheduler_yield(&queue, now).next, c);
+	expect_state(a, SCHEDULER_READY);
+	expect_state(b, SCHEDULER_READY);
+	assert_int_equal(queue.until, now + SLICE);
+	/* Relatives do not pass the CPU to and fro: b comes in between. */
+	now += US(100);
+	assert_ptr_equal(scheduler_yield(&queue, now).next, b);
+	/* Nobody's relative: in order. */
+	now += US(100);
+	assert_ptr_not_equal(scheduler_yield(&queue, now).next, b);
+}
+
+/* They spin at each other, and the stranger has its third all the same. */
+static void relatives_that_spin_starve_nobody(void **state)
+{
+	static const int family;
+	u64 times[SCHEDULER_STATES];
+
+	(void)state;
+	(void)start(a, shared(100, 0), NULL);
+	(void)start(b, shared(100, 0), NULL);
+	(void)start(c, shared(100, 0), NULL);
+	a->family = b->family = &family;
+	assert_non_null(scheduler_pick(&queue, now).next);
+	for (u64 end = now + US(3000000); now < end;) {
+		if (queue.running != c) {
+			now += US(3);
+			assert_non_null(scheduler_yield(&queue, now).next);
+		} else {
+			now = queue.until;
+			assert_non_null(scheduler_pick(&queue, now).next);
+		}
+	}
+	scheduler_times(c, now, times);
+	assert_true(times[SCHEDULER_RUNNING] >= US(1000000));
+	/* Who spins gives away what it could have had, but is never kept from running. */
+	scheduler_times(a, now, times);
+	assert_true(times[SCHEDULER_RUNNING] > 0);
+}
+
+static void relatives_need_tokens_too(void **state)
+{
+	static const int family;
+
+	(void)state;
+	(void)start(a, shared(100, 0), NULL);
+	expect_pick(a, SCHEDULER_NEVER);
+	(void)start(b, shared(100, 0), NULL);
+	(void)start(c, shared(100, 1), NULL);
+	a->family = c->family = &family;
+	now += US(10);
+	/* Once, and then its tokens are gone. */
+	assert_ptr_equal(scheduler_yield(&queue, now).next, c);
+	now = queue.until;
+	assert_ptr_not_equal(scheduler_pick(&queue, now).next, c);
+	now += US(10);
+	assert_ptr_not_equal(scheduler_yield(&queue, now).next, c);
 }
 
 /* --- moving, changing --- */
@@ -350,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nobody_is_idle),
 		TEST(one_alone_is_left_alone),
+		TEST(one_goes_on_where_nobody_else_is),
 		TEST(two_take_turns),
 		TEST(a_neighbour_ends_the_peace),
 		TEST(who_slept_interrupts),
@@ -357,6 +456,9 @@ int main(void)
 		TEST(sleep_is_not_saved),
 		TEST(new_ones_come_last),
 		TEST(yield_lets_others_go_first),
+		TEST(yield_favours_relatives),
+		TEST(relatives_that_spin_starve_nobody),
+		TEST(relatives_need_tokens_too),
 		TEST(lag_moves_along),
 		TEST(budget_and_deadline_move_along),
 		TEST(claims_change),

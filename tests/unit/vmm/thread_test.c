@@ -790,11 +790,13 @@ static void partitions_are_left(void **state)
 static struct place loop_place;
 static unsigned idle_calls;
 
-/* Out of the idle loop, which never returns, to the test. */
+/* Out of the idle loop, or of who waits in its place, to the test. */
 static void leave_loop(void)
 {
+	ucontext_t *from = &here->context;
+
 	here = &test_place;
-	swapcontext(&loop_place.context, &test_place.context);
+	swapcontext(from, &test_place.context);
 }
 
 static void idle_steps(void)
@@ -833,6 +835,19 @@ static void wakes_victim(struct timer *timer)
 	thread_wake(victim);
 }
 
+/* The idle loop, on a stack of its own, until leave_loop; each wait is a call of `steps`. */
+static void loop_run(void (*steps)(void))
+{
+	getcontext(&loop_place.context);
+	loop_place.context.uc_stack.ss_sp = stacks[STACKS - 1];
+	loop_place.context.uc_stack.ss_size = STACK_BYTES;
+	makecontext(&loop_place.context, loop_main, 0);
+	on_idle = steps;
+	idle_calls = 0;
+	here = &loop_place;
+	swapcontext(&test_place.context, &loop_place.context);
+}
+
 /* It waits only when nothing is to be done, with the timer set to the first moment. */
 static void idle_loop(void **state)
 {
@@ -842,17 +857,109 @@ static void idle_loop(void **state)
 	timer_init(&timer, 0, wakes_victim);
 	idles[2].vcpu = (void *)&timer; /* so that idle_steps finds it */
 	victim = make(0, teller, "v");
-	getcontext(&loop_place.context);
-	loop_place.context.uc_stack.ss_sp = stacks[STACKS - 1];
-	loop_place.context.uc_stack.ss_size = STACK_BYTES;
-	makecontext(&loop_place.context, loop_main, 0);
-	on_idle = idle_steps;
-	idle_calls = 0;
-	here = &loop_place;
-	swapcontext(&test_place.context, &loop_place.context);
+	loop_run(idle_steps);
 	assert_int_equal(idle_calls, 4);
 	expect_story("tv");
 	assert_int_equal(armed, TIMER_OFF);
+}
+
+/* --- waiting in place --- */
+
+static volatile u32 wanted;
+
+/* Tells its letter each time that it gets what it waits for. */
+static void waiter(void *argument)
+{
+	for (;;) {
+		say(*(const char *)argument);
+		wanted = 0;
+		thread_wait(&wanted);
+	}
+}
+
+static void wants(struct timer *timer)
+{
+	(void)timer;
+	wanted = 1;
+}
+
+static struct timer wish;
+static struct thread *other_thread;
+
+static void waits_in_place_steps(void)
+{
+	switch (idle_calls++) {
+	case 0: /* on its own stack, as the idle loop would */
+		expect_story("w");
+		assert_true(cpus[0]->idling);
+		assert_int_equal(state_of(victim), SCHEDULER_BLOCKED);
+		assert_false(thread_retire(victim));
+		assert_int_equal(armed, 9000);
+		fake_tsc = 9000; /* its timer is due */
+		break;
+	case 1:
+		expect_story("w");
+		assert_int_equal(victim->wakeups, 2);
+		assert_int_equal(victim->switches, 1);
+		assert_int_equal(victim->entity.times[SCHEDULER_BLOCKED], 9000);
+		fake_cpu_be(1);
+		wanted = 1;
+		thread_wake(victim); /* as another CPU does */
+		fake_cpu_be(0);
+		break;
+	case 2:
+		expect_story("w");
+		assert_int_equal(victim->switches, 1);
+		thread_wake(other_thread);
+		break;
+	case 3: /* the other has blocked: the idle loop proper, nobody is on victim's stack */
+		expect_story("o");
+		assert_ptr_equal(cpus[0]->thread, cpus[0]->idle);
+		assert_true(thread_retire(other_thread));
+		thread_wake(victim);
+		break;
+	case 4:
+		expect_story("w");
+		assert_int_equal(victim->switches, 2);
+		leave_loop();
+		break;
+	default:
+		fail();
+	}
+}
+
+static void waits_in_place(void **state)
+{
+	(void)state;
+	fake_tsc = 0;
+	victim = make(0, waiter, "w");
+	other_thread = make(0, teller, "o");
+	timer_init(&wish, 0, wants);
+	timer_set(&wish, 9000);
+	thread_wake(victim);
+	loop_run(waits_in_place_steps);
+	assert_int_equal(idle_calls, 5);
+	expect_story("");
+}
+
+/* A wake-up that came first is not lost, and nothing is waited for. */
+static void waits_for_what_is_there(void *argument)
+{
+	(void)argument;
+	thread_wake(victim);
+	thread_wait(&wanted);
+	say('1');
+	thread_block();
+}
+
+static void a_wake_up_before_waiting_is_kept(void **state)
+{
+	(void)state;
+	wanted = 0;
+	victim = make(0, waits_for_what_is_there, NULL);
+	thread_wake(victim);
+	run();
+	expect_story("1");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -885,6 +992,8 @@ int main(void)
 		T(company_ends_the_endless_turn),
 		T(partitions_are_left),
 		T(idle_loop),
+		T(waits_in_place),
+		T(a_wake_up_before_waiting_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, group_teardown);

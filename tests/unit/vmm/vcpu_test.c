@@ -6,7 +6,7 @@
 /* links: vmm/partition.c vmm/placement.c vmm/group.c vmm/timer.c */
 /* links: vmm/format.c vmm/byte_ring.c vmm/steal_time.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c */
-/* links: vmm/partition_view.c */
+/* links: vmm/partition_view.c vmm/partition_load.c vmm/vcpu_lifecycle.c vmm/vcpu_startup.c */
 #include "fake_vcpu.h"
 
 /* --- guests --- */
@@ -89,8 +89,8 @@ static int teardown(void **state)
 		struct partition *partition = partition_first();
 
 		partition->state = PARTITION_STOPPED;
-		held = false;
-		thread_wake(&partition->vcpu->thread);
+		held = 0;
+		thread_wake(&partition->vcpus[0]->thread);
 		let_run();
 		if (partition_destroy(partition, reason))
 			fail_msg("%s", reason);
@@ -166,9 +166,9 @@ static void rests_until_it_is_started(void **state)
 
 	(void)state;
 	assert_int_equal(partition->state, PARTITION_STOPPED);
-	assert_int_equal(partition->vcpu->thread.entity.state, SCHEDULER_BLOCKED);
-	assert_string_equal(partition->vcpu->thread.name, "web");
-	assert_int_equal(partition->vcpu->thread.number, partition->number);
+	assert_int_equal(partition->vcpus[0]->thread.entity.state, SCHEDULER_BLOCKED);
+	assert_string_equal(partition->vcpus[0]->thread.name, "web");
+	assert_int_equal(partition->vcpus[0]->thread.number, partition->tag);
 	expect_story("");
 }
 
@@ -181,8 +181,8 @@ static void starts(void **state)
 	assert_int_equal(partition->starts, 1);
 	assert_true(partition->started_us <= arch_time_us());
 	assert_string_equal(fake_logged, "web: started");
-	assert_int_equal(loads_raw, 1);
-	assert_int_equal(partition->vcpu->thread.entity.state, SCHEDULER_BLOCKED);
+	assert_int_equal(loads[CONFIG_BOOT_RAW], 1);
+	assert_int_equal(partition->vcpus[0]->thread.entity.state, SCHEDULER_BLOCKED);
 	/* Others had their turns while RAM was cleared. */
 	assert_true(reschedules >= RAM_BYTES / (64 * KIB));
 	expect_story("xdSR");
@@ -193,8 +193,8 @@ static void boots_what_it_should(void **state)
 	(void)state;
 	config.boot = CONFIG_BOOT_LINUX;
 	started();
-	assert_int_equal(loads_linux, 1);
-	assert_int_equal(loads_raw, 0);
+	assert_int_equal(loads[CONFIG_BOOT_LINUX], 1);
+	assert_int_equal(loads[CONFIG_BOOT_RAW], 0);
 }
 
 static void what_cannot_be_loaded_stays_stopped(void **state)
@@ -251,29 +251,86 @@ static void stops(void **state)
 	assert_int_equal(partition_destroy(partition, reason), 0);
 }
 
+/* Its power button is pressed: the guest may do what it does then, but it does not come back. */
+static void shuts_down(void **state)
+{
+	static const struct {
+		int event; /* by which the guest answers */
+		const char *reason;
+	} cases[] = {
+		{DEVICE_EVENT_POWER_OFF, "shut down by the operator"},
+		{DEVICE_EVENT_RESET, "shut down by the operator"},
+		{DEVICE_EVENT_OVERRIDE, "stopped by the operator: it did not power off"},
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct partition *partition;
+		char reason[LOAD_REASON_BYTES];
+
+		setup(state);
+		button_heard = true;
+		config.on_poweroff = config.on_reset = CONFIG_ACTION_RESTART;
+		guest = works;
+		partition = started();
+		assert_int_equal(partition_shutdown(partition, reason), 0);
+		assert_non_null(strchr(story, 'b'));
+		assert_int_equal(partition->state, PARTITION_RUNNING);
+		raise_event(partition->vcpus[0], (enum device_event)cases[i].event);
+		let_run();
+		assert_int_equal(partition->state, PARTITION_STOPPED);
+		assert_string_equal(partition->reason, cases[i].reason);
+		assert_int_equal(partition->starts, 1);
+		/* That was that run: in the next one a reset is one. */
+		assert_int_equal(partition_start(partition, reason), 0);
+		let_run();
+		raise_event(partition->vcpus[0], DEVICE_EVENT_RESET);
+		let_run();
+		assert_int_equal(partition->state, PARTITION_RUNNING);
+		assert_int_equal(partition->starts, 3);
+		teardown(state);
+	}
+}
+
+static void stops_who_does_not_hear_its_button(void **state)
+{
+	struct partition *partition;
+	char reason[LOAD_REASON_BYTES];
+
+	(void)state;
+	button_heard = false;
+	guest = works;
+	partition = started();
+	assert_int_equal(partition_shutdown(partition, reason), 0);
+	assert_int_equal(partition->state, PARTITION_STOPPED);
+	assert_string_equal(partition->reason, "stopped by the operator");
+	story[0] = '\0';
+	assert_int_equal(partition_shutdown(partition, reason), -EBUSY);
+	assert_null(strchr(story, 'b'));
+}
+
 static void pauses_and_goes_on(void **state)
 {
 	struct partition *partition = started();
 	char reason[LOAD_REASON_BYTES];
 
 	(void)state;
-	partition->vcpu->exits = 42;
+	partition->vcpus[0]->exits = 42;
 	story[0] = '\0';
 	assert_int_equal(partition_pause(partition, reason), 0);
 	assert_int_equal(partition->state, PARTITION_PAUSED);
 	assert_true(partition_inspectable(partition));
-	assert_int_equal(partition->vcpu->state.rip, 0x5678);
-	assert_int_equal(partition->vcpu->state.gpr[GPR_RAX], 42);
+	assert_int_equal(partition->vcpus[0]->state.rip, 0x5678);
+	assert_int_equal(partition->vcpus[0]->state.gpr[GPR_RAX], 42);
 	/* Its clock stops first, and the CPU lets go of it when all is kept. */
 	expect_story("pscl");
-	vcpu_request(partition->vcpu, VCPU_REQUEST_INTERRUPT);
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_INTERRUPT);
 	let_run();
 	expect_story("");
 	assert_int_equal(partition_resume(partition, reason), 0);
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	assert_int_equal(partition->starts, 1);
 	assert_int_equal(strncmp(story, "rtR", 3), 0);
-	assert_int_equal(loads_raw, 1);
+	assert_int_equal(loads[CONFIG_BOOT_RAW], 1);
 }
 
 static void a_paused_one_can_be_reset_and_stopped(void **state)
@@ -287,7 +344,7 @@ static void a_paused_one_can_be_reset_and_stopped(void **state)
 	let_run();
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	assert_int_equal(partition->starts, 2);
-	assert_int_equal(loads_raw, 2);
+	assert_int_equal(loads[CONFIG_BOOT_RAW], 2);
 	assert_int_equal(partition_pause(partition, reason), 0);
 	assert_int_equal(partition_stop(partition, reason), 0);
 	assert_int_equal(partition->state, PARTITION_STOPPED);
@@ -315,6 +372,11 @@ static void ends_as_configured(void **state)
 		{DEVICE_EVENT_RESET, CONFIG_ACTION_RESTART, PARTITION_RUNNING, 2, false, NULL},
 		{DEVICE_EVENT_RESET, CONFIG_ACTION_PRESERVE, PARTITION_STOPPED, 1, true,
 		 "reset by the guest"},
+		{DEVICE_EVENT_PANIC, CONFIG_ACTION_STOP, PARTITION_STOPPED, 1, false,
+		 "the guest panicked"},
+		{DEVICE_EVENT_PANIC, CONFIG_ACTION_RESTART, PARTITION_RUNNING, 2, false, NULL},
+		{DEVICE_EVENT_PANIC, CONFIG_ACTION_PRESERVE, PARTITION_CRASHED, 1, true,
+		 "the guest panicked"},
 		{-1, CONFIG_ACTION_STOP, PARTITION_STOPPED, 1, false, "triple fault at 77"},
 		{-1, CONFIG_ACTION_RESTART, PARTITION_RUNNING, 2, false, NULL},
 		{-1, CONFIG_ACTION_PRESERVE, PARTITION_CRASHED, 1, true, "triple fault at 77"},
@@ -343,9 +405,9 @@ static void ends_as_configured(void **state)
 		assert_int_equal(partition->state, cases[i].state);
 		assert_int_equal(partition->starts, cases[i].starts);
 		assert_int_equal(partition_inspectable(partition), cases[i].inspectable);
-		assert_int_equal(partition->vcpu->state.rip, cases[i].inspectable ? 0x5678 : 0);
+		assert_int_equal(partition->vcpus[0]->state.rip, cases[i].inspectable ? 0x5678 : 0);
 		assert_int_equal(held, cases[i].state == PARTITION_RUNNING);
-		assert_int_equal(loads_raw, cases[i].starts);
+		assert_int_equal(loads[CONFIG_BOOT_RAW], cases[i].starts);
 		if (cases[i].reason)
 			assert_string_equal(partition->reason, cases[i].reason);
 		assert_int_equal(fake_errors, cases[i].state == PARTITION_CRASHED);
@@ -371,7 +433,7 @@ static void starting_again_forgets_what_was_kept(void **state)
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	partition->config->on_poweroff = CONFIG_ACTION_STOP;
 	ends_left = 1;
-	vcpu_request(partition->vcpu, VCPU_REQUEST_INTERRUPT);
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_INTERRUPT);
 	let_run();
 	assert_int_equal(partition->state, PARTITION_STOPPED);
 	assert_false(partition_inspectable(partition));
@@ -392,7 +454,7 @@ static void a_crash_can_be_started_again(void **state)
 	let_run();
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	assert_string_equal(partition->reason, "");
-	assert_int_equal(partition->vcpu->stop, VCPU_STOP_NONE);
+	assert_int_equal(partition->vcpus[0]->stop, VCPU_STOP_NONE);
 }
 
 static enum virt_result both_at_once(struct vcpu *vcpu)
@@ -432,7 +494,7 @@ static struct partition *resets_for_ever(void)
 static u64 delay_of(const struct partition *partition)
 {
 	assert_int_equal(partition->state, PARTITION_WAITING);
-	assert_int_equal(partition->vcpu->thread.entity.state, SCHEDULER_BLOCKED);
+	assert_int_equal(partition->vcpus[0]->thread.entity.state, SCHEDULER_BLOCKED);
 	assert_true(partition->start_at > fake_tsc);
 	assert_int_equal(cpus[0]->timer_next, partition->start_at);
 	return partition->start_at - fake_tsc;
@@ -479,11 +541,11 @@ static void a_long_run_is_forgiven(void **state)
 	/* From the beginning: three are free again. */
 	end_after = 0;
 	ends_left = 3;
-	vcpu_request(partition->vcpu, VCPU_REQUEST_INTERRUPT);
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_INTERRUPT);
 	let_run();
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	ends_left = 1;
-	vcpu_request(partition->vcpu, VCPU_REQUEST_INTERRUPT);
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_INTERRUPT);
 	let_run();
 	expect_delay(partition, 100);
 }
@@ -642,7 +704,7 @@ static void who_runs_has_no_reason_not_to(void **state)
 	guest = ends;
 	end_event = DEVICE_EVENT_RESET;
 	ends_left = 1;
-	vcpu_request(partition->vcpu, VCPU_REQUEST_INTERRUPT);
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_INTERRUPT);
 	let_run();
 	assert_int_equal(partition->starts, 2);
 	assert_string_equal(partition->reason, "");
@@ -686,7 +748,7 @@ static void starts_in_the_order_of_after(void **state)
 	load_fails = false;
 	story[0] = '\0';
 	a->state = PARTITION_STARTING;
-	thread_wake(&a->vcpu->thread);
+	thread_wake(&a->vcpus[0]->thread);
 	let_run();
 	assert_int_equal(a->state, PARTITION_RUNNING);
 	assert_int_equal(b->state, PARTITION_RUNNING);
@@ -725,32 +787,32 @@ static void times_add_up(void **state)
 	ends_left = 5;
 	partition = create("web");
 	fake_tsc += 1000000;
-	expect_sum(partition->vcpu, &times);
+	expect_sum(partition->vcpus[0], &times);
 	assert_int_equal(times.blocked + times.run, 0);
 	assert_true(times.paused >= 1000000); /* it does not run: that is not the guest's will */
 	assert_int_equal(partition_start(partition, reason), 0);
 	let_run();
-	expect_sum(partition->vcpu, &later);
+	expect_sum(partition->vcpus[0], &later);
 	assert_in_range(later.paused - times.paused, 0, 10000);
 	assert_int_equal(later.run, 6 * 1500);
 	assert_true(later.exit >= 6 * 100);
 	assert_int_equal(seen_in_guest.run, 6 * 1500); /* the stretch that was going on is in it */
 	times = later;
 	fake_tsc += 2000000; /* halted */
-	expect_sum(partition->vcpu, &later);
+	expect_sum(partition->vcpus[0], &later);
 	assert_int_equal(later.blocked - times.blocked, 2000000);
 	assert_int_equal(later.paused, times.paused);
 	assert_int_equal(partition_pause(partition, reason), 0);
-	expect_sum(partition->vcpu, &times);
+	expect_sum(partition->vcpus[0], &times);
 	fake_tsc += 3000000;
-	expect_sum(partition->vcpu, &later);
+	expect_sum(partition->vcpus[0], &later);
 	assert_int_equal(later.paused - times.paused, 3000000);
 	assert_int_equal(later.blocked, times.blocked);
 	assert_int_equal(partition_resume(partition, reason), 0);
-	expect_sum(partition->vcpu, &times);
+	expect_sum(partition->vcpus[0], &times);
 	assert_true(times.paused >= later.paused);
 	fake_tsc += 4000000;
-	expect_sum(partition->vcpu, &later);
+	expect_sum(partition->vcpus[0], &later);
 	assert_int_equal(later.paused, times.paused);
 	assert_int_equal(later.blocked - times.blocked, 4000000);
 }
@@ -759,7 +821,7 @@ static void times_add_up(void **state)
 static void times_add_up_at_any_moment(void **state)
 {
 	struct partition *partition = create("web");
-	struct vcpu *vcpu = partition->vcpu;
+	struct vcpu *vcpu = partition->vcpus[0];
 	struct scheduler_entity *entity = &vcpu->thread.entity;
 	struct fake_thread *fake = fake_of(&vcpu->thread);
 	struct vcpu_times times;
@@ -812,7 +874,7 @@ static void a_guest_is_told_how_long_it_waited(void **state)
 	(void)state;
 	guest = reads_stolen_time;
 	partition = started();
-	assert_true(partition->vcpu->thread.entity.times[SCHEDULER_READY] > waited_before);
+	assert_true(partition->vcpus[0]->thread.entity.times[SCHEDULER_READY] > waited_before);
 	assert_true(waited_before > 0);
 }
 
@@ -845,9 +907,9 @@ static void any_series_of_commands(void **state)
 			    partition->state != PARTITION_RESUMING &&
 			    partition->state != PARTITION_STOPPING &&
 			    partition->state != PARTITION_STARTING);
-		assert_true(held == (partition->state == PARTITION_RUNNING) ||
+		assert_true((held & 1) == (partition->state == PARTITION_RUNNING) ||
 			    partition->state == PARTITION_WAITING);
-		expect_sum(partition->vcpu, &times);
+		expect_sum(partition->vcpus[0], &times);
 		story[0] = '\0';
 	}
 	assert_true(partition->starts > 100);
@@ -858,7 +920,7 @@ static void any_series_of_commands(void **state)
 static void a_request_kicks_only_a_guest_elsewhere(void **state)
 {
 	struct partition *partition = started();
-	struct vcpu *vcpu = partition->vcpu;
+	struct vcpu *vcpu = partition->vcpus[0];
 	u64 wakeups = vcpu->thread.wakeups;
 
 	(void)state;
@@ -886,12 +948,12 @@ static void a_request_kicks_only_a_guest_elsewhere(void **state)
 static void look_at_request(u32 cpu)
 {
 	assert_int_equal(cpu, 1);
-	assert_int_equal(partition_first()->vcpu->requests, VCPU_REQUEST_NMI);
+	assert_int_equal(partition_first()->vcpus[0]->requests, VCPU_REQUEST_NMI);
 }
 
 static void the_request_is_there_when_the_kick_comes(void **state)
 {
-	struct vcpu *vcpu = started()->vcpu;
+	struct vcpu *vcpu = started()->vcpus[0];
 
 	(void)state;
 	vcpu->requests = 0;
@@ -916,7 +978,7 @@ static void gives_way_as_it_should(void **state)
 	reschedules = yields = 0;
 	let_run();
 	assert_true(reschedules > 10);
-	assert_int_equal(partition->vcpu->thread.entity.state, SCHEDULER_READY);
+	assert_int_equal(partition->vcpus[0]->thread.entity.state, SCHEDULER_READY);
 	assert_true(yields <= 1);
 	assert_int_equal(partition_stop(partition, reason), 0);
 }
@@ -942,7 +1004,7 @@ static void a_wake_up_is_not_lost(void **state)
 
 static void the_first_reason_to_stop_counts(void **state)
 {
-	struct vcpu *vcpu = started()->vcpu;
+	struct vcpu *vcpu = started()->vcpus[0];
 	char text[400];
 
 	(void)state;
@@ -958,7 +1020,7 @@ static void the_first_reason_to_stop_counts(void **state)
 
 static void nothing_stays_on_a_cpu_that_it_leaves(void **state)
 {
-	struct vcpu *vcpu = started()->vcpu;
+	struct vcpu *vcpu = started()->vcpus[0];
 
 	(void)state;
 	story[0] = '\0';
@@ -981,6 +1043,8 @@ int main(void)
 		T(what_cannot_be_loaded_stays_stopped),
 		T(stopped_while_it_starts),
 		T(stops),
+		T(shuts_down),
+		T(stops_who_does_not_hear_its_button),
 		T(pauses_and_goes_on),
 		T(a_paused_one_can_be_reset_and_stopped),
 		cmocka_unit_test(ends_as_configured),

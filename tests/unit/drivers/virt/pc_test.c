@@ -5,6 +5,8 @@
 /* links: drivers/virt/vpci_function.c drivers/virt/pc_virtio.c drivers/virt/virtio_pci.c */
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: drivers/virt/virtio_blk.c drivers/virt/virtio_console.c vmm/format.c */
+/* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
+/* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c drivers/virt/vscreen.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -41,6 +43,7 @@ static struct pc *pc;
 static const struct pc_choice everything = {.rng = true};
 static u8 ram[64 * KIB] aligned(4096);
 static const struct guest_memory memory = {.window = ram, .low_bytes = sizeof(ram)};
+static struct pc_setup board;
 
 static u64 world_now(void *context)
 {
@@ -117,13 +120,11 @@ static const struct pc_ops ops = {
 
 static void begin(void)
 {
-	const struct pc_setup board = {
-		.tsc_hz = TSC_HZ,
-		.unix_time_s = 1700000000,
-		.low_bytes = 256 * MIB,
-		.memory = &memory,
-		.choice = everything,
-	};
+	board.tsc_hz = TSC_HZ;
+	board.unix_time_s = 1700000000;
+	board.low_bytes = 256 * MIB;
+	board.memory = &memory;
+	board.choice = everything;
 
 	memset(&world, 0, sizeof(world));
 	world.deadline = DEVICE_TIMER_OFF;
@@ -133,6 +134,7 @@ static void begin(void)
 static int setup(void **state)
 {
 	(void)state;
+	memset(&board, 0, sizeof(board));
 	pc = malloc(pc_bytes(&everything));
 	memset(pc, 0xee, pc_bytes(&everything)); /* what a partition that was reset leaves there */
 	begin();
@@ -216,9 +218,13 @@ static bool belongs_to_a_device(u32 port)
 		{0x80, 0x80},
 		{0x92, 0x92},
 		{0xa0, 0xa1},
+		{0xe9, 0xe9},
 		{0xed, 0xed},
+		{0x3c0, 0x3df},
 		{0x3f8, 0x3ff},
+		{0x402, 0x402},
 		{0x4d0, 0x4d1},
+		{ACPI_PANIC_PORT, ACPI_PANIC_PORT},
 		{0xcf8, 0xcf9},
 		{0xcfc, 0xcff},
 		{PCI_IO_BASE, PCI_IO_BASE + 15}, /* notifications */
@@ -267,9 +273,10 @@ static void absent_memory(void **state)
 	assert_int_equal(pc_memory_read(pc, 0xa0000, 4) & 0xffffffff, 0xffffffff);
 	assert_int_equal(pc_memory_read(pc, IOAPIC - 8, 8), ~0UL);
 	assert_int_equal(pc_memory_read(pc, IOAPIC + 0x1000, 8), ~0UL);
-	pc_memory_write(pc, 0xfed00000, 8, 0);
+	pc_memory_write(pc, ACPI_HPET_BASE + 0x400, 8, 0);
 	assert_int_equal(pc_absent_accesses(pc), 4);
 	assert_int_equal(ioapic_read(1), 0x00170020); /* 24 pins */
+	assert_int_equal(pc_memory_read(pc, ACPI_HPET_BASE, 4), ACPI_HPET_ID);
 	assert_int_equal(pc_absent_accesses(pc), 4);
 }
 
@@ -489,6 +496,50 @@ static void a_new_board_has_no_timers(void **state)
 	assert_int_equal(world.deadline, DEVICE_TIMER_OFF);
 }
 
+static void hpet_write(u32 reg, u32 value)
+{
+	pc_memory_write(pc, ACPI_HPET_BASE + reg, 4, value);
+}
+
+/* With legacy replacement lines 0 and 8 are the HPET's, and whose they were gets them back. */
+static void hpet_replaces(void **state)
+{
+	(void)state;
+	pit_begin(1000);
+	pic_begin(0xfe, 0xff);
+	ioapic_write(0x14, 0x31);
+	hpet_write(0x10, 3);
+	run_until(5000 * PIT_TICK);
+	assert_false(world.intr);
+	assert_int_equal(world.delivered_count, 0);
+	hpet_write(0x100, 4);
+	hpet_write(0x108, 1000000); /* 64 bits: the upper half is all ones yet */
+	hpet_write(0x10c, 0);
+	run_until(TSC_HZ / 100 + 1); /* 10 ms */
+	assert_true(world.intr);
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(pc_pic_acknowledge(pc), 0x20);
+	out8(0x20, 0x20);
+	hpet_write(0x10, 0);
+	run_until(world.now + 2000 * PIT_TICK);
+	assert_true(world.intr);
+	assert_true(world.delivered_count > 1);
+	assert_int_equal(pc_pic_acknowledge(pc), 0x20);
+}
+
+static void hpet_own_input(void **state)
+{
+	(void)state;
+	ioapic_write(0x10 + 2 * 21, 0x55);
+	hpet_write(0x120, 4 | 21 << 9);
+	hpet_write(0x128, 100);
+	hpet_write(0x12c, 0);
+	hpet_write(0x10, 1);
+	run_until(world.now + TSC_HZ / 1000);
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0], 0x55);
+}
+
 static void console_output(void **state)
 {
 	(void)state;
@@ -538,6 +589,69 @@ static void power_off(void **state)
 	assert_int_equal(world.events[DEVICE_EVENT_POWER_OFF], 1);
 }
 
+static void power_button(void **state)
+{
+	(void)state;
+	assert_false(pc_power_button(pc));
+	pc_port_write(pc, ACPI_PM1_EVENT + 2, 2, 0x0100);
+	ioapic_write(0x22, 0x8099); /* line 9, level */
+	assert_true(pc_power_button(pc));
+	assert_int_equal(world.delivered_count, 1);
+	assert_int_equal(world.delivered[0] & 0xff, 0x99);
+	run_until(10 * TSC_HZ - 1);
+	assert_int_equal(world.events[DEVICE_EVENT_OVERRIDE], 0);
+	run_until(10 * TSC_HZ);
+	assert_int_equal(world.events[DEVICE_EVENT_OVERRIDE], 1);
+}
+
+static void guest_panic(void **state)
+{
+	(void)state;
+	assert_int_equal(in8(ACPI_PANIC_PORT), 3);
+	out8(ACPI_PANIC_PORT, 0xfc); /* nothing that is known */
+	assert_int_equal(world.events[DEVICE_EVENT_PANIC] + world.reports, 0);
+	out8(ACPI_PANIC_PORT, 2);
+	assert_int_equal(world.events[DEVICE_EVENT_PANIC], 0);
+	assert_int_equal(world.reports, 1);
+	out8(ACPI_PANIC_PORT, 1);
+	assert_int_equal(world.events[DEVICE_EVENT_PANIC], 1);
+}
+
+/* Only a guest with firmware has a device that tells it things. */
+static void firmware_configuration(void **state)
+{
+	static const struct fw_cfg told = {.vcpus = 3};
+
+	(void)state;
+	pc_port_write(pc, 0x510, 2, 0x05);
+	assert_int_equal(in8(0x511), 0xff);
+	assert_int_equal(pc_absent_accesses(pc), 3);
+	board.fw_cfg = &told;
+	begin();
+	pc_port_write(pc, 0x510, 2, 0x05);
+	assert_int_equal(in8(0x511), 3);
+	assert_int_equal(pc_port_read(pc, 0x514, 4), 0x554d4551);
+	assert_int_equal(pc_absent_accesses(pc), 0);
+}
+
+static void text_screen(void **state)
+{
+	struct screen_text text;
+
+	(void)state;
+	pc_memory_write(pc, 0xb8000 + 160, 2, 0x0757);
+	assert_int_equal(pc_memory_read(pc, 0xb8000 + 160, 2) & 0xffff, 0x0757);
+	pc_port_write(pc, 0x3d4, 2, 0x510f); /* index and data in one access */
+	pc_screen(pc, &text);
+	assert_int_equal(text.cells[1][0], 'W');
+	assert_int_equal(text.cursor_line, 1);
+	assert_int_equal(text.cursor_column, 1);
+	assert_int_equal(pc_absent_accesses(pc), 0);
+	begin();
+	pc_screen(pc, &text);
+	assert_int_equal(text.cells[1][0], ' ');
+}
+
 /* What the board puts into CMOS is the partition's own. */
 static void cmos(void **state)
 {
@@ -546,6 +660,42 @@ static void cmos(void **state)
 	assert_int_equal(in8(0x71), 240 * MIB / (64 * KIB) & 0xff); /* above 16 MiB, in 64 KiB */
 	out8(0x70, 0x35);
 	assert_int_equal(in8(0x71), 240 * MIB / (64 * KIB) >> 8);
+}
+
+static void cmos_write(u8 index, u8 value)
+{
+	out8(0x70, index);
+	out8(0x71, value);
+}
+
+static u8 cmos_read(u8 index)
+{
+	out8(0x70, index);
+	return in8(0x71);
+}
+
+/* The battery: a reset changes what is the board's, and nothing that is the guest's. */
+static void cmos_over_a_reset(void **state)
+{
+	u8 size = cmos_read(0x34);
+
+	(void)state;
+	cmos_write(0x0f, 0x0a); /* shutdown byte */
+	cmos_write(0x7f, 0x77);
+	cmos_write(0x34, 0x55);
+	cmos_write(0x0b, 0x40); /* an interrupt that is enabled */
+	cmos_write(0x32, 0x19);
+	board.had_power = true;
+	begin();
+	assert_int_equal(cmos_read(0x0f), 0x0a);
+	assert_int_equal(cmos_read(0x7f), 0x77);
+	assert_int_equal(cmos_read(0x34), size);
+	assert_int_equal(cmos_read(0x0b), 0x02);
+	assert_int_equal(cmos_read(0x32), 0x20);
+	board.had_power = false;
+	begin();
+	assert_int_equal(cmos_read(0x0f), 0);
+	assert_int_equal(cmos_read(0x7f), 0);
 }
 
 /* The PCI configuration address register is 4 bytes at CF8h: its second byte is not the reset
@@ -598,7 +748,7 @@ static void pci_configuration(void **state)
 static void pci_devices_as_chosen(void **state)
 {
 	const struct disk_backend disks[2] = {{.bytes = MIB}, {.bytes = 2 * MIB}};
-	struct pc_setup board = {
+	struct pc_setup chosen = {
 		.tsc_hz = TSC_HZ,
 		.low_bytes = 256 * MIB,
 		.memory = &memory,
@@ -608,8 +758,8 @@ static void pci_devices_as_chosen(void **state)
 
 	(void)state;
 	free(pc);
-	pc = malloc(pc_bytes(&board.choice));
-	pc_init(pc, &board, &ops, &world);
+	pc = malloc(pc_bytes(&chosen.choice));
+	pc_init(pc, &chosen, &ops, &world);
 	assert_int_equal(config_read(0x80001000), 0x10441af4);
 	assert_int_equal(config_read(0x80001800), 0x10421af4);
 	assert_int_equal(config_read(0x80002000), 0x10421af4);
@@ -751,10 +901,17 @@ int main(void)
 		T(early_host),
 		T(stopped_timer_is_no_moment),
 		T(a_new_board_has_no_timers),
+		T(hpet_replaces),
+		T(hpet_own_input),
 		T(console_output),
 		T(console_input),
 		T(resets),
+		T(cmos_over_a_reset),
 		T(power_off),
+		T(power_button),
+		T(guest_panic),
+		T(text_screen),
+		T(firmware_configuration),
 		T(cmos),
 	};
 

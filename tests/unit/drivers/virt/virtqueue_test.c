@@ -289,6 +289,20 @@ static void test_more_than_came_back(void **state)
 	assert_refused("more buffers than the queue has descriptors");
 }
 
+/* The driver's index goes back behind what was taken already. */
+static void test_index_goes_back(void **state)
+{
+	(void)state;
+	describe(0, BUFFER, 1, 0, 0);
+	for (unsigned i = 0; i < SIZE; i++) {
+		driver_offer(&driver, 0, 0);
+		assert_true(pop());
+	}
+	driver_available(&driver, 0)->index--;
+	assert_false(pop());
+	assert_broken("more buffers than the queue has descriptors");
+}
+
 static void test_reset_mends(void **state)
 {
 	(void)state;
@@ -468,6 +482,7 @@ int main(void)
 		PLAIN_TEST(test_indirect_not_agreed),
 		QUEUE_TEST(test_too_many),
 		QUEUE_TEST(test_more_than_came_back),
+		QUEUE_TEST(test_index_goes_back),
 		QUEUE_TEST(test_reset_mends),
 		QUEUE_TEST(test_placement),
 		QUEUE_TEST(test_ring_vanishes),

@@ -9,6 +9,7 @@
 #define ENABLE	0xb002
 #define CONTROL 0xb004
 #define TIMER	0xb008
+#define GPE	0xb00c
 #define SCI	9
 #define COUNT	100ULL
 
@@ -61,10 +62,12 @@ static void test_timer(void **state)
 static void test_power_button(void **state)
 {
 	(void)state;
-	vpm_power_button(&pm);
-	assert_int_equal(in(STATUS, 2), 0x0100);
-	assert_false(fake.irq[SCI]);
+	assert_false(vpm_power_button(&pm)); /* nobody would hear it */
+	assert_int_equal(in(STATUS, 2), 0);
+	assert_null(fake.timers);
 	out(ENABLE, 2, 0x0100);
+	assert_true(vpm_power_button(&pm));
+	assert_int_equal(in(STATUS, 2), 0x0100);
 	assert_true(fake.irq[SCI]); /* level: as long as status and enable meet */
 	assert_int_equal(in(ENABLE, 2), 0x0100);
 	assert_int_equal(in(STATUS, 4), 0x01000100);
@@ -73,7 +76,7 @@ static void test_power_button(void **state)
 	out(STATUS, 2, 0x0100);
 	assert_false(fake.irq[SCI]);
 	assert_int_equal(in(STATUS, 2), 0);
-	vpm_power_button(&pm);
+	assert_true(vpm_power_button(&pm));
 	assert_true(fake.irq[SCI]);
 	out(ENABLE, 2, 0);
 	assert_false(fake.irq[SCI]);
@@ -81,12 +84,55 @@ static void test_power_button(void **state)
 	assert_true(fake.irq[SCI]);
 	out(STATUS + 1, 1, 0x01);
 	assert_false(fake.irq[SCI]);
-	vpm_power_button(&pm);
+	assert_true(vpm_power_button(&pm));
 	out(STATUS, 4, 0x01200100); /* both registers in one access */
 	assert_int_equal(in(STATUS, 4), 0x01200000);
-	vpm_power_button(&pm);
+	assert_true(vpm_power_button(&pm));
 	vpm_reset(&pm);
 	assert_false(fake.irq[SCI]);
+	assert_int_equal(in(STATUS, 4), 0);
+	assert_null(fake.timers);
+}
+
+/* Its time counts from when the button was pressed first. */
+static void test_patience_ends(void **state)
+{
+	u64 second = fake.host.tsc_hz;
+
+	(void)state;
+	out(ENABLE, 2, 0x0100);
+	assert_true(vpm_power_button(&pm));
+	fake_run(&fake, second);
+	assert_true(vpm_power_button(&pm));
+	fake_run(&fake, (VPM_PATIENCE_S - 1) * second - 1);
+	assert_int_equal(fake.events[DEVICE_EVENT_OVERRIDE], 0);
+	fake_run(&fake, 1);
+	assert_int_equal(fake.events[DEVICE_EVENT_OVERRIDE], 1);
+	fake_run(&fake, 100 * second);
+	assert_int_equal(fake.events[DEVICE_EVENT_OVERRIDE], 1);
+}
+
+static void test_general_purpose_events(void **state)
+{
+	(void)state;
+	vpm_gpe(&pm, 3);
+	vpm_gpe(&pm, 12);
+	assert_int_equal(in(GPE, 4), 0x00001008);
+	assert_false(fake.irq[SCI]);
+	out(GPE + 3, 1, 0x10);
+	assert_true(fake.irq[SCI]);
+	out(GPE, 2, 0x0008);
+	assert_true(fake.irq[SCI]);
+	out(GPE + 1, 1, 0x10);
+	assert_false(fake.irq[SCI]);
+	assert_int_equal(in(GPE, 4), 0x10000000);
+	out(GPE, 4, 0xffff0000);
+	assert_int_equal(in(GPE + 2, 2), 0xffff);
+	vpm_gpe(&pm, 0);
+	assert_true(fake.irq[SCI]);
+	vpm_reset(&pm);
+	assert_false(fake.irq[SCI]);
+	assert_int_equal(in(GPE, 4), 0);
 	assert_int_equal(in(STATUS, 4), 0);
 }
 
@@ -108,9 +154,7 @@ static void test_timer_status(void **state)
 	fake_run(&fake, 1);
 	assert_int_equal(in(STATUS, 2), 0x0001); /* bit 31 changed */
 	assert_false(fake.irq[SCI]);
-	vpm_power_button(&pm);
-	assert_int_equal(in(STATUS, 2), 0x0101);
-	out(STATUS, 2, 0x0101);
+	out(STATUS, 2, 0x0001);
 	out(ENABLE, 2, 1);
 	assert_non_null(fake.timers);
 	fake_run(&fake, 0x80000000ULL * COUNT - 1);
@@ -172,8 +216,6 @@ static void test_absent_ports(void **state)
 {
 	(void)state;
 	assert_int_equal(in(0xb006, 2), 0xffff);
-	assert_int_equal(in(0xb00c, 4), 0xffffffff);
-	out(0xb00c, 4, 0xffffffff);
 	out(0xb006, 2, 0xffff);
 	assert_int_equal(in(STATUS, 4), 0);
 	assert_int_equal(in(CONTROL, 2), 1);
@@ -196,10 +238,13 @@ static void test_random(void **state)
 		else if ((seed >> 14 & 3) == 1)
 			in(port, bytes);
 		else if ((seed >> 16 & 7) == 0)
-			vpm_power_button(&pm);
+			assert_int_equal(vpm_power_button(&pm), pm.enable >> 8 & 1);
+		else if ((seed >> 19 & 7) == 0)
+			vpm_gpe(&pm, seed >> 22 & 15);
 		else
 			fake_run(&fake, (u64)(seed >> 12) * 100000);
-		assert_int_equal(fake.irq[SCI], (pm.status & pm.enable) != 0);
+		assert_int_equal(fake.irq[SCI], (pm.status & pm.enable) != 0 ||
+							(pm.gpe_status & pm.gpe_enable) != 0);
 		assert_int_equal(in(CONTROL, 2) & ~0x1c02u, 1);
 	}
 }
@@ -209,6 +254,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_timer, setup),
 		cmocka_unit_test_setup(test_power_button, setup),
+		cmocka_unit_test_setup(test_patience_ends, setup),
+		cmocka_unit_test_setup(test_general_purpose_events, setup),
 		cmocka_unit_test_setup(test_enable_bits, setup),
 		cmocka_unit_test_setup(test_timer_status, setup),
 		cmocka_unit_test_setup(test_control, setup),

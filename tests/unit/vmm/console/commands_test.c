@@ -5,7 +5,7 @@
 /* links: vmm/console/machine_commands.c vmm/console/partition_commands.c vmm/console/report.c */
 /* links: vmm/console/setting_commands.c vmm/console/words.c vmm/byte_ring.c vmm/format.c */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
 #include "fake_console.h"
@@ -50,7 +50,8 @@ static void test_json_is_found_anywhere(void **state)
 	expect_error("--json nothing --json x y",
 		     "{\"error\": \"no command \\\"nothing\\\"; there are: help, version, uptime, "
 		     "list, info, create, start, pause, resume, reset, stop, destroy, attach, "
-		     "console, set, group, top, stats, exits, account, trace, who, regs, x, walk, "
+		     "console, screen, set, group, top, stats, exits, account, trace, who, regs, "
+		     "x, walk, "
 		     "vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
 		     "poweroff, panic\"}\n");
 }
@@ -97,7 +98,7 @@ static void test_many_words(void **state)
 	memcpy(line, "list", 4);
 	expect_error(line, "list: takes no argument, found \"x\"\nusage: list\n");
 	memcpy(line, "stop", 4);
-	expect_error(line, "stop: takes 1 argument, found 509\nusage: stop NAME\n");
+	expect_error(line, "stop: takes at most 2 arguments, found 509\nusage: stop NAME [now]\n");
 	memcpy(line, "set ", 4);
 	expect_error(line, "set: takes at most 32 arguments, found 509\n"
 			   "usage: set NAME KEY VALUE\n");
@@ -163,7 +164,8 @@ static void test_help_fits_the_terminal(void **state)
 		assert_ptr_equal(strstr(line, command->summary) + strlen(command->summary), end);
 		line = end + 1;
 	}
-	assert_string_equal(line, "Every command takes --json, for programs.\n");
+	assert_string_equal(line, "NAME/N is virtual CPU N of a partition, NAME its first.\n"
+				  "Every command takes --json, for programs.\n");
 }
 
 static void test_table_is_sound(void **state)
@@ -204,10 +206,9 @@ static void test_help_explains_every_command(void **state)
 		expect(line, text);
 	}
 	expect("help stop --json",
-	       "{\"command\": {\"name\": \"stop\", \"usage\": \"stop NAME\", \"summary\": \"stop "
-	       "it "
-	       "at once, as if its power failed\", \"example\": \"stop web\", \"changes\": "
-	       "true}}\n");
+	       "{\"command\": {\"name\": \"stop\", \"usage\": \"stop NAME [now]\", "
+	       "\"summary\": \"let it shut down; now: at once\", \"example\": \"stop web\", "
+	       "\"changes\": true}}\n");
 	output_clear();
 	assert_int_equal(command_run("help --json"), 0);
 	assert_memory_equal(output, "{\"commands\": {\"help\": \"list the commands", 40);
@@ -218,24 +219,25 @@ static void test_help_explains_every_command(void **state)
 static void test_vcpu_argument(void **state)
 {
 	(void)state;
-	vcpus[0].id = 3;
+	partitions[0].vcpus[1] = &vcpus[1];
+	partitions[0].vcpu_count = 2;
+	expect("regs web/1", "");
+	assert_ptr_equal(found_vcpu, &vcpus[1]);
 	expect("regs web", "");
 	assert_ptr_equal(found_vcpu, &vcpus[0]);
-	found_vcpu = NULL;
-	expect("regs web/3", "");
+	expect("regs web/0", "");
 	assert_ptr_equal(found_vcpu, &vcpus[0]);
 	expect("regs debian-12/0", "");
 	assert_ptr_equal(found_vcpu, &vcpus[1]);
-	expect_error("regs web/0", "no virtual CPU \"web/0\"; there is: web/3\n");
-	expect_error("regs web/", "no virtual CPU \"web/\"; there is: web/3\n");
-	expect_error("regs web/3/3", "no virtual CPU \"web/3/3\"; there is: web/3\n");
-	expect_error("regs web/4294967299", "no virtual CPU \"web/4294967299\"; there is: web/3\n");
+	expect_error("regs debian-12/1", "no virtual CPU \"debian-12/1\"; debian-12 has 0 to 0\n");
+	expect_error("regs web/2", "no virtual CPU \"web/2\"; web has 0 to 1\n");
+	expect_error("regs web/", "no virtual CPU \"web/\"; web has 0 to 1\n");
+	expect_error("regs web/1/1", "no virtual CPU \"web/1/1\"; web has 0 to 1\n");
+	expect_error("regs web/4294967297", "no virtual CPU \"web/4294967297\"; web has 0 to 1\n");
 	expect_error("regs wbe/3", "no partition \"wbe\"; there are: web, debian-12\n");
 	expect_error("regs a-name-that-is-longer-than-any-is/3",
 		     "no partition \"a-name-that-is-longer-than-any-is/3\"; there are: web, "
 		     "debian-12\n");
-	partitions[0].vcpu = NULL;
-	expect_error("regs web", "web has no virtual CPU\n");
 }
 
 static void test_number_argument(void **state)

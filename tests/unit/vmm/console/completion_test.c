@@ -5,7 +5,7 @@
 /* links: vmm/console/machine_commands.c vmm/console/partition_commands.c vmm/console/report.c */
 /* links: vmm/console/setting_commands.c vmm/console/words.c vmm/byte_ring.c vmm/format.c */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
 #include "fake_console.h"
@@ -123,7 +123,8 @@ static void test_create(void **state)
 	expect_completion("create new lik", "create new like ", "");
 	expect_completion("create new like w", "create new like web ", "");
 	expect_completion("create new like web mem", "create new like web memory=", "");
-	expect_completion("create new boot=", "create new boot=", "linux  raw\n");
+	expect_completion(
+		"create new boot=", "create new boot=", "linux  multiboot  pvh  raw  bios  uefi\n");
 	expect_completion("create new boot=l", "create new boot=linux ", "");
 	expect_completion("create new boot=linux k", "create new boot=linux kernel=", "");
 	expect_completion("create new boot=linux lik", "create new boot=linux lik", "\a");

@@ -342,6 +342,12 @@ int partition_stop(struct partition *partition, char *reason)
 	return fake_change(partition, PARTITION_STOPPING, reason);
 }
 
+int partition_shutdown(struct partition *partition, char *reason)
+{
+	stopped = partition;
+	return fake_change(partition, PARTITION_RUNNING, reason);
+}
+
 int partition_pause(struct partition *partition, char *reason)
 {
 	return fake_change(partition, PARTITION_PAUSED, reason);
@@ -477,6 +483,7 @@ FAKE_COMMAND(command_x)
 FAKE_COMMAND(command_vmcs)
 FAKE_COMMAND(command_dump)
 FAKE_COMMAND(command_inject)
+FAKE_COMMAND(command_screen)
 FAKE_COMMAND(command_who)
 FAKE_COMMAND(command_top)
 FAKE_COMMAND(command_stats)
@@ -541,7 +548,8 @@ static void fake_begin(void)
 		vcpus[i] = (struct vcpu){.partition = &partitions[i], .exits = 1234};
 		vcpus[i].thread.cpu = 3 - i;
 		vcpus[i].thread.vcpu = &vcpus[i];
-		partitions[i].vcpu = &vcpus[i];
+		partitions[i].vcpus[0] = &vcpus[i];
+		partitions[i].vcpu_count = 1;
 	}
 	blocks[0].order = 16;
 	blocks[1].order = 16;

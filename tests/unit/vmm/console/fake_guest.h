@@ -287,7 +287,8 @@ static int guests_setup(void **state)
 		guest->number = i + 1;
 		guest->starts = 1;
 		guest->state = PARTITION_PAUSED;
-		guest->vcpu = &vcpus[i];
+		guest->vcpus[0] = &vcpus[i];
+		guest->vcpu_count = 1;
 		guest->pc = (void *)(0x1000UL * (i + 1));
 		guest->console.bytes = PARTITION_CONSOLE_BYTES;
 		vcpus[i].partition = guest;

@@ -161,7 +161,8 @@ static inline struct partition *partition_add(const char *name)
 	memset(&partitions[i], 0, sizeof(partitions[i]));
 	vcpus[i].partition = &partitions[i];
 	partitions[i].config = &configs[i];
-	partitions[i].vcpu = &vcpus[i];
+	partitions[i].vcpus[0] = &vcpus[i];
+	partitions[i].vcpu_count = 1;
 	partitions[i].number = i + 1;
 	partitions[i].state = PARTITION_RUNNING;
 	if (i)

@@ -43,9 +43,10 @@ static void fake_partition_begin(struct partition *partition, struct config_part
 				 u32 number, enum partition_state state)
 {
 	*partition = (struct partition){.config = config, .number = number, .state = state};
-	partition->vcpu = &fake_vcpus[number - 1];
-	*partition->vcpu = (struct vcpu){.partition = partition};
-	partition->vcpu->thread.number = number + 4;
+	partition->vcpus[0] = &fake_vcpus[number - 1];
+	partition->vcpu_count = 1;
+	*partition->vcpus[0] = (struct vcpu){.partition = partition};
+	partition->vcpus[0]->thread.number = number + 4;
 	partition->starts = 1;
 	byte_ring_init(&partition->console, fake_rings[number - 1], FAKE_RING_BYTES);
 }

@@ -71,7 +71,7 @@ static int setup(void **state)
 	virt = &backend;
 	looked = trace_on = false;
 	start_result = 0;
-	partition_add("web")->vcpu->exit_meters = meters;
+	partition_add("web")->vcpus[0]->exit_meters = meters;
 	partition_add("db");
 	times_set(0, (struct vcpu_times){.run = 40 * SECOND,
 					 .exit = SECOND / 2,
@@ -139,15 +139,31 @@ static void test_stats_of_one(void **state)
 	expect_error(fake_run(command_stats, false, "wbe", NULL),
 		     "no partition \"wbe\"; there are: web, db\n");
 	expect_error(fake_run(command_stats, false, "web/1", NULL),
-		     "no virtual CPU \"web/1\"; there is: web/0\n");
+		     "no virtual CPU \"web/1\"; web has 0 to 0\n");
+}
+
+static void test_stats_of_several_vcpus(void **state)
+{
+	(void)state;
+	partitions[0].vcpus[1] = &vcpus[5];
+	partitions[0].vcpu_count = 2;
+	vcpus[5] = vcpus[0];
+	vcpus[5].id = 1;
+	assert_true(fake_run(command_stats, false, "web", NULL));
+	assert_non_null(strstr(output, "web/0"));
+	assert_non_null(strstr(output, "web/1"));
+	assert_null(strstr(output, "db/0"));
+	assert_true(fake_run(command_stats, false, "web/1", NULL));
+	assert_null(strstr(output, "web/0"));
+	assert_non_null(strstr(output, "web/1"));
+	assert_true(fake_run(command_stats, false, NULL, NULL));
+	assert_non_null(strstr(output, "web/1"));
+	assert_non_null(strstr(output, "db/0"));
 }
 
 static void test_stats_of_none(void **state)
 {
 	(void)state;
-	partitions[1].vcpu = NULL;
-	assert_true(fake_run(command_stats, false, NULL, NULL));
-	assert_null(strstr(output, "db"));
 	partition_count = 0;
 	expect(fake_run(command_stats, true, NULL, NULL),
 	       "{\"times\": [], \"shares\": [], \"events\": []}\n");
@@ -294,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_stats, setup),
 		cmocka_unit_test_setup(test_stats_of_one, setup),
+		cmocka_unit_test_setup(test_stats_of_several_vcpus, setup),
 		cmocka_unit_test_setup(test_stats_of_none, setup),
 		cmocka_unit_test_setup(test_exits, setup),
 		cmocka_unit_test_setup(test_exits_as_json, setup),

@@ -5,7 +5,7 @@
 /* links: vmm/console/machine_commands.c vmm/console/partition_commands.c vmm/console/report.c */
 /* links: vmm/console/setting_commands.c vmm/console/words.c vmm/byte_ring.c vmm/format.c */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
 #include "fake_console.h"
@@ -18,16 +18,22 @@ static void test_list(void **state)
 		       "debian-12  crashed    2      2G           -      12\n"
 		       "           triple fault at 0x1234\n");
 	expect("list --json",
-	       "{\"partitions\": [{\"name\": \"web\", \"state\": \"running\", \"cpu\": 3, "
+	       "{\"partitions\": [{\"name\": \"web\", \"state\": \"running\", \"vcpus\": 1, "
+	       "\"cpu\": 3, "
 	       "\"memory_bytes\": 536870912, \"uptime_us\": 93784000000, \"starts\": 1, "
-	       "\"reason\": null}, {\"name\": \"debian-12\", \"state\": \"crashed\", \"cpu\": 2, "
+	       "\"reason\": null}, {\"name\": \"debian-12\", \"state\": \"crashed\", \"vcpus\": 1, "
+	       "\"cpu\": 2, "
 	       "\"memory_bytes\": 2147483648, \"uptime_us\": null, \"starts\": 12, \"reason\": "
 	       "\"triple fault at 0x1234\"}]}\n");
 	first->state = PARTITION_STOPPED;
-	first->vcpu = NULL;
 	first->next = NULL;
+	first->vcpus[1] = &vcpus[1];
+	first->vcpu_count = 2;
 	expect("list", "NAME  STATE    CPU  MEMORY  UPTIME  STARTS\n"
-		       "web   stopped    -    512M       -       1\n");
+		       "web   stopped  2-3    512M       -       1\n");
+	expect_part("list --json", "\"vcpus\": 2, \"cpu\": 3, ");
+	vcpus[1].thread.cpu = 1;
+	expect_part("list", "web   stopped  1,3    512M       -       1\n");
 	first = NULL;
 	expect("list", "there are no partitions\n");
 	expect("list --json", "{\"partitions\": []}\n");
@@ -97,7 +103,8 @@ static void test_changes(void **state)
 		{"pause web", "web: paused\n", PARTITION_PAUSED},
 		{"resume web", "web: running\n", PARTITION_RUNNING},
 		{"reset web", "web: starting\n", PARTITION_STARTING},
-		{"stop web", "web: stopping\n", PARTITION_STOPPING},
+		{"stop web", "web: running\n", PARTITION_RUNNING}, /* it is on its way */
+		{"stop web now", "web: stopping\n", PARTITION_STOPPING},
 	};
 
 	(void)state;
@@ -110,13 +117,20 @@ static void test_changes(void **state)
 		assert_ptr_equal(changed, &partitions[0]);
 		assert_int_equal(partitions[0].state, changes[i].state);
 		refusal = "it is gone";
-		snprintf(text, sizeof(text), "cannot %s: it is gone\n", changes[i].line);
+		snprintf(text, sizeof(text), "cannot %.*s: it is gone\n",
+			 (int)(strstr(changes[i].line, "web") + 3 - changes[i].line),
+			 changes[i].line);
 		expect_error(changes[i].line, text);
 		refusal = "";
-		snprintf(text, sizeof(text), "cannot %s: error 16\n", changes[i].line);
+		snprintf(text, sizeof(text), "cannot %.*s: error 16\n",
+			 (int)(strstr(changes[i].line, "web") + 3 - changes[i].line),
+			 changes[i].line);
 		expect_error(changes[i].line, text);
 	}
 	refusal = NULL;
+	changed = NULL;
+	expect_error("stop web later", "no word \"later\"; there are: now\n");
+	assert_null(changed);
 	expect("start debian-12 --json",
 	       "{\"partition\": {\"name\": \"debian-12\", \"state\": \"starting\"}}\n");
 	assert_ptr_equal(started, &partitions[1]);
@@ -225,10 +239,13 @@ static void test_info_of_claims(void **state)
 	expect_part("info debian-12", "\nclaim     reserved\nbudget    2 ms\nperiod    10 ms\n"
 				      "weight    0\ncap       50%\n\nboot");
 	config->claim = (struct scheduler_claim){.kind = SCHEDULER_DEDICATED};
-	partitions[1].vcpu = NULL;
-	expect_part("info debian-12", "\nCPU       -\n");
 	expect_part("info debian-12", "\nclaim     dedicated\ncap       -\n");
-	expect_part("info debian-12 --json", "\"vcpus\": []}\n");
+	partitions[1].vcpus[1] = &vcpus[0];
+	partitions[1].vcpu_count = 2;
+	vcpus[0].id = 1;
+	expect_part("info debian-12", "\nCPU       2-3\n");
+	expect_part("info debian-12 --json", "\"vcpus\": [{\"id\": 0, \"cpu\": 2, ");
+	expect_part("info debian-12 --json", "}, {\"id\": 1, \"cpu\": 3, ");
 }
 
 /* --- console --- */

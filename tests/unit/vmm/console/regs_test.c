@@ -167,7 +167,7 @@ static void only_of_frozen_ones(void **state)
 		command_vmcs, "web",
 		"web is running, only one that is paused or crashed can be looked at: first pause "
 		"web");
-	expect_error(command_regs, "web/1", "no virtual CPU \"web/1\"; there is: web/0");
+	expect_error(command_regs, "web/1", "no virtual CPU \"web/1\"; web has 0 to 0");
 }
 
 static void fields_in_groups(void **state)

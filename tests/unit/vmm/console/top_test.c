@@ -127,6 +127,11 @@ static void expect_line(u32 line, const char *text)
 	assert_string_equal(found, text);
 }
 
+static void expect_line_begins(u32 line, const char *text)
+{
+	assert_memory_equal(screen.text[line], text, strlen(text));
+}
+
 /* --- keys, and time that passes --- */
 
 static const char *keys;
@@ -393,12 +398,16 @@ static void test_json(void **state)
 		"{\"host\": {\"uptime_us\": 100000000, \"interval_us\": 100000000, "
 		"\"memory_total\": 1073741824, \"memory_free\": 268435456}, "
 		"\"cpus\": [{\"cpu\": 0, \"load\": 2500}, {\"cpu\": 1, \"load\": 0}], "
-		"\"partitions\": [{\"name\": \"web\", \"number\": 1, \"state\": \"running\", "
+		"\"partitions\": [{\"name\": \"web\", \"number\": 1, \"vcpu\": 0, \"vcpus\": 1, "
+		"\"state\": "
+		"\"running\", "
 		"\"cpu\": 0, \"interval_us\": 50000000, \"run\": 2000, \"exit\": 0, \"ready\": 0, "
 		"\"capped\": 0, \"blocked\": 8000, \"paused\": 0, \"kind\": \"shared\", "
 		"\"weight\": 100, \"cap\": 50, \"budget_us\": null, \"period_us\": null, "
 		"\"group\": \"gold\", \"exits_per_second\": 100, \"interrupts_per_second\": 10}, "
-		"{\"name\": \"db\", \"number\": 2, \"state\": \"stopped\", \"cpu\": 1, "
+		"{\"name\": \"db\", \"number\": 2, \"vcpu\": 0, \"vcpus\": 1, \"state\": "
+		"\"stopped\", \"cpu\": "
+		"1, "
 		"\"interval_us\": 20000000, \"run\": 0, \"exit\": 0, \"ready\": 0, \"capped\": 0, "
 		"\"blocked\": 0, \"paused\": 10000, \"kind\": \"reserved\", \"weight\": 0, "
 		"\"cap\": null, \"budget_us\": 2000, \"period_us\": 10000, \"group\": null, "
@@ -441,14 +450,23 @@ static void test_nobody(void **state)
 	assert_true(fake_run(command_top, false, NULL, NULL));
 	expect_line(3, HEADINGS);
 	expect_line(4, "");
-	partitions[0].vcpu = NULL; /* neither time nor place */
-	partition_count = 1;
-	partitions[0].next = NULL;
+}
+
+/* A line each, which is told apart from that of a partition with one. */
+static void test_several_vcpus(void **state)
+{
+	(void)state;
+	partitions[0].vcpus[1] = &vcpus[5];
+	partitions[0].vcpu_count = 2;
+	vcpus[5] = (struct vcpu){.partition = &partitions[0], .id = 1, .thread.cpu = 1};
 	type("q");
 	assert_true(fake_run(command_top, false, NULL, NULL));
-	expect_line(
-		4,
-		"web          running    -   0.0   0.0    0.0   0.0 100                  0     0");
+	expect_line_begins(4, "web/0        running    0  20.0 ");
+	expect_line_begins(5, "web/1        running    1   0.0 ");
+	expect_line_begins(6, "db           stopped    1   0.0 ");
+	assert_true(fake_run(command_top, true, NULL, NULL));
+	assert_non_null(strstr(output, "\"number\": 1, \"vcpu\": 1, \"vcpus\": 2, \"state\""));
+	assert_non_null(strstr(output, "\"number\": 2, \"vcpu\": 0, \"vcpus\": 1, \"state\""));
 }
 
 /* There are more partitions than ever before, and no memory. */
@@ -463,7 +481,7 @@ static void test_memory_short(void **state)
 		u32 left = allocations_left;
 
 		assert_false(fake_run(command_top, false, NULL, NULL));
-		assert_non_null(strstr(output, "no memory for the meters of 200 partitions\n"));
+		assert_non_null(strstr(output, "no memory for the meters of 200 virtual CPUs\n"));
 		screen_show();
 		assert_true(screen.cursor);
 		assert_false(fake_run(command_top, true, NULL, NULL));
@@ -489,6 +507,7 @@ int main(void)
 		cmocka_unit_test_setup(test_claims, setup),
 		cmocka_unit_test_setup(test_wrong_arguments, setup),
 		cmocka_unit_test_setup(test_nobody, setup),
+		cmocka_unit_test_setup(test_several_vcpus, setup),
 		cmocka_unit_test_setup(test_memory_short, setup),
 	};
 

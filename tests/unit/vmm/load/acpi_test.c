@@ -67,10 +67,10 @@ static const u8 *table_at(const struct fixture *f, u64 gpa, const char *signatur
 	const u8 *table = f->memory.window + gpa;
 	u64 bytes;
 
-	assert_true(gpa >= 0xe0000 && gpa + 36 <= 0x100000);
+	assert_true(gpa >= 0xe0000 && gpa + 36 <= 0xf0000);
 	assert_memory_equal(table, signature, 4);
 	bytes = get(table + 4, 4);
-	assert_true(bytes >= 36 && gpa + bytes <= 0x100000);
+	assert_true(bytes >= 36 && gpa + bytes <= 0xf0000);
 	assert_int_equal(sum(table, bytes), 0);
 	return table;
 }
@@ -116,9 +116,9 @@ static void test_root_tables_agree(void **state)
 	xsdt = table_at(f, get(f->memory.window + f->rsdp + 24, 8), "XSDT");
 	assert_int_equal(rsdt[8], 1);
 	assert_int_equal(xsdt[8], 1);
-	assert_int_equal(get(rsdt + 4, 4), 36 + 3 * 4);
-	assert_int_equal(get(xsdt + 4, 4), 36 + 3 * 8);
-	for (unsigned i = 0; i < 3; i++)
+	assert_int_equal(get(rsdt + 4, 4), 36 + 4 * 4);
+	assert_int_equal(get(xsdt + 4, 4), 36 + 4 * 8);
+	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(get(rsdt + 36 + 4 * i, 4), get(xsdt + 36 + 8 * i, 8));
 }
 
@@ -149,16 +149,19 @@ static void test_fadt_hardware(void **state)
 	assert_int_equal(get(fadt + 64, 4), 0xb004);
 	assert_int_equal(get(fadt + 68, 8), 0);
 	assert_int_equal(get(fadt + 76, 4), 0xb008);
-	assert_int_equal(get(fadt + 80, 8), 0); /* no GPE blocks */
+	assert_int_equal(get(fadt + 80, 4), 0xb00c);
+	assert_int_equal(get(fadt + 84, 4), 0); /* no second GPE block */
 	assert_int_equal(fadt[88], 4);
 	assert_int_equal(fadt[89], 2);
 	assert_int_equal(fadt[90], 0);
 	assert_int_equal(fadt[91], 4);
-	assert_int_equal(get(fadt + 92, 2), 0);
+	assert_int_equal(fadt[92], 4);
+	assert_int_equal(fadt[93], 0);
 	check_io_gas(fadt + 148, 32, 0xb000);
 	check_io_gas(fadt + 172, 16, 0xb004);
 	check_io_gas(fadt + 208, 32, 0xb008);
-	for (unsigned i = 220; i < 268; i++) /* GPE blocks, sleep registers */
+	check_io_gas(fadt + 220, 32, 0xb00c);
+	for (unsigned i = 232; i < 268; i++) /* second GPE block, sleep registers */
 		assert_int_equal(fadt[i], 0);
 	check_io_gas(fadt + 116, 8, 0xcf9);
 	assert_int_equal(fadt[128], 0x06);
@@ -171,9 +174,8 @@ static void test_fadt_flags(void **state)
 
 	build(f, 1);
 	fadt = xsdt_find(f, "FACP");
-	/* WBINVD, PROC_C1, no fixed buttons, RTC not in PM1, 32-bit timer, reset register */
-	assert_int_equal(get(fadt + 112, 4),
-			 1 << 0 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
+	/* WBINVD, PROC_C1, no fixed sleep button, RTC not in PM1, 32-bit timer, reset register */
+	assert_int_equal(get(fadt + 112, 4), 1 << 0 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
 	/* legacy devices, 8042, no VGA; no lack of MSI or RTC */
 	assert_int_equal(get(fadt + 109, 2), 1 << 0 | 1 << 1 | 1 << 2);
 	assert_int_equal(fadt[108], 0x32); /* century */
@@ -242,6 +244,7 @@ static void test_dsdt(void **state)
 	assert_int_equal(dsdt[8], 2);
 	check_has_id(dsdt, 0x01, 0x00);
 	check_has_id(dsdt, 0x0b, 0x00);
+	check_has_id(dsdt, 0x03, 0x03);
 	check_has_id(dsdt, 0x05, 0x01);
 	check_has_id(dsdt, 0x0c, 0x02);
 	check_has_ports(dsdt, 0x20, 2);
@@ -251,8 +254,12 @@ static void test_dsdt(void **state)
 	check_has_ports(dsdt, 0x61, 1);
 	check_has_ports(dsdt, 0x92, 1);
 	check_has_ports(dsdt, 0x70, 2);
+	check_has_ports(dsdt, 0x60, 1);
+	check_has_ports(dsdt, 0x64, 1);
 	check_has_ports(dsdt, 0x3f8, 8);
 	check_has_ports(dsdt, ACPI_RESET_PORT, 1);
+	check_has_ports(dsdt, ACPI_PANIC_PORT, 1);
+	check_has(dsdt, "QEMU0001", 9);
 	check_has_ports(dsdt, ACPI_PM_BASE, ACPI_PM_BYTES);
 	check_has(dsdt, "\x22\x10\x00", 3); /* IRQ 4 (6.4.2.1) */
 }
@@ -397,17 +404,35 @@ static void test_madt_processors(void **state)
 }
 
 /* Built again over what a guest left there, the tables are the same. */
+/* IA-PC HPET 1.0a, table 3. */
+static void test_hpet(void **state)
+{
+	struct fixture *f = *state;
+	const u8 *hpet;
+
+	build(f, 1);
+	hpet = xsdt_find(f, "HPET");
+	assert_int_equal(get(hpet + 4, 4), 56);
+	assert_int_equal(hpet[8], 1);
+	assert_int_equal(get(hpet + 36, 4), ACPI_HPET_ID);
+	assert_int_equal(get(hpet + 40, 4), 0x4000); /* memory, 64 bits */
+	assert_int_equal(get(hpet + 44, 8), 0xfed00000);
+	assert_int_equal(hpet[52], 0);
+	assert_in_range(get(hpet + 53, 2), 1, 0xffff);
+	assert_int_equal(hpet[55], 0);
+}
+
 static void test_rebuilding(void **state)
 {
 	struct fixture *f = *state;
-	u8 *first = malloc(0x20000);
+	u8 *first = malloc(0x10000);
 
 	assert_non_null(first);
 	build(f, 3);
-	memcpy(first, f->memory.window + 0xe0000, 0x20000);
-	memset(f->memory.window + 0xe0000, 0xa5, 0x20000);
+	memcpy(first, f->memory.window + 0xe0000, 0x10000);
+	memset(f->memory.window + 0xe0000, 0xa5, 0x10000);
 	build(f, 3);
-	assert_memory_equal(f->memory.window + 0xe0000, first, 0x20000);
+	assert_memory_equal(f->memory.window + 0xe0000, first, 0x10000);
 	free(first);
 }
 
@@ -417,7 +442,7 @@ static void test_nothing_outside_the_area(void **state)
 
 	build(f, 1000);
 	for (u64 i = 0; i < RAM_BYTES; i++)
-		if (i < 0xe0000 || i >= 0x100000)
+		if (i < 0xe0000 || i >= 0xf0000)
 			assert_int_equal(f->memory.window[i], 0);
 }
 
@@ -432,9 +457,9 @@ static void test_refusals(void **state)
 	request.vcpus = 0xffffffff;
 	assert_int_equal(acpi_build(&request, &f->memory, &f->rsdp), -ENOSPC);
 	for (u64 i = 0; i < RAM_BYTES; i++)
-		if (i < 0xe0000 || i >= 0x100000)
+		if (i < 0xe0000 || i >= 0xf0000)
 			assert_int_equal(f->memory.window[i], 0);
-	f->memory.low_bytes = MIB - 1;
+	f->memory.low_bytes = GUEST_SMBIOS_BASE - 1;
 	request.vcpus = 1;
 	assert_int_equal(acpi_build(&request, &f->memory, &f->rsdp), -ENOSPC);
 }
@@ -449,8 +474,8 @@ int main(void)
 		TEST(test_facs),	  TEST(test_dsdt),
 		TEST(test_dsdt_soft_off), TEST(test_madt_processors),
 		TEST(test_rebuilding),	  TEST(test_nothing_outside_the_area),
-		TEST(test_refusals),	  TEST(test_mcfg),
-		TEST(test_dsdt_pci),
+		TEST(test_refusals),	  TEST(test_hpet),
+		TEST(test_mcfg),	  TEST(test_dsdt_pci),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ static int setup(void **state)
 	assert_non_null(f->memory.window);
 	f->memory.low_bytes = RAM_BYTES;
 	file_make(f->file);
-	f->request.kernel = (struct load_file){f->file, FILE_BYTES};
+	f->request.kernel = (struct load_file){f->file, FILE_BYTES, NULL};
 	f->request.cmdline = "console=ttyS0 quiet";
 	f->request.rsdp_gpa = RSDP;
 	*state = f;
@@ -313,7 +313,7 @@ static void test_initrd_is_high_and_page_aligned(void **state)
 	u8 initrd[5000];
 
 	memset(initrd, 0x5a, sizeof(initrd));
-	f->request.initrd = (struct load_file){initrd, sizeof(initrd)};
+	f->request.initrd = (struct load_file){initrd, sizeof(initrd), NULL};
 	load(f);
 	assert_int_equal(guest_get(f, ZERO_PAGE + 0x218, 4), RAM_BYTES - 8192);
 	assert_int_equal(guest_get(f, ZERO_PAGE + 0x21c, 4), 5000);
@@ -327,7 +327,7 @@ static void test_initrd_stays_within_the_kernels_reach(void **state)
 	u8 initrd[4096] = {1};
 
 	put(f->file + 0x22c, 0x1ffffff, 4);
-	f->request.initrd = (struct load_file){initrd, sizeof(initrd)};
+	f->request.initrd = (struct load_file){initrd, sizeof(initrd), NULL};
 	load(f);
 	assert_int_equal(guest_get(f, ZERO_PAGE + 0x218, 4), 0x1fff000);
 	assert_int_equal(f->memory.window[0x1fff000], 1);
@@ -339,7 +339,7 @@ static void test_initrd_just_fits(void **state)
 	u64 bytes = RAM_BYTES - 0x1800000;
 	u8 *initrd = calloc(1, bytes + 1);
 
-	f->request.initrd = (struct load_file){initrd, bytes + 1};
+	f->request.initrd = (struct load_file){initrd, bytes + 1, NULL};
 	refuse(f, -ENOMEM, "initrd does not fit: it needs 40961 KiB");
 	f->request.initrd.bytes = bytes;
 	load(f);
@@ -352,7 +352,7 @@ static void test_initrd_too_big(void **state)
 	struct fixture *f = *state;
 	u8 initrd[8192] = {1};
 
-	f->request.initrd = (struct load_file){initrd, sizeof(initrd)};
+	f->request.initrd = (struct load_file){initrd, sizeof(initrd), NULL};
 	put(f->file + 0x22c, 0x1800000 + 4095, 4);
 	refuse(f, -ENOMEM, "to initrd_addr_max (0x1801000) there are 4 KiB");
 	put(f->file + 0x22c, 0xfff, 4);
@@ -461,7 +461,7 @@ static void test_not_a_bzimage(void **state)
 	refuse(f, -ENOEXEC, "ELF file");
 	f->request.kernel.bytes = 1023;
 	refuse(f, -ENOEXEC, "1023 bytes are too few");
-	f->request.kernel = (struct load_file){NULL, 0};
+	f->request.kernel = (struct load_file){NULL, 0, NULL};
 	refuse(f, -ENOEXEC, "0 bytes are too few");
 }
 
@@ -469,15 +469,69 @@ static void test_wrong_protocol(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f->file + 0x206, 0x020b, 2);
-	refuse(f, -ENOEXEC, "too old: boot protocol 2.12 (Linux 3.8) is needed, found 2.11");
+	put(f->file + 0x206, 0x0205, 2);
+	refuse(f, -ENOEXEC, "too old: boot protocol 2.06 (Linux 2.6.22) is needed, found 2.05");
 	put(f->file + 0x206, 0x020c, 2);
 	put(f->file + 0x211, 0xfe, 1);
 	refuse(f, -ENOEXEC, "LOADED_HIGH is needed in loadflags, found 0xfe");
 	put(f->file + 0x211, 1, 1);
+	load(f);
+}
+
+static void check_entered_in_32_bits(const struct fixture *f, u64 code)
+{
+	assert_int_equal(f->start.rip, code);
+	assert_int_equal(f->start.gpr[GPR_RSI], ZERO_PAGE);
+	assert_int_equal(f->start.cs.selector, 0x10);
+	assert_int_equal(f->start.cs.attributes, 0xc09b);
+	assert_int_equal(f->start.ds.selector, 0x18);
+	assert_int_equal(f->start.cr0 & (BIT(31) | BIT(0)), BIT(0));
+	assert_int_equal(f->start.efer, 0);
+}
+
+static void test_32_bit_kernel(void **state)
+{
+	struct fixture *f = *state;
+
 	put(f->file + 0x236, 0x007e, 2);
-	refuse(f, -ENOEXEC, "XLF_KERNEL_64 is needed in xloadflags, found 0x007e");
-	put(f->file + 0x236, 1, 2);
+	load(f);
+	check_entered_in_32_bits(f, 0x1000000);
+	assert_memory_equal(f->memory.window + 0x1000000, f->file + SETUP_BYTES, 0x1000);
+	assert_int_equal(guest_get(f, ZERO_PAGE + 0x214, 4), 0x1000000);
+	put(f->file + 0x1f4, 0x20, 4); /* the code need not reach any other entry */
+	load(f);
+}
+
+/* Neither xloadflags nor pref_address nor init_size: what is there belongs to something else. */
+static void test_old_kernel(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f->file + 0x206, 0x0206, 2);
+	f->file[0x201] = 0x3c - 2;
+	memset(f->file + 0x23c, 0xee, 0x290 - 0x23c);
+	load(f);
+	check_entered_in_32_bits(f, 0x200000); /* aligned to kernel_alignment */
+	assert_int_equal(guest_get(f, ZERO_PAGE + 0x258, 8), 0);
+	memset(f->memory.window, 0, RAM_BYTES);
+	f->file[0x234] = 0; /* not relocatable */
+	load(f);
+	check_entered_in_32_bits(f, 0x100000);
+	memset(f->memory.window, 0, RAM_BYTES);
+	f->file[0x201] = 0x3c - 3;
+	refuse(f, -ENOEXEC, "must reach to 0x23c, but ends at 0x23b");
+}
+
+static void test_16_bit_kernel(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f->file + 0x236, 0, 2);
+	put(f->file + 0x214, 0, 4);
+	refuse(f, -ENOEXEC, "16-bit mode only (code32_start is 0), which takes a BIOS");
+	put(f->file + 0x214, 0x1000, 4);
+	refuse(f, -ENOEXEC, "code32_start 0x1000, 0x100000 is needed");
+	put(f->file + 0x236, 1, 2); /* of no meaning to a kernel that is entered in long mode */
 	load(f);
 }
 
@@ -605,6 +659,9 @@ int main(void)
 		TEST(test_bad_alignment),
 		TEST(test_not_a_bzimage),
 		TEST(test_wrong_protocol),
+		TEST(test_32_bit_kernel),
+		TEST(test_old_kernel),
+		TEST(test_16_bit_kernel),
 		TEST(test_header_too_short),
 		TEST(test_truncated),
 		TEST(test_code_without_entry),

@@ -52,7 +52,7 @@ static void load(struct fixture *f, int entry, u64 address, u64 bytes)
 
 	f->request.entry = entry;
 	f->request.load_address = address;
-	f->request.kernel = (struct load_file){f->image, bytes};
+	f->request.kernel = (struct load_file){f->image, bytes, NULL};
 	memset(&f->start, 0xff, sizeof(f->start));
 	memset(f->memory.window, 0, RAM_BYTES);
 	error = load_raw(&f->request, &f->memory, &f->start, f->reason);
@@ -69,7 +69,7 @@ static void refuse(struct fixture *f, int entry, u64 address, u64 bytes, int err
 {
 	f->request.entry = entry;
 	f->request.load_address = address;
-	f->request.kernel = (struct load_file){f->image, bytes};
+	f->request.kernel = (struct load_file){f->image, bytes, NULL};
 	strcpy(f->reason, "none");
 	assert_int_equal(load_raw(&f->request, &f->memory, &f->start, f->reason), error);
 	if (!strstr(f->reason, words))
@@ -102,22 +102,40 @@ static void test_real_mode(void **state)
 {
 	struct fixture *f = *state;
 
-	load(f, CONFIG_ENTRY_REAL, 0x7c00, 512);
+	load(f, CONFIG_ENTRY_REAL, 0x7c10, 512);
 	assert_int_equal(f->start.cr0, 0x30);
 	assert_int_equal(f->start.cr4, 0);
 	assert_int_equal(f->start.efer, 0);
 	assert_int_equal(f->start.rip, 0);
-	assert_int_equal(f->start.cs.selector, 0x7c0);
-	assert_int_equal(f->start.cs.base, 0x7c00);
+	assert_int_equal(f->start.cs.selector, 0x7c1);
+	assert_int_equal(f->start.cs.base, 0x7c10);
 	assert_int_equal(f->start.cs.limit, 0xffff);
 	assert_int_equal(f->start.cs.attributes, 0x93);
-	check_real_segment(&f->start.ds, 0x7c00);
-	check_real_segment(&f->start.es, 0x7c00);
-	check_real_segment(&f->start.ss, 0x7c00);
-	check_real_segment(&f->start.fs, 0x7c00);
-	check_real_segment(&f->start.gs, 0x7c00);
+	check_real_segment(&f->start.ds, 0x7c10);
+	check_real_segment(&f->start.es, 0x7c10);
+	check_real_segment(&f->start.ss, 0x7c10);
+	check_real_segment(&f->start.fs, 0x7c10);
+	check_real_segment(&f->start.gs, 0x7c10);
 	assert_int_equal(f->start.idtr.base, 0);
 	assert_true(f->start.idtr.limit >= 0x3ff);
+	check_stack(f);
+}
+
+/* As a BIOS enters it, at 0:7c00. */
+static void test_boot_sector(void **state)
+{
+	struct fixture *f = *state;
+
+	load(f, CONFIG_ENTRY_REAL, 0x7c00, 512);
+	assert_int_equal(f->start.rip, 0x7c00);
+	check_real_segment(&f->start.ds, 0);
+	check_real_segment(&f->start.ss, 0);
+	assert_int_equal(f->start.cs.selector, 0);
+	assert_int_equal(f->start.cs.base, 0);
+	assert_int_equal(f->start.gpr[GPR_RSP], 0x7c00);
+	assert_int_equal(f->start.gpr[GPR_RDX], 0x80);
+	check_stack(f);
+	load(f, CONFIG_ENTRY_REAL, 0x7c00, 0x90000);
 	check_stack(f);
 }
 
@@ -281,6 +299,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_real_mode),
+		TEST(test_boot_sector),
 		TEST(test_real_mode_stack_goes_elsewhere),
 		TEST(test_real_mode_addresses),
 		TEST(test_protected_mode),

@@ -1,3 +1,4 @@
+/* links: arch/x86/emulate/opcodes.c */
 /* SPDX-License-Identifier: MIT */
 /* The instruction decoder: lengths of known encodings, operands, and that it never reads too far.
  */

@@ -323,6 +323,144 @@ static void smap(void **state)
 	goes_to(LONG_LINEAR, WRITE, 0xabcdefabc);
 }
 
+/* The CPU's own accesses to descriptors: a supervisor's at any CPL, and AC does not help. */
+static void implicit(void **state)
+{
+	u32 access = USER | EMULATE_ACCESS_IMPLICIT;
+
+	(void)state;
+	map_long(P | W);
+	page_faults(LONG_LINEAR, USER, E_P | E_U);
+	goes_to(LONG_LINEAR, access | WRITE, 0xabcdefabc);
+	map_long(PWU);
+	paging.cr4 |= CR4_SMAP;
+	paging.rflags = RFLAGS_AC;
+	goes_to(LONG_LINEAR, READ, 0xabcdefabc);
+	page_faults(LONG_LINEAR, access, E_P);
+	entry(PTE, 0);
+	page_faults(LONG_LINEAR, access | WRITE, E_W);
+}
+
+#define E_K	     32
+#define KEY(n)	     ((u64)(n) << 59)
+#define NO_ACCESS(n) (1u << 2 * (n))
+#define NO_WRITE(n)  (2u << 2 * (n))
+
+static void protection_keys(void **state)
+{
+	(void)state;
+	map_long(PWU | KEY(5));
+	paging.pkru = NO_ACCESS(5) | NO_ACCESS(4) | NO_ACCESS(6);
+	goes_to(LONG_LINEAR, WRITE | USER, 0xabcdefabc); /* not without CR4.PKE */
+	paging.cr4 |= CR4_PKE;
+	page_faults(LONG_LINEAR, READ, E_P | E_K);
+	page_faults(LONG_LINEAR, WRITE | USER, E_P | E_W | E_U | E_K);
+	goes_to(LONG_LINEAR, FETCH | USER, 0xabcdefabc);
+	paging.pkru = NO_WRITE(5);
+	goes_to(LONG_LINEAR, READ | USER, 0xabcdefabc);
+	page_faults(LONG_LINEAR, WRITE | USER, E_P | E_W | E_U | E_K);
+	page_faults(LONG_LINEAR, WRITE, E_P | E_W | E_K);
+	paging.cr0 &= ~CR0_WP;
+	goes_to(LONG_LINEAR, WRITE, 0xabcdefabc);
+	page_faults(LONG_LINEAR, WRITE | USER, E_P | E_W | E_U | E_K);
+	map_long(P | W | KEY(5)); /* keys are for users' pages; other reasons have no key bit */
+	goes_to(LONG_LINEAR, WRITE, 0xabcdefabc);
+	page_faults(LONG_LINEAR, WRITE | USER, E_P | E_W | E_U);
+	map_long(P | U | KEY(5)); /* two reasons */
+	page_faults(LONG_LINEAR, WRITE | USER, E_P | E_W | E_U | E_K);
+	paging.pkru = ~(NO_ACCESS(5) | NO_WRITE(5));
+	map_long(PWU | KEY(5));
+	goes_to(LONG_LINEAR, WRITE | USER, 0xabcdefabc);
+	map_long(PWU);
+	page_faults(LONG_LINEAR, READ, E_P | E_K);
+}
+
+#define A BIT(5)
+#define D BIT(6)
+
+static unsigned updates, interfere; /* so many updates come too late */
+
+static bool memory_update(void *context, u64 address, u64 old, u64 new, unsigned bytes)
+{
+	u64 value = 0;
+
+	assert_ptr_equal(context, memory);
+	assert_true(address <= sizeof(memory) - bytes);
+	memcpy(&value, memory + address, bytes);
+	assert_int_equal(value, old);
+	assert_int_equal(new & ~old & ~(A | D), 0);
+	updates++;
+	if (interfere) {
+		interfere--;
+		memory[address + 1] ^= 2; /* an ignored bit */
+		return false;
+	}
+	memcpy(memory + address, &new, bytes);
+	return true;
+}
+
+static u64 flags_at(u64 address)
+{
+	return memory[address] & (A | D);
+}
+
+static void accessed_and_dirty(void **state)
+{
+	(void)state;
+	map_long(PWU);
+	goes_to(LONG_LINEAR, WRITE, 0xabcdefabc);
+	assert_int_equal(flags_at(PTE), 0); /* nobody to set them */
+	paging.update = memory_update;
+	updates = interfere = 0;
+	goes_to(LONG_LINEAR, READ, 0xabcdefabc);
+	assert_int_equal(updates, 4);
+	assert_true(flags_at(PML4E) == A && flags_at(PDPTE) == A && flags_at(PDE) == A &&
+		    flags_at(PTE) == A);
+	goes_to(LONG_LINEAR, FETCH, 0xabcdefabc);
+	assert_int_equal(updates, 4); /* they are set */
+	goes_to(LONG_LINEAR, WRITE | USER, 0xabcdefabc);
+	assert_int_equal(updates, 5);
+	assert_true(flags_at(PTE) == (A | D) && flags_at(PDE) == A);
+	/* a fault leaves the page's own alone */
+	map_long(P | U);
+	page_faults(LONG_LINEAR, WRITE, E_P | E_W);
+	assert_int_equal(flags_at(PTE), 0);
+	/* entries that change meanwhile are walked again, but not for ever */
+	map_long(PWU);
+	updates = 0;
+	interfere = 3;
+	goes_to(LONG_LINEAR, WRITE, 0xabcdefabc);
+	assert_int_equal(updates, 3 + 4);
+	assert_int_equal(flags_at(PTE), A | D);
+	map_long(PWU);
+	updates = 0;
+	interfere = 1000;
+	goes_to(LONG_LINEAR, WRITE, 0xabcdefabc);
+	assert_in_range(updates, 2, 20);
+}
+
+static void accessed_and_dirty_32(void **state)
+{
+	(void)state;
+	paging.update = memory_update;
+	updates = interfere = 0;
+	entry32(0x1000 + 0x301 * 4, 0x2000 | PWU);
+	entry32(0x2000 + 3 * 4, 0xfffff000 | PWU);
+	entry32(0x2000 + 4 * 4, 0x11111000);
+	goes_to(0xc0403abc, WRITE, 0xfffffabc);
+	assert_true(flags_at(0x1000 + 0x301 * 4) == A && flags_at(0x2000 + 3 * 4) == (A | D));
+	assert_int_equal(flags_at(0x2000 + 4 * 4), 0);
+	/* PAE: the four registers have none */
+	memset(memory, 0, sizeof(memory));
+	paging.cr4 = CR4_PAE;
+	paging.pdpte[3] = 0x2000 | P;
+	entry(0x2000 + 2 * 8, 0x40000000 | PWU | PS);
+	updates = 0;
+	goes_to(0xc0403abc, WRITE, 0x40003abc);
+	assert_int_equal(updates, 1);
+	assert_int_equal(flags_at(0x2000 + 2 * 8), A | D);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +474,10 @@ int main(void)
 		cmocka_unit_test_setup(write_protect, setup_long),
 		cmocka_unit_test_setup(smep, setup_long),
 		cmocka_unit_test_setup(smap, setup_long),
+		cmocka_unit_test_setup(implicit, setup_long),
+		cmocka_unit_test_setup(protection_keys, setup_long),
+		cmocka_unit_test_setup(accessed_and_dirty, setup_long),
+		cmocka_unit_test_setup(accessed_and_dirty_32, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

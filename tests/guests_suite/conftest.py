@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""Guests of many kinds: the same machine as the system tests have, and the files that `make test-guests`
+makes before."""
+import os
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests/system"))
+import host
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built():
+    needed = ["core.bin", "stub.img", "guests/memtest64.bin", "guests/memtest32.bin", "guests/gnumach",
+              "guests/debian686.vmlinuz", "guests/debian.vmlinux", "guests/init32.initrd.gz"]
+    missing = [name for name in needed if not os.path.exists(os.path.join(host.BUILD, name))]
+    if missing:
+        pytest.exit(f"not built: {', '.join(missing)}; use make test-guests", 3)

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Putting a partition into its first state. */
+#include "vcpu_thread.h"
+
+#include "vcpu_devices.h"
+
+#include <bulkhead/arch.h>
+#include <bulkhead/format.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/string.h>
+#include <bulkhead/virt.h>
+
+#define CLEAR_BYTES (64 * KIB)
+
+/* In the middle of long work: others may have this CPU for a while. */
+static void let_others_run(void)
+{
+	timer_run_due();
+	arch_interrupts_poll();
+	thread_reschedule();
+}
+
+/* The same with the partition's memory in sight. */
+static void load_breathe(void *context)
+{
+	const struct partition *partition = context;
+
+	address_space_enter(NULL);
+	let_others_run();
+	address_space_enter(&partition->space);
+}
+
+/* Clear RAM in pieces, so that other threads of this CPU get their turns, and no longer than the
+ * partition is wanted to start. */
+static void clear(struct partition *partition, u64 gpa, u64 bytes)
+{
+	for (u64 done = 0; done < bytes; done += CLEAR_BYTES) {
+		u64 previous;
+
+		if (partition_state_now(partition) != PARTITION_STARTING)
+			return;
+		previous = address_space_enter(&partition->space);
+		memset(partition->memory.window + gpa + done, 0, MIN(CLEAR_BYTES, bytes - done));
+		address_space_leave(previous);
+		let_others_run();
+	}
+}
+
+/* The tables that describe the board: in RAM, or for firmware to fetch. */
+static int describe(struct partition *partition, u64 *rsdp_gpa)
+{
+	struct guest_memory *memory = &partition->memory;
+	const struct config_partition *config = partition->config;
+	struct firmware *firmware = partition->firmware;
+	const struct fw_cfg_request request = {
+		.acpi = {.vcpus = config->vcpus},
+		.smbios =
+			{
+				.name = config->name,
+				.vcpus = config->vcpus,
+				.low_bytes = memory->low_bytes,
+				.high_bytes = memory->high_bytes,
+			},
+	};
+	int error;
+
+	if (firmware)
+		return fw_cfg_build(&request, firmware->area, sizeof(firmware->area),
+				    &firmware->fw_cfg);
+	error = acpi_build(&request.acpi, memory, rsdp_gpa);
+	return error ? error : smbios_build(&request.smbios, memory);
+}
+
+/* All RAM is cleared, then the guest is put in as its boot protocol says. */
+int partition_load(struct partition *partition, char *reason)
+{
+	struct guest_memory *memory = &partition->memory;
+	const struct config_partition *config = partition->config;
+	struct load_request request = {
+		.boot = (int)config->boot,
+		.kernel = partition->kernel,
+		.initrd = partition->initrd,
+		.modules = partition->modules,
+		.module_count = config->modules.count,
+		.cmdline = config->cmdline,
+		.load_address = config->load_address,
+		.entry = (int)config->entry,
+		.breathe = load_breathe,
+		.context = partition,
+	};
+	struct cpu_state start;
+	u64 previous;
+	int error;
+
+	clear(partition, 0, memory->low_bytes);
+	clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
+	previous = address_space_enter(&partition->space);
+	error = describe(partition, &request.rsdp_gpa);
+	if (error)
+		format_text(reason, LOAD_REASON_BYTES, "no room for its firmware tables");
+	else
+		error = load_guest(&request, memory, &start, reason);
+	address_space_leave(previous);
+	if (error)
+		return error;
+	vcpu_devices_reset(partition);
+	virt->vcpu_reset(partition->vcpus[0], &start);
+	for (u32 i = 1; i < partition->vcpu_count; i++)
+		vcpu_power_up(partition->vcpus[i]);
+	return 0;
+}
