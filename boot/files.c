@@ -11,8 +11,8 @@
 #define READ_BYTES (4 * MIB)
 
 #define FILES_MAX_BYTES (64 * GIB)
-/* A kernel or firmware, an initrd, modules. */
-#define FILES_PER_PARTITION (2 + CONFIG_MODULES_MAX)
+/* A kernel or firmware, an initrd, modules, disks. */
+#define FILES_PER_PARTITION (2 + CONFIG_MODULES_MAX + CONFIG_DISKS_MAX)
 
 static int files_open_volume(EFI_FILE_HANDLE *root)
 {
@@ -197,6 +197,10 @@ static int files_add_all(struct loader *loader, const struct config_partition *p
 	error = error ? error : next;
 	for (u32 i = 0; i < modules->count; i++) {
 		next = files_add(loader, config_module_file(modules, i));
+		error = error ? error : next;
+	}
+	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++) {
+		next = files_add(loader, partition->disks[i].path);
 		error = error ? error : next;
 	}
 	return error;

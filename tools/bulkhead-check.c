@@ -181,7 +181,13 @@ static void partition_print(const struct config_partition *partition)
 		printf(", initrd %s", partition->initrd);
 	if (partition->rng)
 		printf(", entropy device");
+	if (partition->virtio_console)
+		printf(", virtio console");
 	putchar('\n');
+	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++)
+		if (partition->disks[i].path[0])
+			printf("  disk %s%s\n", partition->disks[i].path,
+			       partition->disks[i].readonly ? ", read only" : "");
 	for (u32 i = 0; i < partition->modules.count; i++) {
 		const char *text = config_module_text(&partition->modules, i);
 

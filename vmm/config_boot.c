@@ -93,8 +93,7 @@ const char *config_initrd_read(struct slice value, const struct config_target *t
 	return config_path_read(value, target->partition->initrd);
 }
 
-/* In quotes if it would be read otherwise without. */
-static void text_write(const char *text, bool verbatim, struct config_out *out)
+void config_text_write(const char *text, bool verbatim, struct config_out *out)
 {
 	struct slice all = slice_of(text), bare = slice_trim(all);
 
@@ -105,17 +104,17 @@ static void text_write(const char *text, bool verbatim, struct config_out *out)
 
 void config_kernel_write(const struct config_source *source, struct config_out *out)
 {
-	text_write(source->partition->kernel, false, out);
+	config_text_write(source->partition->kernel, false, out);
 }
 
 void config_firmware_write(const struct config_source *source, struct config_out *out)
 {
-	text_write(source->partition->firmware, false, out);
+	config_text_write(source->partition->firmware, false, out);
 }
 
 void config_initrd_write(const struct config_source *source, struct config_out *out)
 {
-	text_write(source->partition->initrd, false, out);
+	config_text_write(source->partition->initrd, false, out);
 }
 
 const char *config_cmdline_read(struct slice value, const struct config_target *target)
@@ -131,7 +130,7 @@ const char *config_cmdline_read(struct slice value, const struct config_target *
 
 void config_cmdline_write(const struct config_source *source, struct config_out *out)
 {
-	text_write(source->partition->cmdline, true, out);
+	config_text_write(source->partition->cmdline, true, out);
 }
 
 const char *config_module_file(const struct config_modules *modules, u32 index)

@@ -202,6 +202,9 @@ static void rng_write(const struct config_source *source, struct config_out *out
 		config_out_add(out, "yes");
 }
 
+#define DISK_ALLOWED                                                                               \
+	"a file of the boot volume such as \\bulkhead\\web\\disk.img, at most 127 characters "     \
+	"without a comma, then if need be a comma and readonly"
 #define WEIGHT_ALLOWED "1 to 10000"
 #define CAP_ALLOWED    "a percentage of one CPU's time such as 50%, from 1% to 100000%; or none"
 #define ANY_BOOT       BITS(CONFIG_BOOT_UEFI, CONFIG_BOOT_NONE)
@@ -377,6 +380,51 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.goes_with = ANY_BOOT,
 			.allowed = "yes or no",
 		},
+	[CONFIG_KEY_DISK] =
+		{
+			.name = "disk",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_disk_read,
+			.write = config_disk_write,
+			.goes_with = ANY_BOOT,
+			.allowed = DISK_ALLOWED,
+		},
+	[CONFIG_KEY_DISK2] =
+		{
+			.name = "disk2",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_disk2_read,
+			.write = config_disk2_write,
+			.goes_with = ANY_BOOT,
+			.allowed = DISK_ALLOWED,
+		},
+	[CONFIG_KEY_DISK3] =
+		{
+			.name = "disk3",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_disk3_read,
+			.write = config_disk3_write,
+			.goes_with = ANY_BOOT,
+			.allowed = DISK_ALLOWED,
+		},
+	[CONFIG_KEY_DISK4] =
+		{
+			.name = "disk4",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_disk4_read,
+			.write = config_disk4_write,
+			.goes_with = ANY_BOOT,
+			.allowed = DISK_ALLOWED,
+		},
+	[CONFIG_KEY_VIRTIO_CONSOLE] =
+		{
+			.name = "virtio_console",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_virtio_console_read,
+			.write = config_virtio_console_write,
+			.goes_with = ANY_BOOT,
+			.allowed = "yes or no",
+		},
 	[CONFIG_KEY_WEIGHT] =
 		{
 			.name = "weight",
@@ -402,9 +450,11 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.read = config_reservation_read,
 			.write = config_reservation_write,
 			.goes_with = ANY_BOOT,
-			.allowed = "budget / period such as 2ms / 10ms, the budget at least 100us "
+			.allowed = "budget / period such as 2ms / 10ms, the budget "
+				   "at least 100us "
 				   "and at most "
-				   "95% of the period, the period from 500us to 1s; or none",
+				   "95% of the period, the period from 500us to "
+				   "1s; or none",
 		},
 	[CONFIG_KEY_DEDICATED] =
 		{
@@ -422,7 +472,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.read = config_affinity_read,
 			.write = config_affinity_write,
 			.goes_with = ANY_BOOT,
-			.allowed = "numbers of CPUs such as 0-2, 5, from 0 to 511; or all",
+			.allowed = "numbers of CPUs such as 0-2, 5, from 0 to 511; "
+				   "or all",
 		},
 	[CONFIG_KEY_GROUP] =
 		{
@@ -440,8 +491,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.read = config_after_read,
 			.write = config_after_write,
 			.goes_with = ANY_BOOT,
-			.allowed =
-				"names of other partitions with commas between, at most 8; or none",
+			.allowed = "names of other partitions with commas between, "
+				   "at most 8; or none",
 		},
 	[CONFIG_KEY_ON_POWEROFF] =
 		{

@@ -129,6 +129,11 @@ enum config_key_id {
 	CONFIG_KEY_ENTRY,
 	CONFIG_KEY_LOAD,
 	CONFIG_KEY_RNG,
+	CONFIG_KEY_DISK,
+	CONFIG_KEY_DISK2,
+	CONFIG_KEY_DISK3,
+	CONFIG_KEY_DISK4,
+	CONFIG_KEY_VIRTIO_CONSOLE,
 	CONFIG_KEY_WEIGHT,
 	CONFIG_KEY_CAP,
 	CONFIG_KEY_RESERVATION,
@@ -161,6 +166,9 @@ u32 config_weight_default(enum scheduler_kind kind);
 /* A file of the boot volume into `room`. */
 const char *config_path_read(struct slice path, char room[CONFIG_PATH_BYTES]);
 
+/* Text in quotes if it would be read otherwise without. */
+void config_text_write(const char *text, bool verbatim, struct config_out *out);
+
 #define CONFIG_KEY_FUNCTIONS(key)                                                                  \
 	const char *config_##key##_read(struct slice value, const struct config_target *target);   \
 	void config_##key##_write(const struct config_source *source, struct config_out *out)
@@ -174,6 +182,13 @@ CONFIG_KEY_FUNCTIONS(modules);
 CONFIG_KEY_FUNCTIONS(cmdline);
 CONFIG_KEY_FUNCTIONS(entry);
 CONFIG_KEY_FUNCTIONS(load);
+
+/* config_device.c: the keys that say which devices a partition has. */
+CONFIG_KEY_FUNCTIONS(disk);
+CONFIG_KEY_FUNCTIONS(disk2);
+CONFIG_KEY_FUNCTIONS(disk3);
+CONFIG_KEY_FUNCTIONS(disk4);
+CONFIG_KEY_FUNCTIONS(virtio_console);
 
 /* config_policy.c: the keys that say when a partition runs. */
 CONFIG_KEY_FUNCTIONS(weight);

@@ -364,6 +364,15 @@ int partition_destroy(struct partition *partition, char *reason)
 	return 0;
 }
 
+static bool disks_differ(const struct config_partition *a, const struct config_partition *b)
+{
+	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++)
+		if (strcmp(a->disks[i].path, b->disks[i].path) != 0 ||
+		    a->disks[i].readonly != b->disks[i].readonly)
+			return true;
+	return false;
+}
+
 /* The first thing that may not change while a partition exists and would; NULL: nothing. */
 static const char *fixed_difference(const struct config_partition *a,
 				    const struct config_partition *b)
@@ -387,6 +396,8 @@ static const char *fixed_difference(const struct config_partition *a,
 		{"entry", a->entry != b->entry},
 		{"load", a->load_address != b->load_address},
 		{"rng", a->rng != b->rng},
+		{"a disk", disks_differ(a, b)},
+		{"virtio_console", a->virtio_console != b->virtio_console},
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {

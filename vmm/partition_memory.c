@@ -115,6 +115,28 @@ static int map_file(struct partition *partition, const char *name, u64 *at, stru
 	return 0;
 }
 
+static int make_disks(struct partition *partition, u64 *at, char *reason)
+{
+	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++) {
+		const struct config_disk *config = &partition->config->disks[i];
+		struct disk *disk = &partition->disks[partition->disk_count];
+		u64 written = MEMORY_DISKS + partition->disk_count * DISK_BYTES_MAX;
+		struct load_file image = {0};
+		int error = map_file(partition, config->path, at, &image, reason);
+
+		if (error)
+			return error;
+		if (!config->path[0])
+			continue;
+		error = disk_create(disk, partition->config->name, config->path, config->readonly,
+				    &image, &partition->space.table, (u8 *)written, reason);
+		if (error)
+			return error;
+		partition->disk_count++;
+	}
+	return 0;
+}
+
 static int map_files(struct partition *partition, char *reason)
 {
 	const struct config_partition *config = partition->config;
@@ -131,7 +153,7 @@ static int map_files(struct partition *partition, char *reason)
 		error = map_file(partition, config_module_file(&config->modules, i), &at,
 				 &module->file, reason);
 	}
-	return error;
+	return error ? error : make_disks(partition, &at, reason);
 }
 
 /* How much the ROM takes: what is of no use in its first block stays unmapped. */
@@ -223,6 +245,8 @@ int partition_memory_create(struct partition *partition, char *reason)
 
 void partition_memory_destroy(struct partition *partition)
 {
+	for (u32 i = 0; i < partition->disk_count; i++)
+		disk_destroy(&partition->disks[i]);
 	for (u32 i = 0; i < partition->ram_count; i++)
 		memory_guest_free(partition->ram[i].physical, partition->ram[i].order);
 	memory_free(partition->firmware, memory_order(sizeof(*partition->firmware)));

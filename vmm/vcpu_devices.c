@@ -243,7 +243,11 @@ static const struct pc_ops board_ops = {
 
 static struct pc_choice board_choice(const struct partition *partition)
 {
-	return (struct pc_choice){.rng = partition->config->rng};
+	return (struct pc_choice){
+		.rng = partition->config->rng,
+		.disks = partition->disk_count,
+		.console = partition->config->virtio_console,
+	};
 }
 
 static unsigned board_order(const struct partition *partition)
@@ -381,6 +385,10 @@ void vcpu_devices_reset(struct partition *partition)
 		.had_power = partition->starts,
 	};
 
+	for (u32 i = 0; i < partition->disk_count; i++) {
+		setup.disks[i] = &partition->disks[i].backend;
+		disk_started(&partition->disks[i]);
+	}
 	vcpu_devices_stop(partition);
 	/* No interrupt comes meanwhile for what a person types. */
 	spin_lock(&partition->device_lock);

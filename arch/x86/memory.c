@@ -520,6 +520,11 @@ u64 address_space_enter(const struct address_space *space)
 	return previous;
 }
 
+void memory_forget(const void *at)
+{
+	tlb_flush_page((u64)at);
+}
+
 void address_space_leave(u64 previous)
 {
 	if (cr3_read() != previous)

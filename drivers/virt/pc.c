@@ -59,6 +59,7 @@ struct pc {
 	struct vfwcfg fw_cfg;
 	struct vscreen screen;
 	struct vpci pci;
+	struct virtio_console *console; /* NULL: there is none */
 	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
 	u16 isa_lines, hpet_lines, pci_lines;
 	u8 virtio[] aligned(16); /* pc_virtio.c's */
@@ -433,7 +434,7 @@ static void ioapic_deliver(void *context, u64 entry)
 	pc->ops->interrupt(pc->context, entry);
 }
 
-static void com1_ready(void *context)
+static void input_ready(void *context)
 {
 	struct pc *pc = context;
 
@@ -461,7 +462,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vrtc_init(&pc->rtc, &pc->host, setup->unix_time_s, setup->low_bytes, setup->high_bytes);
 	if (setup->had_power)
 		vrtc_restore(&pc->rtc, cmos);
-	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, com1_ready, pc);
+	vuart_init(&pc->com1, &pc->host, COM1_BASE, COM1_IRQ, input_ready, pc);
 	vpm_init(&pc->pm, &pc->host);
 	vreset_init(&pc->reset, &pc->host);
 	vi8042_init(&pc->kbc, &pc->host);
@@ -476,6 +477,9 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
 	vpic_ops.write(&pc->pic, ELCR_HIGH, 1, VPCI_ISA_LINES >> 8);
 	pc_virtio_init(pc->virtio, setup, &pc->pci, &pc->host);
+	pc->console = pc_virtio_console(pc->virtio, &setup->choice);
+	if (pc->console)
+		virtio_console_connect(pc->console, input_ready, pc);
 }
 
 u8 pc_pic_acknowledge(struct pc *pc)
@@ -490,6 +494,8 @@ void pc_eoi(struct pc *pc, u8 vector)
 
 bool pc_console_input(struct pc *pc, u8 byte)
 {
+	if (pc->console && virtio_console_is_open(pc->console))
+		return virtio_console_input(pc->console, byte);
 	return vuart_input(&pc->com1, byte);
 }
 

@@ -2,6 +2,7 @@
 /* Which virtio devices a board has, in the order of their slots. */
 #include "pc_virtio.h"
 
+#include "virtio_blk.h"
 #include "virtio_pci.h"
 #include "virtio_rng.h"
 
@@ -22,6 +23,34 @@ static struct virtio_device *rng_make(void *room, u32 index unused, const struct
 	return &rng->device;
 }
 
+static u32 disk_count(const struct pc_choice *choice)
+{
+	return choice->disks;
+}
+
+static struct virtio_device *disk_make(void *room, u32 index, const struct pc_setup *setup,
+				       struct device_host *host)
+{
+	struct virtio_blk *blk = room;
+
+	virtio_blk_init(blk, host, setup->memory, setup->disks[index]);
+	return &blk->device;
+}
+
+static u32 console_count(const struct pc_choice *choice)
+{
+	return choice->console;
+}
+
+static struct virtio_device *console_make(void *room, u32 index unused,
+					  const struct pc_setup *setup, struct device_host *host)
+{
+	struct virtio_console *console = room;
+
+	virtio_console_init(console, host, setup->memory);
+	return &console->device;
+}
+
 /* `make` puts device `index` of its kind, in its power-up state, into room of `bytes`. */
 static const struct {
 	u32 (*count)(const struct pc_choice *choice);
@@ -30,6 +59,8 @@ static const struct {
 				      struct device_host *host);
 } kinds[] = {
 	{rng_count, sizeof(struct virtio_rng), rng_make},
+	{disk_count, sizeof(struct virtio_blk), disk_make},
+	{console_count, sizeof(struct virtio_console), console_make},
 };
 
 static u64 room_of(u64 bytes)
@@ -37,14 +68,31 @@ static u64 room_of(u64 bytes)
 	return align_up(bytes, ALIGNMENT);
 }
 
-u64 pc_virtio_bytes(const struct pc_choice *choice)
+/* Where the devices of a kind begin: behind all of those before. */
+static u64 kind_at(u32 kind, const struct pc_choice *choice)
 {
 	u64 bytes = 0;
 
-	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++)
+	for (u32 i = 0; i < kind; i++)
 		bytes += kinds[i].count(choice) *
 			 (room_of(sizeof(struct virtio_pci)) + room_of(kinds[i].bytes));
 	return bytes;
+}
+
+u64 pc_virtio_bytes(const struct pc_choice *choice)
+{
+	return kind_at(ARRAY_SIZE(kinds), choice);
+}
+
+struct virtio_console *pc_virtio_console(void *room, const struct pc_choice *choice)
+{
+	u32 kind = 0;
+
+	while (kinds[kind].make != console_make)
+		kind++;
+	if (!choice->console)
+		return NULL;
+	return (void *)((u8 *)room + kind_at(kind, choice) + room_of(sizeof(struct virtio_pci)));
 }
 
 void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,

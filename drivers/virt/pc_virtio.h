@@ -3,11 +3,14 @@
  * own from 00:02.0 on. */
 #pragma once
 
+#include "virtio_console.h"
 #include "vpci.h"
 
 #include <bulkhead/pc.h>
 
 /* Room for all of them. */
 u64 pc_virtio_bytes(const struct pc_choice *choice);
+/* NULL: it has none. */
+struct virtio_console *pc_virtio_console(void *room, const struct pc_choice *choice);
 void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
 		    struct device_host *host);

@@ -300,6 +300,20 @@ void virtqueue_notify(struct virtqueue *queue)
 
 /* --- what is in a chain --- */
 
+bool virtio_chain_find(struct virtio_device *device, struct virtio_chain *chain)
+{
+	for (unsigned i = 0; i < chain->pieces; i++) {
+		struct virtio_piece *piece = &chain->piece[i];
+
+		piece->at = guest_memory_at(device->memory, piece->gpa, piece->bytes);
+		if (!piece->at) {
+			virtio_break(device, "a buffer that is not in RAM any more");
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Between `data` and a range of pieces, from their byte `skip` on. */
 static u64 pieces_copy(const struct virtio_piece *piece, unsigned count, u64 skip, u8 *data,
 		       u64 bytes, bool write)

@@ -60,6 +60,12 @@ enum config_action {
 };
 
 #define CONFIG_AFTER_MAX 8
+#define CONFIG_DISKS_MAX 4
+
+struct config_disk {
+	char path[CONFIG_PATH_BYTES]; /* of the image; empty: there is no such disk */
+	bool readonly;
+};
 
 #define CONFIG_MODULES_MAX   16
 #define CONFIG_MODULES_BYTES 1024
@@ -89,6 +95,9 @@ struct config_partition {
 	enum config_entry entry; /* boot = raw */
 	u64 load_address;	 /* boot = raw */
 	bool rng;		 /* has an entropy device; default no */
+	/* disk = FILE, readonly: the first; disk2 to disk4: the others. */
+	struct config_disk disks[CONFIG_DISKS_MAX];
+	bool virtio_console; /* default no */
 
 	/*
 	 * weight = 1 to 10000 (default 100; with a reservation 0, which is no time beyond it)
@@ -126,7 +135,7 @@ struct config_error {
 	char key[40];	   /* "" when the line as a whole is at fault */
 	char value[64];	   /* as found, cut with "..." when longer */
 	char reason[96];   /* what is wrong: "unknown key" */
-	char allowed[240]; /* what would do: "a size such as 512M, at least 16M" */
+	char allowed[480]; /* what would do: "a size such as 512M, at least 16M" */
 };
 
 /*

@@ -17,6 +17,7 @@
 #define MEMORY_STACKS 0xffff810000000000UL /* slot 258: stacks, a guard page below each */
 #define MEMORY_GUEST  0xffff820000000000UL /* slots 260 to 263: the partition's RAM */
 #define MEMORY_FILES  0xffff840000000000UL /* slot 264: the partition's files, read-only */
+#define MEMORY_DISKS  0xffff848000000000UL /* slot 265: what the partition wrote to its disks */
 #define MEMORY_IMAGE  0xffffffff80000000UL /* slot 511: the core */
 
 /* Zeroed pages of the hypervisor, 4 KiB << order of them; NULL when memory is short. Any CPU. */
@@ -62,5 +63,9 @@ void address_space_destroy(struct address_space *space);
 /* Run this CPU in `space`, NULL for the hypervisor's own; returns what to give to go back. */
 u64 address_space_enter(const struct address_space *space);
 void address_space_leave(u64 previous);
+
+/* This CPU forgets where one page was: needed before a page is used of which the mapping was
+ * replaced, unless the space was entered since then. */
+void memory_forget(const void *at);
 
 extern struct page_table_memory memory_tables; /* where all page tables come from */

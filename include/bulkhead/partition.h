@@ -4,6 +4,7 @@
 
 #include <bulkhead/byte_ring.h>
 #include <bulkhead/config.h>
+#include <bulkhead/disk.h>
 #include <bulkhead/guest_memory.h>
 #include <bulkhead/load.h>
 #include <bulkhead/memory.h>
@@ -68,6 +69,8 @@ struct partition {
 		modules[CONFIG_MODULES_MAX]; /* config->modules.count of them, likewise */
 	struct ram_block *ram; /* what RAM and ROM are made of, in order of guest address */
 	u32 ram_count, ram_room;
+	struct disk disks[CONFIG_DISKS_MAX]; /* the first disk_count of them; by device_lock */
+	u32 disk_count;
 	struct firmware *firmware; /* what its firmware is told; NULL: it boots without one */
 
 	/*

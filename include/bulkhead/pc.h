@@ -7,6 +7,7 @@
 #pragma once
 
 #include <bulkhead/device.h>
+#include <bulkhead/disk.h>
 #include <bulkhead/fw_cfg.h>
 #include <bulkhead/guest_memory.h>
 #include <bulkhead/screen.h>
@@ -31,9 +32,13 @@ struct pc_ops {
 	void (*entropy)(void *context, void *bytes, u64 count);
 };
 
+#define PC_DISKS_MAX 4
+
 /* What the partition's configuration adds to a PC's usual devices. */
 struct pc_choice {
 	bool rng;
+	u32 disks; /* how many */
+	bool console;
 };
 
 struct pc_setup {
@@ -42,6 +47,7 @@ struct pc_setup {
 	u64 low_bytes, high_bytes;	   /* RAM below and above 4 GiB, for CMOS */
 	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
 	struct pc_choice choice;	   /* as pc_bytes was given it */
+	const struct disk_backend *disks[PC_DISKS_MAX]; /* the caller keeps them */
 	const struct fw_cfg *fw_cfg; /* what firmware is told; NULL: there is none to be told */
 	bool had_power;		     /* the same board ran before: CMOS memory is what it was */
 };
@@ -59,7 +65,8 @@ void pc_run_timers(struct pc *pc);
 u64 pc_next_timer(const struct pc *pc); /* as next_timer was told last */
 u8 pc_pic_acknowledge(struct pc *pc);
 void pc_eoi(struct pc *pc, u8 vector);
-/* false: no room, console_ready will be called. */
+/* To the virtio console while the guest has that open, else to COM1. false: no room, console_ready
+ * will be called. */
 bool pc_console_input(struct pc *pc, u8 byte) must_check;
 /* false: the guest does not care about its power button. Else it is asked to shut down, and
  * DEVICE_EVENT_OVERRIDE comes if it takes too long. */

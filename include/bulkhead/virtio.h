@@ -176,6 +176,10 @@ void virtqueue_notify(struct virtqueue *queue);
 /* Bytes of the configuration space changed: tell the driver. */
 void virtio_config_changed(struct virtio_device *device);
 
+/* In a later call into the device than the one that took it: where the chain's pieces are now.
+ * false: some of it is not in RAM any more, and the device broke. */
+bool virtio_chain_find(struct virtio_device *device, struct virtio_chain *chain) must_check;
+
 /* Copy out of a chain's readable pieces, or into its writable ones, from byte `skip` of those on.
  * Returns how many bytes there were. */
 u64 virtio_chain_read(const struct virtio_chain *chain, u64 skip, void *data, u64 bytes);

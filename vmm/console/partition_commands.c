@@ -210,6 +210,29 @@ static void vcpu_table(struct partition *partition)
 	table_end();
 }
 
+static void disk_table(struct partition *partition)
+{
+	static const struct column columns[] = {
+		{"file", "DISK", false},
+		{"bytes", "SIZE", true},
+		{"written_bytes", "WRITTEN", true},
+		{"readonly", "READONLY", false},
+	};
+
+	table_begin("disks", columns, ARRAY_SIZE(columns));
+	for (u32 i = 0; i < partition->disk_count; i++) {
+		const struct disk *disk = &partition->disks[i];
+
+		cell_text("%s", disk->path);
+		cell_bytes(disk->backend.bytes);
+		cell_bytes(__atomic_load_n(&disk->written_bytes, __ATOMIC_RELAXED));
+		cell_flag(disk->backend.readonly);
+	}
+	table_end();
+	if (partition->disk_count)
+		report_note("%s", "");
+}
+
 void command_info(const struct command *command unused, u32 count unused, char *const *arguments)
 {
 	struct partition *partition = argument_partition(arguments[0]);
@@ -220,6 +243,7 @@ void command_info(const struct command *command unused, u32 count unused, char *
 	report_note("%s", "");
 	config_record(partition->config);
 	report_note("%s", "");
+	disk_table(partition);
 	vcpu_table(partition);
 }
 

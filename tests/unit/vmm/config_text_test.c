@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* links: vmm/config.c vmm/config_check.c vmm/config_keys.c vmm/config_boot.c vmm/config_policy.c */
+/* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
 /* links: vmm/config_value.c vmm/format.c vmm/scheduler_claim.c */
 /* The configuration written in its own syntax, read again, and changed key by key. */
 #include <bulkhead/log.h>
@@ -35,6 +36,11 @@ static void same_partition(const struct config_partition *a, const struct config
 	assert_int_equal(a->entry, b->entry);
 	assert_int_equal(a->load_address, b->load_address);
 	assert_int_equal(a->rng, b->rng);
+	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++) {
+		assert_string_equal(a->disks[i].path, b->disks[i].path);
+		assert_int_equal(a->disks[i].readonly, b->disks[i].readonly);
+	}
+	assert_int_equal(a->virtio_console, b->virtio_console);
 	assert_int_equal(a->claim.kind, b->claim.kind);
 	assert_int_equal(a->claim.weight, b->claim.weight);
 	assert_int_equal(a->claim.cap, b->claim.cap);
@@ -86,8 +92,9 @@ static void defaults_left_out(void **state)
 {
 	(void)state;
 	expect("[host]\nconsole=com1,115200\ncpus=all\nloglevel=info\n" WEB
-	       "vcpus=1\ncpu=host\nhypervisor_leaves=kvm\nautostart=yes\nrng=no\ncmdline=\nweight="
-	       "100\ncap=none\nreservation=none\n"
+	       "vcpus=1\ncpu=host\nhypervisor_leaves=kvm\nautostart=yes\nrng=no\nvirtio_console="
+	       "no\n"
+	       "cmdline=\nweight=100\ncap=none\nreservation=none\n"
 	       "dedicated=no\naffinity=0-511\ngroup=none\nafter=none\non_poweroff=stop\n"
 	       "on_reset=restart\non_crash=preserve\n[group g]\nweight=100\ncap=none\n",
 	       "");
@@ -109,7 +116,8 @@ static void all_written(void **state)
 	expect("[host]\nconsole=com2,9600\ncpus=3\nloglevel=debug\n"
 	       "[group servers]\nweight=50\ncap=150%\n" WEB
 	       "initrd=\\i\ncpu=x86-64-v2\nhypervisor_leaves=none\ncmdline=a \"b\" # "
-	       "c\nautostart=no\nrng=yes\nweight=200\ncap=80%\n"
+	       "c\nautostart=no\nrng=yes\ndisk3=\\a b.img,readonly\ndisk=\\d.img\n"
+	       "virtio_console=yes\nweight=200\ncap=80%\n"
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"
 	       "[partition rt]\nmemory=2048K\nboot=raw\nkernel=\\r\nentry=real\nload=31K\n"
@@ -141,6 +149,9 @@ static void all_written(void **state)
 				  "cmdline     = a \"b\" # c\n"
 				  "autostart   = no\n"
 				  "rng         = yes\n"
+				  "disk        = \\d.img\n"
+				  "disk3       = \\a b.img, readonly\n"
+				  "virtio_console = yes\n"
 				  "weight      = 200\n"
 				  "cap         = 80%\n"
 				  "affinity    = 0-2, 5, 511\n"
@@ -281,6 +292,12 @@ static void add_partition(u32 number)
 		add("autostart=%s\n", random_below(2) ? "yes" : "no");
 	if (random_below(2))
 		add("rng=%s\n", random_below(2) ? "yes" : "no");
+	if (random_below(2))
+		add("disk2=\\%u # it\n", random_below(9));
+	if (random_below(2))
+		add("disk=\"\\a #%u , readonly\"\n", random_below(9));
+	if (random_below(2))
+		add("virtio_console=%s\n", random_below(2) ? "yes" : "no");
 	if (way == 0)
 		add("dedicated=yes\n");
 	if (way == 1)

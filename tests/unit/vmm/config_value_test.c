@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_boot.c vmm/config_policy.c vmm/format.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c vmm/format.c */
 /* The values of the configuration: each key's limits, and the exact words for each wrong value. */
 #include <bulkhead/log.h>
 
@@ -172,6 +172,33 @@ static void path_errors(void **state)
 	expect("[partition web]\nmemory=16M\nboot=linux\nkernel=\\a..b\\...\n", "");
 }
 
+#define DISKS                                                                                      \
+	"; allowed: a file of the boot volume such as \\bulkhead\\web\\disk.img, at most 127 "     \
+	"characters without a comma, then if need be a comma and readonly\n"
+
+static void disks(void **state)
+{
+	static const char *const cases[][2] = {
+		{"disk = d.img", "does not begin with '\\'"},
+		{"disk4 = \\d.img, rdonly", "what follows the comma is not \"readonly\""},
+		{"disk2 = \\d.img,", "what follows the comma is not \"readonly\""},
+		{"disk3 = , readonly", "no file given"},
+		{"disk = \\d.img, readonly, readonly",
+		 "what follows the comma is not \"readonly\""},
+	};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(cases); i++)
+		value_expect(WEB, "partition web", cases[i][0], cases[i][1], DISKS);
+	expect(WEB "disk = \"\\a #1.img ,readonly\" # no more\ndisk3=\\b\n", "");
+	assert_string_equal(partitions[0].disks[0].path, "\\a #1.img");
+	assert_true(partitions[0].disks[0].readonly);
+	assert_string_equal(partitions[0].disks[1].path, "");
+	assert_string_equal(partitions[0].disks[2].path, "\\b");
+	assert_false(partitions[0].disks[2].readonly);
+	assert_false(partitions[0].virtio_console);
+}
+
 static void raw_errors(void **state)
 {
 	static const char *const cases[][2] = {
@@ -249,8 +276,9 @@ int main(void)
 		cmocka_unit_test(host_values),	 cmocka_unit_test(sizes),
 		cmocka_unit_test(quotes),	 cmocka_unit_test(host_errors),
 		cmocka_unit_test(memory_errors), cmocka_unit_test(partition_errors),
-		cmocka_unit_test(path_errors),	 cmocka_unit_test(raw_errors),
-		cmocka_unit_test(raw_reach),	 cmocka_unit_test(lengths),
+		cmocka_unit_test(path_errors),	 cmocka_unit_test(disks),
+		cmocka_unit_test(raw_errors),	 cmocka_unit_test(raw_reach),
+		cmocka_unit_test(lengths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

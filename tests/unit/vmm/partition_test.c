@@ -839,6 +839,9 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(entry, CONFIG_ENTRY_REAL, "entry");
 	REFUSES(load_address, 0x1000, "load");
 	REFUSES(rng, true, "rng");
+	REFUSES(disks[1].path[0], 'x', "a disk");
+	REFUSES(disks[3].readonly, true, "a disk");
+	REFUSES(virtio_console, true, "virtio_console");
 	REFUSES(name[0], 'W', "name");
 	assert_ptr_equal(partition_find("web"), partition);
 }

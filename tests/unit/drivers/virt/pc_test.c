@@ -4,7 +4,7 @@
 /* links: drivers/virt/vreset.c drivers/virt/vrtc.c drivers/virt/vuart.c drivers/virt/vpci.c */
 /* links: drivers/virt/vpci_function.c drivers/virt/pc_virtio.c drivers/virt/virtio_pci.c */
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
-/* links: vmm/format.c */
+/* links: drivers/virt/virtio_blk.c drivers/virt/virtio_console.c vmm/format.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
 /* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c drivers/virt/vscreen.c */
 #include "cmocka_all.h"
@@ -752,6 +752,32 @@ static void pci_configuration(void **state)
 	assert_int_equal(pc_absent_accesses(pc), 1);
 }
 
+/* Disks and a console come behind, each in a slot of its own. */
+static void pci_devices_as_chosen(void **state)
+{
+	const struct disk_backend disks[2] = {{.bytes = MIB}, {.bytes = 2 * MIB}};
+	struct pc_setup chosen = {
+		.tsc_hz = TSC_HZ,
+		.low_bytes = 256 * MIB,
+		.memory = &memory,
+		.choice = {.rng = true, .disks = 2, .console = true},
+		.disks = {&disks[0], &disks[1]},
+	};
+
+	(void)state;
+	free(pc);
+	pc = malloc(pc_bytes(&chosen.choice));
+	pc_init(pc, &chosen, &ops, &world);
+	assert_int_equal(config_read(0x80001000), 0x10441af4);
+	assert_int_equal(config_read(0x80001800), 0x10421af4);
+	assert_int_equal(config_read(0x80002000), 0x10421af4);
+	assert_int_equal(config_read(0x80002800), 0x10431af4);
+	assert_int_equal(config_read(0x80003000), 0xffffffff);
+	/* Nobody has opened the console: what is typed goes to COM1. */
+	assert_true(pc_console_input(pc, 'k'));
+	assert_int_equal(in8(COM1), 'k');
+}
+
 static u64 common(u32 offset, unsigned bytes)
 {
 	return pc_memory_read(pc, PCI_MEMORY_BASE + offset, bytes);
@@ -864,6 +890,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(pci_address_is_no_reset),
 		T(pci_configuration),
+		T(pci_devices_as_chosen),
 		T(pci_device_interrupts_by_line),
 		T(pci_device_sends_messages),
 		T(pci_shares_a_line),

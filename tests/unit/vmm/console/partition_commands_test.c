@@ -4,7 +4,8 @@
 /* links: vmm/console/completion.c vmm/console/help.c vmm/console/line_editor.c */
 /* links: vmm/console/machine_commands.c vmm/console/partition_commands.c vmm/console/report.c */
 /* links: vmm/console/setting_commands.c vmm/console/words.c vmm/byte_ring.c vmm/format.c */
-/* links: vmm/config.c vmm/config_check.c vmm/config_keys.c vmm/config_boot.c vmm/config_policy.c */
+/* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
 #include "fake_console.h"
@@ -195,9 +196,30 @@ static void test_info(void **state)
 	       "\"all\", \"group\": null, \"claim\": \"shared\", \"weight\": 100, "
 	       "\"cap_percent\": null}, \"config\": {\"memory\": \"512M\", \"boot\": \"linux\", "
 	       "\"kernel\": \"\\\\bulkhead\\\\web\\\\vmlinuz\", \"cmdline\": \"console=ttyS0 "
-	       "quiet\"}, \"vcpus\": [{\"id\": 0, \"cpu\": 3, \"exits\": 1234, \"run_us\": 500, "
+	       "quiet\"}, \"disks\": [], \"vcpus\": [{\"id\": 0, \"cpu\": 3, \"exits\": 1234, "
+	       "\"run_us\": 500, "
 	       "\"exit_us\": 100, \"ready_us\": 150, \"blocked_us\": 200, \"capped_us\": 25, "
 	       "\"paused_us\": 25, \"wall_us\": 1000}]}\n");
+}
+
+static void test_info_of_disks(void **state)
+{
+	(void)state;
+	partitions[0].disks[0] = (struct disk){
+		.backend = {.bytes = 64 * MIB}, .path = "\\d.img", .written_bytes = 12 * KIB};
+	partitions[0].disks[1] =
+		(struct disk){.backend = {.bytes = MIB, .readonly = true}, .path = "\\r.img"};
+	partitions[0].disk_count = 2;
+	expect_part("info web", "\n"
+				"DISK    SIZE  WRITTEN  READONLY\n"
+				"\\d.img   64M      12K  no\n"
+				"\\r.img    1M        0  yes\n"
+				"\nVCPU ");
+	expect_part("info web --json",
+		    "\"disks\": [{\"file\": \"\\\\d.img\", \"bytes\": 67108864, "
+		    "\"written_bytes\": 12288, \"readonly\": false}, {\"file\": "
+		    "\"\\\\r.img\", \"bytes\": 1048576, \"written_bytes\": 0, \"readonly\": "
+		    "true}], \"vcpus\"");
 }
 
 static void test_info_of_claims(void **state)
@@ -328,6 +350,7 @@ int main(void)
 		FAKE_TEST(test_destroy),
 		FAKE_TEST(test_attach),
 		FAKE_TEST(test_info),
+		FAKE_TEST(test_info_of_disks),
 		FAKE_TEST(test_info_of_claims),
 		FAKE_TEST(test_console),
 		FAKE_TEST(test_console_of_captured_output),
