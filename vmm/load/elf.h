@@ -18,7 +18,8 @@ struct elf_segment {
 	u64 memory_bytes; /* the part beyond file_bytes is zero */
 };
 
-#define ELF_SEGMENTS_MAX 64
+/* Places for all of them can be noted in a layout, with what else a loader puts there. */
+#define ELF_SEGMENTS_MAX 32
 
 struct elf_image {
 	const struct load_file *file;

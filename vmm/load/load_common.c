@@ -136,17 +136,19 @@ u64 load_layout_find(struct load_layout *layout, u64 bytes, u64 alignment, u64 f
 	return LOAD_NOWHERE;
 }
 
-int load_module_place(struct load_layout *layout, const struct load_file *file, u64 from, u64 *gpa,
-		      char *reason)
+int load_module_place(struct load_layout *layout, const struct load_file *file, u64 kernel_end,
+		      u64 *gpa, char *reason)
 {
-	*gpa = load_layout_find(layout, file->bytes, PAGE_SIZE, from);
+	*gpa = load_layout_find(layout, file->bytes, PAGE_SIZE, MAX(kernel_end, MIB));
+	if (*gpa == LOAD_NOWHERE)
+		*gpa = load_layout_find(layout, file->bytes, PAGE_SIZE, MIB);
 	if (*gpa != LOAD_NOWHERE)
 		return 0;
-	return load_refuse(reason, -ENOMEM,
-			   "%s does not fit: %lu KiB in one piece are needed above 0x%lx, RAM ends "
-			   "at 0x%lx",
-			   load_file_name(file), align_up(file->bytes, KIB) / KIB, from,
-			   layout->memory->low_bytes);
+	return load_refuse(
+		reason, -ENOMEM,
+		"%s does not fit: %lu KiB in one piece are needed beside the kernel, RAM "
+		"ends at 0x%lx",
+		load_file_name(file), align_up(file->bytes, KIB) / KIB, layout->memory->low_bytes);
 }
 
 /* SDM vol. 3, figure 3-8. */

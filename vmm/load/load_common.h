@@ -63,9 +63,10 @@ int load_refuse_place(const struct load_layout *layout, int error, const char *w
 /* Take the lowest free place from `from` on (which is aligned as well), or LOAD_NOWHERE. */
 u64 load_layout_find(struct load_layout *layout, u64 bytes, u64 alignment, u64 from);
 
-/* A place for a module, page-aligned, from `from` on; or an error that names the file. */
-int load_module_place(struct load_layout *layout, const struct load_file *file, u64 from, u64 *gpa,
-		      char *reason) must_check;
+/* A place for a module, page-aligned: above the kernel if there is one, else below it, but not
+ * below 1 MiB. Or an error that names the file. */
+int load_module_place(struct load_layout *layout, const struct load_file *file, u64 kernel_end,
+		      u64 *gpa, char *reason) must_check;
 
 /* The last part of a file's path, as guests are told it. */
 const char *load_file_name(const struct load_file *file);

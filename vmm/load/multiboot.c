@@ -252,12 +252,12 @@ static u64 info_bytes(const struct multiboot_plan *plan)
 static int rest_place(struct multiboot_plan *plan, char *reason)
 {
 	const struct load_request *request = plan->request;
-	u64 bytes = info_bytes(plan), above = MAX(plan->end + plan->delta, MIB);
+	u64 bytes = info_bytes(plan);
 	int error;
 
 	for (u32 i = 0; i < request->module_count; i++) {
-		error = load_module_place(&plan->layout, &request->modules[i].file, above,
-					  &plan->module_gpa[i], reason);
+		error = load_module_place(&plan->layout, &request->modules[i].file,
+					  plan->end + plan->delta, &plan->module_gpa[i], reason);
 		if (error)
 			return error;
 	}

@@ -93,8 +93,8 @@ static int plan_place(struct pvh_plan *plan, const struct load_request *request,
 	plan->info_bytes = sizeof(struct pvh_info) + strlen(text_of(request->cmdline)) + 1;
 	for (u32 i = 0; i < plan->module_count; i++) {
 		plan->info_bytes += strlen(text_of(plan->modules[i].text)) + 1;
-		error = load_module_place(&plan->layout, &plan->modules[i].file,
-					  MAX(plan->elf.end, MIB), &plan->module_gpa[i], reason);
+		error = load_module_place(&plan->layout, &plan->modules[i].file, plan->elf.end,
+					  &plan->module_gpa[i], reason);
 		if (error)
 			return error;
 	}

@@ -196,7 +196,7 @@ static void test_told(void **state)
 	assert_string_equal(guest_text(f, guest_get(f, info + 16, 4)), "my_kernel");
 }
 
-static const u8 module_a[5000] = {1, 2, 3}, module_b[3] = {9, 8, 7};
+static const u8 module_a[5000] = {1, 2, 3}, module_b[3] = {9, 8, 7}, large[2 * MIB];
 
 static void modules_make(struct fixture *f)
 {
@@ -229,8 +229,14 @@ static void test_modules(void **state)
 	assert_true(guest_get(f, list + 16, 4) >= guest_get(f, list + 4, 4));
 	assert_string_equal(guest_text(f, guest_get(f, list + 8, 4)), "a some text");
 	assert_string_equal(guest_text(f, guest_get(f, list + 24, 4)), "b");
+	/* There is no more room than below the kernel. */
 	f->memory.low_bytes = BASE + CODE_ROOM;
-	refuse(f, -ENOMEM, "a does not fit: 5 KiB in one piece are needed above 0x204000");
+	try_load(f);
+	list = guest_get(f, f->start.gpr[GPR_RBX] + 24, 4);
+	assert_int_equal(guest_get(f, list, 4), MIB);
+	module_add(f, large, sizeof(large), "\\large", NULL);
+	refuse(f, -ENOMEM,
+	       "large does not fit: 2048 KiB in one piece are needed beside the kernel");
 }
 
 static void test_video(void **state)
