@@ -50,7 +50,8 @@ static void stopped(struct vcpu *vcpu)
 	}
 }
 
-void vcpu_run(struct vcpu *vcpu)
+/* In both loops below, as each turn of them is a wake-up of a guest. */
+static inline __attribute__((always_inline)) void run(struct vcpu *vcpu)
 {
 	enum virt_result result;
 
@@ -96,6 +97,34 @@ void vcpu_rest(struct vcpu *vcpu)
 	thread_block();
 	vcpu->rest_ticks += blocked_ticks(vcpu) - before;
 	__atomic_store_n(&vcpu->rest_from, VCPU_NOT_RESTING, __ATOMIC_RELAXED);
+}
+
+static void leader_main(void *argument)
+{
+	struct vcpu *vcpu = argument;
+
+	for (;;) {
+		enum partition_state state = partition_state_now(vcpu->partition);
+
+		if (likely(state == PARTITION_RUNNING))
+			run(vcpu);
+		else
+			vcpu_lead(vcpu->partition, state);
+	}
+}
+
+static void follower_main(void *argument)
+{
+	struct vcpu *vcpu = argument;
+
+	for (;;) {
+		if (unlikely(__atomic_load_n(&vcpu->hold, __ATOMIC_ACQUIRE) != VCPU_FREE))
+			vcpu_follow(vcpu);
+		else if (unlikely(__atomic_load_n(&vcpu->startup, __ATOMIC_ACQUIRE)))
+			vcpu_startup_step(vcpu);
+		else
+			run(vcpu);
+	}
 }
 
 void vcpu_times(struct vcpu *vcpu, struct vcpu_times *times)
@@ -178,7 +207,7 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 	error = error ? error : virt->vcpu_create(vcpu);
 	error = error ? error
 		      : thread_create(&vcpu->thread, &partition->config->claim, group,
-				      vcpu->id == 0 ? vcpu_lead : vcpu_follow, vcpu);
+				      vcpu->id == 0 ? leader_main : follower_main, vcpu);
 	if (error)
 		return error;
 	vcpu->thread.entity.family = partition;

@@ -338,66 +338,46 @@ static bool wait_is_over(struct partition *partition)
 	return partition_after_runs(partition);
 }
 
-/* --- the threads --- */
+/* --- what the threads ask for --- */
 
-void vcpu_lead(void *argument)
+void vcpu_lead(struct partition *partition, enum partition_state state)
 {
-	struct vcpu *vcpu = argument;
-	struct partition *partition = vcpu->partition;
-
-	for (;;) {
-		switch (partition_state_now(partition)) {
-		case PARTITION_STARTING:
-			start(partition);
-			break;
-		case PARTITION_RUNNING:
-			vcpu_run(vcpu);
-			break;
-		case PARTITION_PAUSING:
-			pause(partition);
-			break;
-		case PARTITION_RESUMING:
-			go_on(partition);
-			break;
-		case PARTITION_STOPPING:
-			stop(partition);
-			break;
-		case PARTITION_WAITING:
-			if (wait_is_over(partition))
-				partition_state_change(partition, PARTITION_WAITING,
-						       PARTITION_STARTING);
-			else
-				vcpu_rest(vcpu);
-			break;
-		case PARTITION_STOPPED:
-		case PARTITION_PAUSED:
-		case PARTITION_CRASHED:
-			vcpu_rest(vcpu);
-			break;
-		}
+	switch (state) {
+	case PARTITION_STARTING:
+		start(partition);
+		break;
+	case PARTITION_PAUSING:
+		pause(partition);
+		break;
+	case PARTITION_RESUMING:
+		go_on(partition);
+		break;
+	case PARTITION_STOPPING:
+		stop(partition);
+		break;
+	case PARTITION_WAITING:
+		if (wait_is_over(partition))
+			partition_state_change(partition, PARTITION_WAITING, PARTITION_STARTING);
+		else
+			vcpu_rest(leader_of(partition));
+		break;
+	case PARTITION_STOPPED:
+	case PARTITION_PAUSED:
+	case PARTITION_CRASHED:
+		vcpu_rest(leader_of(partition));
+		break;
+	case PARTITION_RUNNING:
+		break;
 	}
 }
 
-void vcpu_follow(void *argument)
+void vcpu_follow(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = argument;
-
-	for (;;) {
-		switch (hold_of(vcpu)) {
-		case VCPU_HELD:
-			stand_still(vcpu);
-			break;
-		case VCPU_STANDS:
-			vcpu_rest(vcpu);
-			if (hold_of(vcpu) == VCPU_FREE)
-				vcpu_timer_go_on(vcpu);
-			break;
-		default:
-			if (unlikely(__atomic_load_n(&vcpu->startup, __ATOMIC_ACQUIRE)))
-				vcpu_startup_step(vcpu);
-			else
-				vcpu_run(vcpu);
-			break;
-		}
+	if (hold_of(vcpu) == VCPU_HELD) {
+		stand_still(vcpu);
+		return;
 	}
+	vcpu_rest(vcpu);
+	if (hold_of(vcpu) == VCPU_FREE)
+		vcpu_timer_go_on(vcpu);
 }

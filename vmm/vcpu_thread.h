@@ -4,12 +4,9 @@
 #pragma once
 
 #include <bulkhead/cpu_mask.h>
+#include <bulkhead/partition.h>
 #include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
-
-struct cpu_state;
-struct partition;
-struct vcpu;
 
 /* Make the next vCPU of the partition with its devices, on CPU `cpu`, waiting for the partition to
  * start. -ENOMEM: vcpu_destroy takes back what there is of it. */
@@ -19,14 +16,13 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
  * likes. */
 void vcpu_destroy(struct partition *partition);
 
-/* vcpu.c: run guest code until something else is to be done. In its thread. */
-void vcpu_run(struct vcpu *vcpu);
-/* Blocked, but not by the guest's own will: that time is counted apart. */
+/* vcpu.c: blocked, but not by the guest's own will: that time is counted apart. In its thread. */
 void vcpu_rest(struct vcpu *vcpu);
 
-/* vcpu_lifecycle.c: main functions of the threads of the first vCPU and of the others. */
-void vcpu_lead(void *vcpu);
-void vcpu_follow(void *vcpu);
+/* vcpu_lifecycle.c: what is to be done in a state other than PARTITION_RUNNING; in the first vCPU's
+ * thread. And by another, in its thread, that is not free to run. */
+void vcpu_lead(struct partition *partition, enum partition_state state);
+void vcpu_follow(struct vcpu *vcpu);
 /* The guest asked its board for something, or a vCPU stopped: do what is to be done for that. In
  * the first vCPU's thread. */
 void vcpu_act_on_events(struct partition *partition);

@@ -18,7 +18,6 @@
  */
 #define VERSION_VALUE 0x00060015u
 
-#define SVR_ENABLE	   BIT(8)
 #define SVR_RESET	   0xffu
 #define LVT_MASKED	   (1u << 16)
 #define LVT_DELIVERY	   (7u << 8)
@@ -113,11 +112,6 @@ static u32 writable_bits(const struct vlapic *apic, u32 offset)
 	return writable;
 }
 
-static bool software_enabled(const struct vlapic *apic)
-{
-	return vlapic_register(apic, VLAPIC_SVR) & SVR_ENABLE;
-}
-
 static u32 bitmap_register(u32 bitmap, u8 vector)
 {
 	return bitmap + vector / 32 * 16u;
@@ -210,11 +204,6 @@ static void changed_if_pending(struct vlapic *apic)
 static void ppr_update(struct vlapic *apic)
 {
 	register_set(apic, VLAPIC_PPR, ppr_compute(apic));
-}
-
-bool vlapic_listens(const struct vlapic *apic)
-{
-	return vlapic_enabled(apic) && software_enabled(apic);
 }
 
 static void vector_request(struct vlapic *apic, u8 vector, bool level)
@@ -316,7 +305,7 @@ bool vlapic_accepts_pic(const struct vlapic *apic)
 {
 	u32 lint0 = vlapic_register(apic, VLAPIC_LVT_LINT0);
 
-	if (!vlapic_enabled(apic) || !software_enabled(apic))
+	if (!vlapic_enabled(apic) || !vlapic_software_enabled(apic))
 		return true;
 	return (lint0 & (LVT_MASKED | LVT_DELIVERY)) == LVT_EXTINT;
 }
@@ -419,7 +408,7 @@ static void tpr_apply(struct vlapic *apic, u32 value)
 static void svr_apply(struct vlapic *apic, u32 value)
 {
 	register_set(apic, VLAPIC_SVR, value);
-	for (unsigned i = 0; !(value & SVR_ENABLE) && i < ARRAY_SIZE(lvts); i++)
+	for (unsigned i = 0; !(value & VLAPIC_SVR_ENABLE) && i < ARRAY_SIZE(lvts); i++)
 		register_set(apic, lvts[i], vlapic_register(apic, lvts[i]) | LVT_MASKED);
 	apic->ops->changed(apic);
 }
@@ -427,7 +416,7 @@ static void svr_apply(struct vlapic *apic, u32 value)
 static void lvt_apply(struct vlapic *apic, u32 offset, u32 value)
 {
 	/* Masks cannot be taken away while software-disabled (11.4.7.2). */
-	register_set(apic, offset, software_enabled(apic) ? value : value | LVT_MASKED);
+	register_set(apic, offset, vlapic_software_enabled(apic) ? value : value | LVT_MASKED);
 	if (offset == VLAPIC_LVT_TIMER)
 		vlapic_timer_mode_changed(apic);
 	else if (offset == VLAPIC_LVT_LINT0)

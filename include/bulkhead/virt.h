@@ -66,7 +66,7 @@ struct virt_backend {
 	/* Run guest code until something else wants the CPU. Interrupts off, on its own CPU. */
 	enum virt_result (*vcpu_run)(struct vcpu *vcpu);
 	/* This CPU lets go of it: another may hold it then, or it is destroyed. While it does not
-	 * run, on the CPU that holds it. */
+	 * run. On a CPU that does not hold it: nothing. */
 	void (*vcpu_leave)(struct vcpu *vcpu);
 	/* vcpu->tsc_offset changed. This and what follows: while it does not run, on the CPU that
 	 * holds it, or on any, which holds it then, if none does. */

@@ -123,9 +123,6 @@ void vlapic_accept(struct vlapic *apic, u8 vector, bool level);
 /* Does it answer to `destination`? Physical or logical mode, xAPIC or x2APIC by its own state. */
 bool vlapic_matches(const struct vlapic *apic, u32 destination, bool logical);
 
-/* Does it take interrupts: is it enabled, by IA32_APIC_BASE and by software? */
-bool vlapic_listens(const struct vlapic *apic);
-
 /* What waits and what is in service. */
 struct vlapic_view {
 	int irr, isr; /* the highest vector in each, whatever the priority; -1 for none */
@@ -172,4 +169,17 @@ static inline u32 vlapic_register(const struct vlapic *apic, u32 offset)
 static inline bool vlapic_is_level(const struct vlapic *apic, u8 vector)
 {
 	return vlapic_register(apic, VLAPIC_TMR + vector / 32u * 16) >> (vector & 31) & 1;
+}
+
+#define VLAPIC_SVR_ENABLE BIT(8)
+
+static inline bool vlapic_software_enabled(const struct vlapic *apic)
+{
+	return vlapic_register(apic, VLAPIC_SVR) & VLAPIC_SVR_ENABLE;
+}
+
+/* Does it take interrupts? */
+static inline bool vlapic_listens(const struct vlapic *apic)
+{
+	return vlapic_enabled(apic) && vlapic_software_enabled(apic);
 }

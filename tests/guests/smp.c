@@ -190,7 +190,7 @@ static void trampoline_setup(void)
 {
 	__asm__ volatile("mov %%cr3, %0" : "=r"(smp_cr3));
 	__asm__ volatile("sgdt %0" : "=m"(smp_gdt));
-	memcpy((void *)PAGE, smp_begin, (u64)(smp_end - smp_begin));
+	memcpy((void *)PAGE, smp_begin, (u64)smp_end - (u64)smp_begin);
 }
 
 static void start_try(void)

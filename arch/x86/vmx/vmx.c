@@ -277,7 +277,8 @@ static void vcpu_leave(struct vcpu *vcpu)
 
 	if (cpu->fpu_owner == vcpu)
 		vmx_registers_save();
-	if (vmx->vmcs_cpu == VMX_NO_CPU)
+	/* Nobody has it; or, while it stands still, the CPU of its partition's first vCPU. */
+	if (vmx->vmcs_cpu != cpu->id)
 		return;
 	if (vmclear(memory_physical(vmx->vmcs)))
 		panic("VMCLEAR failed");

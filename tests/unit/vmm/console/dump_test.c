@@ -314,6 +314,44 @@ static void the_command(void **state)
 	expect_part(command_dump, "web", "web is running");
 }
 
+/* A note of each vCPU's registers, in order, also of as many as there can be. */
+static void all_vcpus(void **state)
+{
+	static const u32 counts[] = {2, CONFIG_VCPUS_MAX};
+	static struct vcpu more[CONFIG_VCPUS_MAX];
+
+	(void)state;
+	guest_long_mode();
+	for (u32 i = 0; i < ARRAY_SIZE(counts); i++) {
+		u32 found = 0;
+
+		guests[0].vcpu_count = counts[i];
+		for (u32 id = 1; id < counts[i]; id++) {
+			more[id].id = id;
+			more[id].state.rip = 0xabcd0000 + id;
+			guests[0].vcpus[id] = &more[id];
+		}
+		dump(PAGE_SIZE);
+		for (u64 at = segment(0)->p_offset;
+		     at < segment(0)->p_offset + segment(0)->p_filesz;) {
+			const Elf64_Nhdr *note = (const void *)(file + at);
+			u64 name = at + sizeof(*note), body = name + (note->n_namesz + 3U) / 4 * 4;
+
+			if (note->n_type == NT_PRSTATUS && !strcmp((char *)file + name, "CORE")) {
+				/* pr_reg, and in it rip (struct user_regs_struct) */
+				u64 rip;
+
+				memcpy(&rip, file + body + 112 + 16 * 8, sizeof(rip));
+				assert_int_equal(rip, found ? 0xabcd0000 + found : KERNEL + 0x123);
+				found++;
+			}
+			at = body + (note->n_descsz + 3U) / 4 * 4;
+		}
+		assert_int_equal(found, counts[i]);
+		dump_end();
+	}
+}
+
 /* What gdb says, with all blanks as one. */
 static void gdb(const char *path, const char *commands, char *said, size_t room)
 {
@@ -388,6 +426,7 @@ int main(void)
 		GUEST_TEST(limits),
 		GUEST_TEST(only_what_stands_still),
 		GUEST_TEST(the_command),
+		GUEST_TEST(all_vcpus),
 		GUEST_TEST(the_command_amid_a_dump),
 		GUEST_TEST(gdb_shows_the_guest),
 	};
