@@ -77,11 +77,19 @@ void arch_guest_apic_setup(struct vlapic *apic)
 	apic->has_x2apic = cpu->x2apic;
 }
 
+/* Firmware of its own wants to find what power-up leaves. */
+static bool has_firmware(enum config_boot boot)
+{
+	return boot == CONFIG_BOOT_BIOS || boot == CONFIG_BOOT_UEFI;
+}
+
 void arch_guest_msrs_reset(struct vcpu *vcpu)
 {
 	const struct guest_cpuid *cpu = vcpu->partition->cpuid;
 
 	guest_msrs_reset(&vcpu->msrs, cpu->tsc_hz, cpu->physical_bits);
+	if (!has_firmware(vcpu->partition->config->boot))
+		guest_msrs_after_firmware(&vcpu->msrs);
 }
 
 void arch_guest_cpu_start(struct partition *partition)

@@ -141,20 +141,25 @@ static size_t offset_of(const struct guest_msr *found, u32 msr)
 }
 
 /*
- * MTRRs are on and make everything write-back, as firmware leaves them: with MTRRs off all memory
- * is uncached (SDM vol. 3, 12.11.2.1), and Linux then does without the PAT as well. What a guest
- * writes to them is kept and has no effect: its RAM is RAM, and its devices are none of the bus.
+ * What a guest writes to MTRRs is kept and has no effect: its RAM is RAM, and its devices are none
+ * of the bus.
  */
 void guest_msrs_reset(struct guest_msrs *msrs, u64 tsc_hz, u32 physical_bits)
 {
 	u64 ratio = MIN((tsc_hz + PLATFORM_BUS_HZ / 2) / PLATFORM_BUS_HZ, PLATFORM_RATIO_MAX);
 
 	*msrs = (struct guest_msrs){
-		.mtrr_def_type = MTRR_ON | MTRR_TYPE_WB,
 		.misc_enable = MISC_ENABLE_RESET,
 		.platform_info = PLATFORM_RATIO(ratio),
 		.physical_bits = physical_bits,
 	};
+}
+
+/* With MTRRs off all memory is uncached (SDM vol. 3, 12.11.2.1), and Linux then does without the
+ * PAT as well. */
+void guest_msrs_after_firmware(struct guest_msrs *msrs)
+{
+	msrs->mtrr_def_type = MTRR_ON | MTRR_TYPE_WB;
 }
 
 int guest_msr_read(const struct guest_msrs *msrs, u32 msr, u64 *value)

@@ -25,6 +25,8 @@ struct guest_msrs {
 /* Power-up values, of a CPU whose TSC runs at `tsc_hz` and whose physical addresses have so many
  * bits. */
 void guest_msrs_reset(struct guest_msrs *msrs, u64 tsc_hz, u32 physical_bits);
+/* What firmware does next: MTRRs are on, and all memory is write-back. */
+void guest_msrs_after_firmware(struct guest_msrs *msrs);
 /* Negative: the guest gets #GP. */
 int guest_msr_read(const struct guest_msrs *msrs, u32 msr, u64 *value) must_check;
 int guest_msr_write(struct guest_msrs *msrs, u32 msr, u64 value) must_check;

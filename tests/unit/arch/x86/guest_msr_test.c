@@ -66,7 +66,16 @@ static void power_up_values(void **state)
 	expect(0x179, 0);
 	expect(0x17a, 0);
 	expect(0x1a0, 0x1801); /* fast strings; no BTS (11), no PEBS (12) */
-	expect(0x2ff, 0x806);  /* on, write-back */
+	expect(0x2ff, 0);
+}
+
+static void after_firmware(void **state)
+{
+	(void)state;
+	guest_msrs_after_firmware(&msrs);
+	expect(0x2ff, 0x806); /* on, write-back */
+	expect(0x1a0, 0x1801);
+	expect(0x200, 0);
 }
 
 static void read_only(void **state)
@@ -235,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(power_up_values, setup),
+		cmocka_unit_test_setup(after_firmware, setup),
 		cmocka_unit_test_setup(read_only, setup),
 		cmocka_unit_test_setup(microcode_revision, setup),
 		cmocka_unit_test_setup(mtrr_def_type, setup),
