@@ -209,8 +209,8 @@ static void many_names(void **state)
 	char text[4096] = "", name[40], expected[sizeof(errors[0].allowed)] = "";
 
 	(void)state;
-	for (u32 i = 0; i < 20; i++) {
-		snprintf(name, sizeof(name), "name-of-twenty-six-byte-%02u", i);
+	for (u32 i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "name-of-thirty-one-bytes-all-%02u", i);
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), SMALL, name);
 		if (strlen(expected) + strlen(name) + strlen(", ...") < sizeof(expected))
 			strcat(strcat(expected, name), ", ");
