@@ -10,6 +10,7 @@
 #include <bulkhead/string.h>
 
 #include "partition_memory.h"
+#include "partition_net.h"
 #include "placement.h"
 #include "vcpu_thread.h"
 
@@ -52,6 +53,7 @@ static void start_timer_fire(struct timer *timer)
 
 static void unmake(struct partition *partition)
 {
+	partition_net_destroy(partition); /* while there is a vCPU that others can ask */
 	if (partition->vcpu)
 		vcpu_destroy(partition);
 	partition_memory_destroy(partition);
@@ -84,6 +86,7 @@ static int build(struct partition *partition, const struct placement *placement,
 		return -ENOMEM;
 	byte_ring_init(&partition->console, console, PARTITION_CONSOLE_BYTES);
 	error = partition_memory_create(partition, reason);
+	error = error ? error : partition_net_create(partition, reason);
 	if (error)
 		return error;
 	return vcpu_create(partition, placement->cpu, &placement->affinity,
@@ -315,6 +318,18 @@ int partition_destroy(struct partition *partition, char *reason)
 	return 0;
 }
 
+static bool nets_differ(const struct config_partition *a, const struct config_partition *b)
+{
+	for (u32 i = 0; i < CONFIG_NETS_MAX; i++) {
+		const struct config_net *x = &a->nets[i], *y = &b->nets[i];
+
+		if (strcmp(x->network, y->network) != 0 || x->rate_bits != y->rate_bits ||
+		    x->has_mac != y->has_mac || memcmp(x->mac, y->mac, sizeof(x->mac)) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* The first thing that may not change while a partition exists and would; NULL: nothing. */
 static const char *fixed_difference(const struct config_partition *a,
 				    const struct config_partition *b)
@@ -334,6 +349,7 @@ static const char *fixed_difference(const struct config_partition *a,
 		{"entry", a->entry != b->entry},
 		{"load", a->load_address != b->load_address},
 		{"rng", a->rng != b->rng},
+		{"a network", nets_differ(a, b)},
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {

@@ -315,6 +315,8 @@ static void run(struct partition *partition)
 	steal_update(vcpu);
 	if (unlikely(vcpu->late_timers))
 		vcpu_devices_catch_up(vcpu);
+	if (unlikely(vcpu->requests & VCPU_REQUEST_DEVICES))
+		vcpu_devices_look(vcpu);
 	switch (virt->vcpu_run(vcpu)) {
 	case VIRT_HALTED:
 		thread_block();

@@ -6,6 +6,8 @@
  */
 #include "vcpu_devices.h"
 
+#include "partition_net.h"
+
 #include <bulkhead/arch.h>
 #include <bulkhead/boot_files.h>
 #include <bulkhead/console.h>
@@ -247,6 +249,17 @@ void vcpu_devices_catch_up(struct vcpu *vcpu)
 		board_timer_run(vcpu->partition);
 }
 
+/* Here the partition is in sight, and the time is its own. */
+void vcpu_devices_look(struct vcpu *vcpu)
+{
+	struct partition *partition = vcpu->partition;
+
+	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_DEVICES, __ATOMIC_ACQUIRE);
+	spin_lock(&partition->device_lock);
+	pc_net_arrived(partition->pc);
+	spin_unlock(&partition->device_lock);
+}
+
 static void board_interrupt(void *context, u64 entry)
 {
 	struct partition *partition = context;
@@ -320,7 +333,7 @@ static const struct pc_ops board_ops = {
 
 static struct pc_choice board_choice(const struct partition *partition)
 {
-	return (struct pc_choice){.rng = partition->config->rng};
+	return (struct pc_choice){.rng = partition->config->rng, .nets = partition->net_count};
 }
 
 static unsigned board_order(const struct partition *partition)
@@ -410,6 +423,7 @@ void vcpu_devices_reset(struct partition *partition)
 		.memory = &partition->memory,
 		.choice = board_choice(partition),
 	};
+	struct pc_net nets[CONFIG_NETS_MAX];
 
 	vcpu_devices_stop(partition);
 	for (unsigned i = 0; i < ARRAY_SIZE(vcpu->posted); i++)
@@ -422,6 +436,8 @@ void vcpu_devices_reset(struct partition *partition)
 	vlapic_init(&vcpu->apic, page, vcpu->id, host, &apic_ops);
 	vcpu->apic.context = vcpu;
 	arch_guest_apic_setup(&vcpu->apic);
+	partition_net_plugs(partition, nets);
+	setup.nets = nets;
 	spin_lock(&partition->device_lock);
 	pc_init(partition->pc, &setup, &board_ops, partition);
 	spin_unlock(&partition->device_lock);

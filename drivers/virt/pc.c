@@ -42,7 +42,8 @@ struct pc {
 	struct vreset reset;
 	struct vpci pci;
 	u16 isa_lines, pci_lines; /* ISA lines that devices drive, and those that PCI's do */
-	u8 virtio[] aligned(16);  /* pc_virtio.c's */
+	struct pc_choice choice;
+	u8 virtio[] aligned(16); /* pc_virtio.c's */
 };
 
 struct slot {
@@ -347,6 +348,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 		.host = {.ops = &host_ops, .tsc_hz = setup->tsc_hz},
 		.ops = ops,
 		.context = context,
+		.choice = setup->choice,
 	};
 	vpic_init(&pc->pic, pic_changed, pc);
 	vioapic_init(&pc->ioapic, ioapic_deliver, pc);
@@ -374,6 +376,11 @@ void pc_eoi(struct pc *pc, u8 vector)
 bool pc_console_input(struct pc *pc, u8 byte)
 {
 	return vuart_input(&pc->com1, byte);
+}
+
+void pc_net_arrived(struct pc *pc)
+{
+	pc_virtio_net_arrived(pc->virtio, &pc->choice);
 }
 
 u64 pc_absent_accesses(const struct pc *pc)

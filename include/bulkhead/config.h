@@ -9,6 +9,7 @@
 #pragma once
 
 #include <bulkhead/cpu_mask.h>
+#include <bulkhead/net.h>
 #include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
@@ -45,6 +46,14 @@ enum config_action {
 };
 
 #define CONFIG_AFTER_MAX 8
+#define CONFIG_NETS_MAX	 4
+
+struct config_net {
+	char network[CONFIG_NAME_BYTES]; /* empty: there is no such card */
+	bool has_mac;			 /* else it is made of the names */
+	u8 mac[NET_MAC_BYTES];
+	u64 rate_bits; /* a second, a multiple of 1000; 0: any */
+};
 
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
@@ -59,6 +68,9 @@ struct config_partition {
 	enum config_entry entry; /* boot = raw */
 	u64 load_address;	 /* boot = raw */
 	bool rng;		 /* has an entropy device; default no */
+	/* net = lan, mac=52:54:00:12:34:56, rate=100Mbit: the first card; net2 to net4: others,
+	 * each in another network. */
+	struct config_net nets[CONFIG_NETS_MAX];
 
 	/*
 	 * weight = 1 to 10000 (default 100; with a reservation 0, which is no time beyond it)

@@ -10,6 +10,7 @@
 #include <bulkhead/spinlock.h>
 #include <bulkhead/vcpu.h>
 
+struct net_port;
 struct pc;
 
 enum partition_state {
@@ -61,6 +62,10 @@ struct partition {
 	struct load_file kernel, initrd; /* in `space` */
 	struct ram_block *ram;		 /* what the RAM is made of, in order of guest address */
 	u32 ram_count, ram_room;
+
+	/* What its network cards are plugged into, in order of their keys. */
+	struct net_port *nets[CONFIG_NETS_MAX];
+	u32 net_count;
 
 	struct vcpu *vcpu; /* the only one, for now */
 

@@ -8,6 +8,7 @@
 
 #include <bulkhead/device.h>
 #include <bulkhead/guest_memory.h>
+#include <bulkhead/net.h>
 
 struct pc;
 
@@ -32,6 +33,14 @@ struct pc_ops {
 /* What the partition's configuration adds to a PC's usual devices. */
 struct pc_choice {
 	bool rng;
+	u32 nets; /* network cards */
+};
+
+/* A network card, and the other end of its cable. */
+struct pc_net {
+	u8 mac[NET_MAC_BYTES];
+	const struct net_cable_ops *ops;
+	void *cable;
 };
 
 struct pc_setup {
@@ -40,6 +49,7 @@ struct pc_setup {
 	u64 low_bytes, high_bytes;	   /* RAM below and above 4 GiB, for CMOS */
 	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
 	struct pc_choice choice;	   /* as pc_bytes was given it */
+	const struct pc_net *nets;	   /* choice.nets of them; only for this call */
 };
 
 u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */
@@ -57,6 +67,9 @@ u8 pc_pic_acknowledge(struct pc *pc);
 void pc_eoi(struct pc *pc, u8 vector);
 /* false: no room, console_ready will be called. */
 bool pc_console_input(struct pc *pc, u8 byte) must_check;
+
+/* Frames have come for some of its network cards. */
+void pc_net_arrived(struct pc *pc);
 
 /* Accesses to ports and addresses where nothing is, since pc_init. */
 u64 pc_absent_accesses(const struct pc *pc);

@@ -16,6 +16,10 @@ struct partition;
 #define VCPU_REQUEST_STOP      1u /* the partition is to stop, pause or restart */
 #define VCPU_REQUEST_INTERRUPT 2u /* interrupt state changed: look at what to deliver */
 #define VCPU_REQUEST_NMI       4u
+#define VCPU_REQUEST_DEVICES   8u /* something has come for a device of the board: let it look */
+
+/* Those for its thread, not for the backend. */
+#define VCPU_REQUESTS_LEAVE (VCPU_REQUEST_STOP | VCPU_REQUEST_DEVICES)
 
 #define VCPU_LATE_APIC	1u
 #define VCPU_LATE_BOARD 2u

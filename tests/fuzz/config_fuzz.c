@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c vmm/config_policy.c */
+/* links: vmm/config_net.c */
 /* links: vmm/config_text.c vmm/config_value.c vmm/format.c */
 /* The configuration parser against arbitrary bytes: no over-read, promises about what comes out,
  * and that it reads again when written. */

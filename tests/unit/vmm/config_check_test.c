@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_keys.c vmm/config_policy.c */
+/* links: vmm/config_net.c */
 /* links: vmm/config_value.c vmm/format.c */
 /* The rules of the configuration that join keys and sections. */
 #include "config_expect.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config_check.c vmm/config_keys.c vmm/config_policy.c */
+/* links: vmm/config_net.c */
 /* links: vmm/config_value.c vmm/format.c */
 /* The configuration parser: what good files mean, and the exact words for each error. */
 #include "cmocka_all.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_policy.c vmm/format.c */
+/* links: vmm/config_net.c vmm/config_policy.c vmm/format.c */
 /* The values of the configuration: each key's limits, and the exact words for each wrong value. */
 #include <bulkhead/log.h>
 
