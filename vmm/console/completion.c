@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include <bulkhead/format.h>
+#include <bulkhead/net_switch.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
 
@@ -78,6 +79,15 @@ static const char *group_at(u32 index)
 	return group ? group->config.name : NULL;
 }
 
+static const char *network_at(u32 index)
+{
+	const struct net *net = net_first();
+
+	while (net && index--)
+		net = net_next(net);
+	return net ? net_name(net) : NULL;
+}
+
 static const char *key_at(u32 index)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
@@ -125,6 +135,8 @@ const char *candidate(enum argument_kind kind, const struct command *command, co
 		return partition_at(index);
 	case ARGUMENT_GROUP:
 		return group_at(index);
+	case ARGUMENT_NETWORK:
+		return network_at(index);
 	case ARGUMENT_WORD:
 		return command ? word_at(command->words, index) : NULL;
 	case ARGUMENT_KEY:
