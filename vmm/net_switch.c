@@ -20,17 +20,6 @@ _Static_assert(NET_PORTS_MAX * sizeof(struct net_port *) == PAGE_SIZE, "a page")
 
 static struct net *first;
 
-const char *net_drop_name(enum net_drop drop)
-{
-	static const char *const names[NET_DROPS] = {
-		[NET_DROP_SIZE] = "size", [NET_DROP_ADDRESS] = "address",
-		[NET_DROP_WORK] = "work", [NET_DROP_CLOSED] = "closed",
-		[NET_DROP_FULL] = "full", [NET_DROP_DEVICE] = "device",
-	};
-
-	return names[drop];
-}
-
 static void drop(struct net_port *port, enum net_drop why)
 {
 	__atomic_add_fetch(&port->dropped[why], 1, __ATOMIC_RELAXED);

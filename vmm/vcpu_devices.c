@@ -249,15 +249,17 @@ void vcpu_devices_catch_up(struct vcpu *vcpu)
 		board_timer_run(vcpu->partition);
 }
 
-/* Here the partition is in sight, and the time is its own. */
 void vcpu_devices_look(struct vcpu *vcpu)
 {
 	struct partition *partition = vcpu->partition;
+	u64 previous;
 
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_DEVICES, __ATOMIC_ACQUIRE);
+	previous = address_space_enter(&partition->space);
 	spin_lock(&partition->device_lock);
 	pc_net_arrived(partition->pc);
 	spin_unlock(&partition->device_lock);
+	address_space_leave(previous);
 }
 
 static void board_interrupt(void *context, u64 entry)

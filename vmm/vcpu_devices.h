@@ -17,7 +17,7 @@ void vcpu_devices_pause(struct partition *partition);
 void vcpu_devices_resume(struct partition *partition);
 /* Run what came due while the vCPU waited for its CPU: it has it now. */
 void vcpu_devices_catch_up(struct vcpu *vcpu);
-/* Let the board take what has come for its devices; in the vCPU's thread. */
+/* Let the board take what has come for its devices; in the vCPU's thread, in its own time. */
 void vcpu_devices_look(struct vcpu *vcpu);
 /* Its vCPU goes to another CPU; on the one that it leaves. */
 void vcpu_devices_move(struct partition *partition, u32 cpu);

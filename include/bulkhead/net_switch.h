@@ -42,8 +42,6 @@ enum net_drop {
 	NET_DROPS,
 };
 
-const char *net_drop_name(enum net_drop drop);
-
 struct net_port_setup {
 	const char *network; /* made with its first port, gone with its last */
 	u8 mac[NET_MAC_BYTES];

@@ -6,6 +6,8 @@
 /* links: vmm/config_net.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
+/* links: vmm/console/nets.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 /* SPDX-License-Identifier: MIT */
 /*
  * Lines that an operator or a program may send, with Tab in them: words, quotation marks,

@@ -46,7 +46,7 @@ poweroff [now]                         switch the machine off; now: in any case
 panic now                              stop it with a report, as a bug would
 Every command takes --json, for programs.""".split("\n")
 COMMANDS = ("help, version, uptime, list, info, create, start, pause, resume, reset, stop, "
-            "destroy, attach, console, set, group, top, stats, exits, account, trace, who, regs, "
+            "destroy, attach, console, set, group, top, stats, exits, account, trace, who, net, regs, "
             "x, walk, vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
             "poweroff, panic")
 

@@ -77,8 +77,8 @@ static const struct command commands[] = {
 
 	{"who", "who", "show who can reach whom", "who", 0, 0, nothing, NULL, false, false,
 	 command_who},
-	{"net", "net [NAME]", "show networks, who is in them, and traffic", "net lan", 0, 1,
-	 a_network, NULL, false, false, command_net},
+	{"net", "net [NAME]", "show networks and who is in them", "net lan", 0, 1, a_network, NULL,
+	 false, false, command_net},
 	{"regs", "regs NAME", "show the registers of a paused guest", "regs web", 1, 1, a_partition,
 	 NULL, false, false, command_regs},
 	{"x", "x NAME ADDRESS [COUNT] [b|h|w|g|s]", "show a paused guest's memory", "x web $sp 8 g",

@@ -80,8 +80,8 @@ static inline void expect(const char *text, const char *expected)
 	"; allowed: an address such as 1M or 0x100000, below 3G, not from 0xa0000 to 0xfffff\n"
 #define KEYS                                                                                       \
 	"; allowed: vcpus, memory, boot, kernel, initrd, cmdline, autostart, entry, load, rng, "   \
-	"weight, cap, reservation, dedicated, affinity, group, after, on_poweroff, on_reset, "     \
-	"on_crash\n"
+	"net, net2, net3, net4, weight, cap, reservation, dedicated, affinity, group, after, "     \
+	"on_poweroff, on_reset, on_crash\n"
 #define HOST_KEYS "; allowed: console, cpus, loglevel\n"
 #define SECTIONS  "; allowed: [host], [partition NAME] or [group NAME]\n"
 #define NAMES                                                                                      \

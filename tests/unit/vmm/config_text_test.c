@@ -32,6 +32,7 @@ static void same_partition(const struct config_partition *a, const struct config
 	assert_int_equal(a->entry, b->entry);
 	assert_int_equal(a->load_address, b->load_address);
 	assert_int_equal(a->rng, b->rng);
+	assert_memory_equal(a->nets, b->nets, sizeof(a->nets));
 	assert_int_equal(a->claim.kind, b->claim.kind);
 	assert_int_equal(a->claim.weight, b->claim.weight);
 	assert_int_equal(a->claim.cap, b->claim.cap);
@@ -83,7 +84,8 @@ static void defaults_left_out(void **state)
 {
 	(void)state;
 	expect("[host]\nconsole=com1,115200\ncpus=all\nloglevel=info\n" WEB
-	       "vcpus=1\nautostart=yes\nrng=no\ncmdline=\nweight=100\ncap=none\nreservation=none\n"
+	       "vcpus=1\nautostart=yes\nrng=no\nnet=none\ncmdline=\nweight=100\ncap="
+	       "none\nreservation=none\n"
 	       "dedicated=no\naffinity=0-511\ngroup=none\nafter=none\non_poweroff=stop\n"
 	       "on_reset=restart\non_crash=preserve\n[group g]\nweight=100\ncap=none\n",
 	       "");
@@ -104,7 +106,8 @@ static void all_written(void **state)
 	(void)state;
 	expect("[host]\nconsole=com2,9600\ncpus=3\nloglevel=debug\n"
 	       "[group servers]\nweight=50\ncap=150%\n" WEB
-	       "initrd=\\i\ncmdline=a \"b\" # c\nautostart=no\nrng=yes\nweight=200\ncap=80%\n"
+	       "initrd=\\i\ncmdline=a \"b\" # "
+	       "c\nautostart=no\nrng=yes\nnet=lan\nnet2=dmz,rate=1Mbit\nweight=200\ncap=80%\n"
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"
 	       "[partition rt]\nmemory=2048K\nboot=raw\nkernel=\\r\nentry=real\nload=31K\n"
@@ -128,6 +131,8 @@ static void all_written(void **state)
 				  "cmdline     = a \"b\" # c\n"
 				  "autostart   = no\n"
 				  "rng         = yes\n"
+				  "net         = lan\n"
+				  "net2        = dmz, rate=1Mbit\n"
 				  "weight      = 200\n"
 				  "cap         = 80%\n"
 				  "affinity    = 0-2, 5, 511\n"

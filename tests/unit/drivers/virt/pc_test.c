@@ -5,6 +5,7 @@
 /* links: drivers/virt/vpci_function.c drivers/virt/pc_virtio.c drivers/virt/virtio_pci.c */
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: vmm/format.c */
+/* links: drivers/virt/virtio_net.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>

@@ -95,6 +95,11 @@ void thread_yield(void)
 
 /* --- memory --- */
 
+u64 arch_time_us(void)
+{
+	return 0;
+}
+
 void *memory_alloc(unsigned order)
 {
 	if (no_memory)

@@ -8,6 +8,8 @@
 /* links: vmm/config_net.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
+/* links: vmm/console/nets.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_console.h"
 
 static void test_list(void **state)
@@ -184,7 +186,7 @@ static void test_info(void **state)
 	       "\"kernel\": \"\\\\bulkhead\\\\web\\\\vmlinuz\", \"cmdline\": \"console=ttyS0 "
 	       "quiet\"}, \"vcpus\": [{\"id\": 0, \"cpu\": 3, \"exits\": 1234, \"run_us\": 500, "
 	       "\"exit_us\": 100, \"ready_us\": 150, \"blocked_us\": 200, \"capped_us\": 25, "
-	       "\"paused_us\": 25, \"wall_us\": 1000}]}\n");
+	       "\"paused_us\": 25, \"wall_us\": 1000}], \"cards\": []}\n");
 }
 
 static void test_info_of_claims(void **state)
@@ -207,7 +209,7 @@ static void test_info_of_claims(void **state)
 	partitions[1].vcpu = NULL;
 	expect_part("info debian-12", "\nCPU       -\n");
 	expect_part("info debian-12", "\nclaim     dedicated\ncap       -\n");
-	expect_part("info debian-12 --json", "\"vcpus\": []}\n");
+	expect_part("info debian-12 --json", "\"vcpus\": [], \"cards\": []}\n");
 }
 
 /* --- console --- */

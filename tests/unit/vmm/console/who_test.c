@@ -6,6 +6,8 @@
 /* links: vmm/console/arguments.c vmm/console/report.c vmm/format.c */
 /* links: vmm/page_table.c vmm/page_table_formats.c */
 /* links: vmm/partition_view.c vmm/byte_ring.c */
+/* links: vmm/console/nets.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_guest.h"
 
 #define APIC_PAGE(guest) (TABLES_AT + 0x100000 + (guest)*PAGE_SIZE) /* the hypervisor's */
