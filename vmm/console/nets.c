@@ -42,7 +42,7 @@ static const struct column card_columns[] = {
 	{"rate_bits", "RATE", true},	   {"sent_frames", "SENT", true},
 	{"sent_bytes", "BYTES", true},	   {"received_frames", "RECEIVED", true},
 	{"received_bytes", "BYTES", true}, {"dropped_here", "DROPPED", true},
-	{"dropped_for", "LOST", true},	   {"waiting_bytes", "WAITING", true},
+	{"dropped_for", "LOST", true},	   {"waiting_bytes", NULL, true},
 	{"room_bytes", NULL, true},	   {"dropped_size", NULL, true},
 	{"dropped_address", NULL, true},   {"dropped_work", NULL, true},
 	{"dropped_closed", NULL, true},	   {"dropped_full", NULL, true},

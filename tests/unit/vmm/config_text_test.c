@@ -105,8 +105,7 @@ static void all_written(void **state)
 {
 	(void)state;
 	expect("[host]\nconsole=com2,9600\ncpus=3\nloglevel=debug\n"
-	       "[group servers]\nweight=50\ncap=150%\n" WEB
-	       "initrd=\\i\ncmdline=a \"b\" # "
+	       "[group servers]\nweight=50\ncap=150%\n" WEB "initrd=\\i\ncmdline=a \"b\" # "
 	       "c\nautostart=no\nrng=yes\nnet=lan\nnet2=dmz,rate=1Mbit\nweight=200\ncap=80%\n"
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"

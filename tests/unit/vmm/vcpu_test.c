@@ -61,6 +61,16 @@ static enum virt_result crashes(struct vcpu *vcpu)
 	return VIRT_STOPPED;
 }
 
+/* Frames come while the guest runs. */
+static enum virt_result is_sent_to(struct vcpu *vcpu)
+{
+	if (!ends_left)
+		return VIRT_HALTED;
+	ends_left--;
+	vcpu_request(vcpu, VCPU_REQUEST_DEVICES);
+	return VIRT_ATTENTION;
+}
+
 /* --- tests --- */
 
 static struct config_partition config;
@@ -160,6 +170,22 @@ static void what_cannot_be_made_leaves_nothing(void **state)
 	fake_allocations_left = needed;
 	virt_fails = false;
 	create("web");
+}
+
+/* In its own thread and time, before the guest goes on. */
+static void looks_at_what_has_come(void **state)
+{
+	struct partition *partition;
+
+	(void)state;
+	guest = is_sent_to;
+	partition = started();
+	expect_story("xdSR");
+	ends_left = 2;
+	vcpu_request(partition->vcpu, VCPU_REQUEST_DEVICES);
+	let_run();
+	expect_story("nRnRnR");
+	assert_int_equal(partition->vcpu->requests, 0);
 }
 
 static void rests_until_it_is_started(void **state)
@@ -977,6 +1003,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_cannot_be_made_leaves_nothing),
+		T(looks_at_what_has_come),
 		T(rests_until_it_is_started),
 		T(starts),
 		T(boots_what_it_should),
