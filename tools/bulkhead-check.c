@@ -181,6 +181,11 @@ static void partition_print(const struct config_partition *partition)
 	if (partition->rng)
 		printf(", entropy device");
 	putchar('\n');
+	for (u32 i = 0; i < CONFIG_NETS_MAX; i++) {
+		key_print(partition, CONFIG_KEY_NET + i, "  in network ");
+		if (partition->nets[i].network[0])
+			putchar('\n');
+	}
 	if (partition->cmdline[0]) {
 		slice_show(slice_of(partition->cmdline), cmdline, sizeof(cmdline));
 		printf("  cmdline %s\n", cmdline);
