@@ -13,6 +13,8 @@
 
 /* A bucket of tokens, each of them a bit, holds as many as come in this time, and a frame. */
 #define BURST_US 10000
+/* The longest frame is paid for and the bucket full by then, at any rate. */
+#define LONG_US 3600000000UL
 
 #define MAC_LOCAL 0x0180c2000000UL /* 01-80-c2-00-00-00 to -0f: not beyond this cable (802.1D) */
 
@@ -29,16 +31,19 @@ static void drop(struct net_port *port, enum net_drop why)
 
 static u64 burst(const struct net_port *port)
 {
-	return port->rate_bits / (1000000 / BURST_US) + 8 * NET_FRAME_MAX;
+	return port->rate_bits / (1000000 / BURST_US) + 8UL * NET_FRAME_MAX;
 }
 
+/* What is too little time for a token counts the next time, however often it is asked. */
 static void tokens_fill(struct net_port *port)
 {
-	u64 now = arch_time_us(), passed = MIN(now - port->tokens_us, 1000000UL);
+	u64 now = arch_time_us(), more;
 
-	port->tokens_us = now;
-	port->tokens += (s64)mul_div(passed, port->rate_bits, 1000000);
-	port->tokens = MIN(port->tokens, (s64)burst(port));
+	if (now - port->tokens_us > LONG_US)
+		port->tokens_us = now - LONG_US;
+	more = mul_div(now - port->tokens_us, port->rate_bits, 1000000);
+	port->tokens_us += mul_div(more, 1000000, port->rate_bits);
+	port->tokens = MIN(port->tokens + (s64)more, (s64)burst(port));
 }
 
 /* Whoever has any may send a frame of any length, and owes the rest. */

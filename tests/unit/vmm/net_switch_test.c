@@ -399,6 +399,27 @@ static void test_rate(void **state)
 	station_unplug(&slow);
 }
 
+/* The slowest there is, asked all the time: 1000 bytes a second. */
+static void test_slow_rate(void **state)
+{
+	struct station slow;
+	u64 sent = 0, from;
+
+	(void)state;
+	assert_int_equal(station_try(&slow, "lan", 9, 8000), 0);
+	while (!net_port_cable.wait_us(slow.port)) /* the burst */
+		station_send_as(&slow, slow.mac, b.mac, 1500, 1);
+	fake_us += net_port_cable.wait_us(slow.port);
+	for (from = fake_us; fake_us < from + 30 * SECOND; fake_us += 7) {
+		if (net_port_cable.wait_us(slow.port))
+			continue;
+		station_send_as(&slow, slow.mac, b.mac, 1500, 1);
+		sent += 1500;
+	}
+	assert_in_range(sent, 30000 - 1500, 30000 + 1500);
+	station_unplug(&slow);
+}
+
 /* --- work --- */
 
 /* TCP over IPv4 with `data` bytes, to be cut into segments of 1000. */
@@ -542,6 +563,7 @@ int main(void)
 		NET_TEST(test_no_memory),
 		NET_TEST(test_many_ports),
 		NET_TEST(test_rate),
+		NET_TEST(test_slow_rate),
 		NET_TEST(test_whole_for_who_accepts),
 		NET_TEST(test_cut_for_others),
 		NET_TEST(test_checksum_for_others),
