@@ -93,17 +93,18 @@ static void segments_put(struct net_port *to, const struct parcel *parcel)
 {
 	const struct net_tcp *tcp = &parcel->tcp;
 	struct net_work work = parcel->frame->work;
-	u32 all = parcel->frame->bytes - tcp->data;
+	u32 all = parcel->frame->bytes - tcp->data, offset = 0;
 
 	work.cut = NET_CUT_NONE;
-	for (u32 offset = 0; offset < all; offset += work.segment_bytes) {
+	do { /* one without data is a segment, too */
 		u32 bytes = MIN((u32)work.segment_bytes, all - offset);
 		u8 head[NET_HEAD_MAX];
 
 		memcpy(head, parcel->head, tcp->data);
 		net_segment_head(tcp, &work, head, offset, bytes, all);
 		ring_put(to, parcel, head, tcp->data, tcp->data + offset, bytes, work);
-	}
+		offset += work.segment_bytes;
+	} while (offset < all);
 }
 
 static bool accepts_cut(const struct net_port *port, u8 cut)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Networks between partitions: two unmodified Debian systems reach each other, and nobody else does."""
+import itertools
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from host import Host, debian, tiny
 
 BOOT_SECONDS = 250
 SHELL = "debian:/# "
+numbers = itertools.count()
 ADDRESSES = {"left": "10.0.0.1", "right": "10.0.0.2"}
 SLOW = {"left": "10.0.1.1", "right": "10.0.1.2"}
 RATE = 16_000_000   # bits a second, in the network `slow`
@@ -19,11 +21,13 @@ def partition(name):
 
 
 def shell(host, name, command, seconds=120):
-    """What a command in the shell of a guest prints."""
+    """What a command in the shell of a guest prints. The marks around it are not in what is typed, and
+    tell it from what was printed before, which attaching may show again."""
+    number = next(numbers)
     host.attach(name)
-    host.send(command + "\r")
-    host.expect(r"\r\n")
-    host.expect(SHELL, seconds)
+    host.send(f'echo "<{number}"">"; {command}; echo "</{number}"">"\r')
+    host.expect(f"<{number}>\r\n", seconds)
+    host.expect(f"</{number}>\r\n", seconds)
     printed = host.serial.before
     host.detach()
     return printed
@@ -58,7 +62,7 @@ def test_they_reach_each_other(host):
 
 def copy(host, mib, address, seconds):
     """Send a file from right to left; how long that took, in seconds of the guest."""
-    shell(host, "left", "rm -f /tmp/got; (sleep 9999 | nc -l -p 9 >/tmp/got) & sleep 0.1")
+    shell(host, "left", "rm -f /tmp/got; (sleep 9999 | nc -l -p 9 >/tmp/got) & sleep 0.2")
     summed = shell(host, "right", f"head -c {mib}M /dev/urandom >/tmp/sent; md5sum </tmp/sent", seconds)
     took = shell(host, "right", f"time nc {address} 9 </tmp/sent", seconds)
     copied = shell(host, "left", "sleep 0.2; md5sum </tmp/got; killall sleep", seconds)
@@ -120,7 +124,7 @@ def test_addresses_are_learned(host):
 
 def test_destroyed_in_the_middle(host):
     """One goes while the other sends; what is left works on, and a new one takes its place."""
-    shell(host, "left", "(while :; do ping -c 1 -W 1 10.0.0.2; done) >/dev/null 2>&1 &")
+    shell(host, "left", "(while :; do ping -c 1 -W 1 10.0.0.2; done) >/dev/null 2>&1 & :")
     host.good("stop right", 60)
     host.good("destroy right", 60)
     assert ("lan", "right") not in cards(host)

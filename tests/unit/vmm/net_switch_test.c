@@ -480,6 +480,22 @@ static void check_segments(bool checksummed)
 	assert_int_equal(station_take(&b), -1);
 }
 
+/* Nothing to cut, and to be summed up all the same. */
+static void test_cut_without_data(void **state)
+{
+	u8 frame[54];
+	struct net_work work = tcp_make(frame, 0);
+	struct net_arrival arrival;
+
+	(void)state;
+	net_port_cable.open(b.port, 0);
+	station_send_work(&a, frame, sizeof(frame), work);
+	assert_true(net_port_cable.next(b.port, &arrival));
+	assert_int_equal(arrival.bytes, 54);
+	net_port_cable.taken(b.port, false);
+	assert_int_equal(station_take(&b), -1);
+}
+
 static void test_cut_for_others(void **state)
 {
 	(void)state;
@@ -566,6 +582,7 @@ int main(void)
 		NET_TEST(test_slow_rate),
 		NET_TEST(test_whole_for_who_accepts),
 		NET_TEST(test_cut_for_others),
+		NET_TEST(test_cut_without_data),
 		NET_TEST(test_checksum_for_others),
 		NET_TEST(test_addresses_are_read_once),
 	};
