@@ -63,10 +63,11 @@ def test_they_reach_each_other(host):
 def copy(host, mib, address, seconds):
     """Send a file from right to left; how long that took, in seconds of the guest."""
     shell(host, "left", "rm -f /tmp/got; (sleep 9999 | nc -l -p 9 >/tmp/got) & sleep 0.2")
-    summed = shell(host, "right", f"head -c {mib}M /dev/urandom >/tmp/sent; md5sum </tmp/sent", seconds)
+    summed = shell(host, "right", f"head -c {mib << 20} /dev/urandom >/tmp/sent; md5sum </tmp/sent", seconds)
     took = shell(host, "right", f"time nc {address} 9 </tmp/sent", seconds)
-    copied = shell(host, "left", "sleep 0.2; md5sum </tmp/got; killall sleep", seconds)
+    copied = shell(host, "left", "sleep 0.2; wc -c </tmp/got; md5sum </tmp/got; killall sleep", seconds)
     assert re.search(r"\b[0-9a-f]{32}\b", summed)[0] == re.search(r"\b[0-9a-f]{32}\b", copied)[0]
+    assert re.search(r"^(\d+)\r$", copied, re.M)[1] == str(mib << 20)
     minutes, rest = re.search(r"real\s+(\d+)m\s*([\d.]+)s", took).groups()
     return 60 * int(minutes) + float(rest)
 
