@@ -74,6 +74,7 @@ int partition_net_create(struct partition *partition, char *reason)
 {
 	int error = 0;
 
+	partition->net_count = 0;
 	for (u32 i = 0; i < CONFIG_NETS_MAX && !error; i++)
 		if (partition->config->nets[i].network[0])
 			error = plug_in(partition, &partition->config->nets[i], reason);
@@ -82,8 +83,11 @@ int partition_net_create(struct partition *partition, char *reason)
 
 void partition_net_destroy(struct partition *partition)
 {
-	while (partition->net_count)
-		net_port_destroy(partition->nets[--partition->net_count]);
+	/* How many there were is still asked for: it says how large the board is. */
+	for (u32 i = 0; i < partition->net_count; i++) {
+		net_port_destroy(partition->nets[i]);
+		partition->nets[i] = NULL;
+	}
 }
 
 void partition_net_plugs(const struct partition *partition, struct pc_net plugs[CONFIG_NETS_MAX])

@@ -83,7 +83,10 @@ static void addresses(void **state)
 	assert_memory_not_equal(first[0].mac, first[1].mac, 6);
 	assert_memory_not_equal(first[0].mac, second[0].mac, 6);
 	partition_net_destroy(&partition);
+	assert_int_equal(partition.net_count, 2); /* the board was made for as many */
+	assert_null(partition.nets[1]);
 	assert_int_equal(partition_net_create(&partition, reason), 0);
+	assert_int_equal(partition.net_count, 2);
 	partition_net_plugs(&partition, again);
 	assert_memory_equal(first[0].mac, again[0].mac, 6);
 }
