@@ -188,6 +188,11 @@ static void partition_print(const struct config_partition *partition)
 		if (partition->disks[i].path[0])
 			printf("  disk %s%s\n", partition->disks[i].path,
 			       partition->disks[i].readonly ? ", read only" : "");
+	for (u32 i = 0; i < CONFIG_NETS_MAX; i++) {
+		key_print(partition, CONFIG_KEY_NET + i, "  in network ");
+		if (partition->nets[i].network[0])
+			putchar('\n');
+	}
 	for (u32 i = 0; i < partition->modules.count; i++) {
 		const char *text = config_module_text(&partition->modules, i);
 

@@ -130,10 +130,24 @@ static void claim_check(struct parser *parser)
 			  config_keys[CONFIG_KEY_WEIGHT].allowed);
 }
 
+/* A second card in one network would have the first one's address. */
+static void nets_check(struct parser *parser)
+{
+	const struct config_net *nets = parser->target.partition->nets;
+
+	for (u32 i = 1; i < CONFIG_NETS_MAX; i++)
+		for (u32 j = 0; j < i; j++)
+			if (nets[i].network[0] && key_good(parser, CONFIG_KEY_NET + i) &&
+			    strcmp(nets[i].network, nets[j].network) == 0)
+				key_fault(parser, CONFIG_KEY_NET + i, "already in that network",
+					  "another network than its other keys of this kind name");
+}
+
 void config_partition_check(struct parser *parser)
 {
 	boot_check(parser);
 	claim_check(parser);
+	nets_check(parser);
 }
 
 /* Sections of the file. */

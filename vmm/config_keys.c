@@ -205,6 +205,9 @@ static void rng_write(const struct config_source *source, struct config_out *out
 #define DISK_ALLOWED                                                                               \
 	"a file of the boot volume such as \\bulkhead\\web\\disk.img, at most 127 characters "     \
 	"without a comma, then if need be a comma and readonly"
+#define NET_ALLOWED                                                                                \
+	"the name of a network, then if need be a comma and mac=52:54:00:12:34:56, a comma and "   \
+	"rate=100Mbit, from 8kbit to 1000Gbit; or none"
 #define WEIGHT_ALLOWED "1 to 10000"
 #define CAP_ALLOWED    "a percentage of one CPU's time such as 50%, from 1% to 100000%; or none"
 #define ANY_BOOT       BITS(CONFIG_BOOT_UEFI, CONFIG_BOOT_NONE)
@@ -424,6 +427,42 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.write = config_virtio_console_write,
 			.goes_with = ANY_BOOT,
 			.allowed = "yes or no",
+		},
+	[CONFIG_KEY_NET] =
+		{
+			.name = "net",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_net_read,
+			.write = config_net_write,
+			.goes_with = ANY_BOOT,
+			.allowed = NET_ALLOWED,
+		},
+	[CONFIG_KEY_NET2] =
+		{
+			.name = "net2",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_net2_read,
+			.write = config_net2_write,
+			.goes_with = ANY_BOOT,
+			.allowed = NET_ALLOWED,
+		},
+	[CONFIG_KEY_NET3] =
+		{
+			.name = "net3",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_net3_read,
+			.write = config_net3_write,
+			.goes_with = ANY_BOOT,
+			.allowed = NET_ALLOWED,
+		},
+	[CONFIG_KEY_NET4] =
+		{
+			.name = "net4",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_net4_read,
+			.write = config_net4_write,
+			.goes_with = ANY_BOOT,
+			.allowed = NET_ALLOWED,
 		},
 	[CONFIG_KEY_WEIGHT] =
 		{

@@ -10,6 +10,7 @@
 #include <bulkhead/string.h>
 
 #include "partition_memory.h"
+#include "partition_net.h"
 #include "placement.h"
 #include "vcpu_devices.h"
 #include "vcpu_thread.h"
@@ -53,6 +54,7 @@ static void start_timer_fire(struct timer *timer)
 
 static void unmake(struct partition *partition)
 {
+	partition_net_destroy(partition); /* while there is a vCPU that others can ask */
 	while (partition->vcpu_count)
 		vcpu_destroy(partition);
 	arch_guest_cpu_destroy(partition);
@@ -105,6 +107,7 @@ static int build(struct partition *partition, const struct placement *placement,
 	}
 	error = arch_guest_cpu_create(partition, reason);
 	error = error ? error : partition_memory_create(partition, reason);
+	error = error ? error : partition_net_create(partition, reason);
 	if (error)
 		return error;
 	return vcpus_create(partition, placement);
@@ -373,6 +376,18 @@ static bool disks_differ(const struct config_partition *a, const struct config_p
 	return false;
 }
 
+static bool nets_differ(const struct config_partition *a, const struct config_partition *b)
+{
+	for (u32 i = 0; i < CONFIG_NETS_MAX; i++) {
+		const struct config_net *x = &a->nets[i], *y = &b->nets[i];
+
+		if (strcmp(x->network, y->network) != 0 || x->rate_bits != y->rate_bits ||
+		    x->has_mac != y->has_mac || memcmp(x->mac, y->mac, sizeof(x->mac)) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* The first thing that may not change while a partition exists and would; NULL: nothing. */
 static const char *fixed_difference(const struct config_partition *a,
 				    const struct config_partition *b)
@@ -398,6 +413,7 @@ static const char *fixed_difference(const struct config_partition *a,
 		{"rng", a->rng != b->rng},
 		{"a disk", disks_differ(a, b)},
 		{"virtio_console", a->virtio_console != b->virtio_console},
+		{"a network", nets_differ(a, b)},
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {

@@ -58,6 +58,8 @@ static inline __attribute__((always_inline)) void run(struct vcpu *vcpu)
 	kvm_before_run(vcpu);
 	if (unlikely(vcpu->late_timers))
 		vcpu_devices_catch_up(vcpu);
+	if (unlikely(vcpu->requests & VCPU_REQUEST_DEVICES))
+		vcpu_devices_look(vcpu);
 	result = virt->vcpu_run(vcpu);
 	kvm_after_run(vcpu);
 	switch (result) {

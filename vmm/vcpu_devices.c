@@ -6,6 +6,7 @@
  */
 #include "vcpu_devices.h"
 
+#include "partition_net.h"
 #include "vcpu_interrupt.h"
 
 #include <bulkhead/arch.h>
@@ -178,6 +179,19 @@ void vcpu_devices_catch_up(struct vcpu *vcpu)
 		board_timer_run(vcpu->partition);
 }
 
+void vcpu_devices_look(struct vcpu *vcpu)
+{
+	struct partition *partition = vcpu->partition;
+	u64 previous;
+
+	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_DEVICES, __ATOMIC_ACQUIRE);
+	previous = address_space_enter(&partition->space);
+	spin_lock(&partition->device_lock);
+	pc_net_arrived(partition->pc);
+	spin_unlock(&partition->device_lock);
+	address_space_leave(previous);
+}
+
 static void board_interrupt(void *context, u64 entry)
 {
 	partition_interrupt(context, entry);
@@ -246,6 +260,7 @@ static struct pc_choice board_choice(const struct partition *partition)
 	return (struct pc_choice){
 		.rng = partition->config->rng,
 		.disks = partition->disk_count,
+		.nets = partition->net_count,
 		.console = partition->config->virtio_console,
 	};
 }
@@ -384,12 +399,15 @@ void vcpu_devices_reset(struct partition *partition)
 		.fw_cfg = partition->firmware ? &partition->firmware->fw_cfg : NULL,
 		.had_power = partition->starts,
 	};
+	struct pc_net nets[CONFIG_NETS_MAX];
 
 	for (u32 i = 0; i < partition->disk_count; i++) {
 		setup.disks[i] = &partition->disks[i].backend;
 		disk_started(&partition->disks[i]);
 	}
 	vcpu_devices_stop(partition);
+	partition_net_plugs(partition, nets);
+	setup.nets = nets;
 	/* No interrupt comes meanwhile for what a person types. */
 	spin_lock(&partition->device_lock);
 	partition->clock_offset = 0 - now;

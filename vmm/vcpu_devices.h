@@ -33,5 +33,7 @@ void vcpu_devices_pause(struct partition *partition);
 void vcpu_devices_resume(struct partition *partition);
 /* Press the power button of one that runs; false: its guest does not care. */
 bool vcpu_devices_power_button(struct partition *partition) must_check;
+/* Let the board take what has come for its devices; in the first vCPU's thread, in its own time. */
+void vcpu_devices_look(struct vcpu *vcpu);
 /* Power-up state for all of them and all local APICs; guest time begins again. */
 void vcpu_devices_reset(struct partition *partition);

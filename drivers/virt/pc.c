@@ -62,6 +62,7 @@ struct pc {
 	struct virtio_console *console; /* NULL: there is none */
 	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
 	u16 isa_lines, hpet_lines, pci_lines;
+	struct pc_choice choice;
 	u8 virtio[] aligned(16); /* pc_virtio.c's */
 };
 
@@ -455,6 +456,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 		.host = {.ops = &host_ops, .tsc_hz = setup->tsc_hz},
 		.ops = ops,
 		.context = context,
+		.choice = setup->choice,
 	};
 	vpic_init(&pc->pic, pic_changed, pc);
 	vioapic_init(&pc->ioapic, ioapic_deliver, pc);
@@ -507,6 +509,11 @@ bool pc_power_button(struct pc *pc)
 void pc_screen(const struct pc *pc, struct screen_text *text)
 {
 	vscreen_look(&pc->screen, text);
+}
+
+void pc_net_arrived(struct pc *pc)
+{
+	pc_virtio_net_arrived(pc->virtio, &pc->choice);
 }
 
 u64 pc_absent_accesses(const struct pc *pc)

@@ -3,6 +3,7 @@
 #include "pc_virtio.h"
 
 #include "virtio_blk.h"
+#include "virtio_net.h"
 #include "virtio_pci.h"
 #include "virtio_rng.h"
 
@@ -51,6 +52,21 @@ static struct virtio_device *console_make(void *room, u32 index unused,
 	return &console->device;
 }
 
+static u32 net_count(const struct pc_choice *choice)
+{
+	return choice->nets;
+}
+
+static struct virtio_device *net_make(void *room, u32 index, const struct pc_setup *setup,
+				      struct device_host *host)
+{
+	const struct pc_net *plug = &setup->nets[index];
+	struct virtio_net *net = room;
+
+	virtio_net_init(net, host, setup->memory, plug->mac, plug->ops, plug->cable);
+	return &net->device;
+}
+
 /* `make` puts device `index` of its kind, in its power-up state, into room of `bytes`. */
 static const struct {
 	u32 (*count)(const struct pc_choice *choice);
@@ -61,6 +77,7 @@ static const struct {
 	{rng_count, sizeof(struct virtio_rng), rng_make},
 	{disk_count, sizeof(struct virtio_blk), disk_make},
 	{console_count, sizeof(struct virtio_console), console_make},
+	{net_count, sizeof(struct virtio_net), net_make},
 };
 
 static u64 room_of(u64 bytes)
@@ -112,6 +129,23 @@ void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
 			at += room_of(kinds[i].bytes);
 			/* The configuration's rules allow no more than there are slots. */
 			(void)!vpci_attach(pci, &transport->function, VPCI_DEVFN(slot, 0));
+		}
+	}
+}
+
+void pc_virtio_net_arrived(void *room, const struct pc_choice *choice)
+{
+	u8 *at = room;
+
+	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
+		u32 count = kinds[i].count(choice);
+
+		for (u32 index = 0; index < count; index++) {
+			struct virtio_net *net = (void *)(at + room_of(sizeof(struct virtio_pci)));
+
+			at += room_of(sizeof(struct virtio_pci)) + room_of(kinds[i].bytes);
+			if (kinds[i].make == net_make)
+				virtio_serve(&net->device, VIRTIO_NET_RECEIVE);
 		}
 	}
 }

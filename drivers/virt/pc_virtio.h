@@ -12,5 +12,7 @@
 u64 pc_virtio_bytes(const struct pc_choice *choice);
 /* NULL: it has none. */
 struct virtio_console *pc_virtio_console(void *room, const struct pc_choice *choice);
+/* Frames have come for some of the network cards. */
+void pc_virtio_net_arrived(void *room, const struct pc_choice *choice);
 void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
 		    struct device_host *host);

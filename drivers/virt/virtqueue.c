@@ -251,6 +251,17 @@ bool virtqueue_pop(struct virtqueue *queue, struct virtio_chain *chain)
 	return true;
 }
 
+/* They still count for this call: else one that is taken back and forth would never end it. */
+void virtqueue_unpop(struct virtqueue *queue, u16 count)
+{
+	queue->taken = (u16)(queue->taken - count);
+}
+
+void virtqueue_rest(struct virtqueue *queue)
+{
+	queue->budget = 0;
+}
+
 /* --- giving back --- */
 
 void virtqueue_push(struct virtqueue *queue, u16 head, u32 written)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <bulkhead/cpu_mask.h>
+#include <bulkhead/net.h>
 #include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
@@ -77,6 +78,15 @@ struct config_modules {
 	u32 count; /* at most CONFIG_MODULES_MAX */
 };
 
+#define CONFIG_NETS_MAX 4
+
+struct config_net {
+	char network[CONFIG_NAME_BYTES]; /* empty: there is no such card */
+	bool has_mac;			 /* else it is made of the names */
+	u8 mac[NET_MAC_BYTES];
+	u64 rate_bits; /* a second, a multiple of 1000; 0: any */
+};
+
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
 	u32 line;	     /* where its section begins */
@@ -98,6 +108,9 @@ struct config_partition {
 	/* disk = FILE, readonly: the first; disk2 to disk4: the others. */
 	struct config_disk disks[CONFIG_DISKS_MAX];
 	bool virtio_console; /* default no */
+	/* net = lan, mac=52:54:00:12:34:56, rate=100Mbit: the first card; net2 to net4: others,
+	 * each in another network. */
+	struct config_net nets[CONFIG_NETS_MAX];
 
 	/*
 	 * weight = 1 to 10000 (default 100; with a reservation 0, which is no time beyond it)

@@ -12,6 +12,7 @@
 #include <bulkhead/spinlock.h>
 #include <bulkhead/vcpu.h>
 
+struct net_port;
 struct pc;
 struct guest_cpuid;
 
@@ -72,6 +73,10 @@ struct partition {
 	struct disk disks[CONFIG_DISKS_MAX]; /* the first disk_count of them; by device_lock */
 	u32 disk_count;
 	struct firmware *firmware; /* what its firmware is told; NULL: it boots without one */
+
+	/* What its network cards are plugged into, in order of their keys. */
+	struct net_port *nets[CONFIG_NETS_MAX];
+	u32 net_count;
 
 	/*
 	 * By APIC id. The thread of the first one leads: it makes every change of `state` that is

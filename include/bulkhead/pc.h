@@ -10,6 +10,7 @@
 #include <bulkhead/disk.h>
 #include <bulkhead/fw_cfg.h>
 #include <bulkhead/guest_memory.h>
+#include <bulkhead/net.h>
 #include <bulkhead/screen.h>
 
 struct pc;
@@ -39,6 +40,14 @@ struct pc_choice {
 	bool rng;
 	u32 disks; /* how many */
 	bool console;
+	u32 nets; /* network cards */
+};
+
+/* A network card, and the other end of its cable. */
+struct pc_net {
+	u8 mac[NET_MAC_BYTES];
+	const struct net_cable_ops *ops;
+	void *cable;
 };
 
 struct pc_setup {
@@ -50,6 +59,7 @@ struct pc_setup {
 	const struct disk_backend *disks[PC_DISKS_MAX]; /* the caller keeps them */
 	const struct fw_cfg *fw_cfg; /* what firmware is told; NULL: there is none to be told */
 	bool had_power;		     /* the same board ran before: CMOS memory is what it was */
+	const struct pc_net *nets;   /* choice.nets of them; only for this call */
 };
 
 u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */
@@ -73,6 +83,9 @@ bool pc_console_input(struct pc *pc, u8 byte) must_check;
 bool pc_power_button(struct pc *pc) must_check;
 
 void pc_screen(const struct pc *pc, struct screen_text *text);
+
+/* Frames have come for some of its network cards. */
+void pc_net_arrived(struct pc *pc);
 
 /* Accesses to ports and addresses where nothing is, since pc_init. */
 u64 pc_absent_accesses(const struct pc *pc);

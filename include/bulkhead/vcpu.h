@@ -17,6 +17,10 @@ struct partition;
 #define VCPU_REQUEST_STOP      1u /* look at the partition's state, its events, hold and startup */
 #define VCPU_REQUEST_INTERRUPT 2u /* interrupt state changed: look at what to deliver */
 #define VCPU_REQUEST_NMI       4u
+#define VCPU_REQUEST_DEVICES   8u /* something has come for a device of the board: let it look */
+
+/* Those for its thread, not for the backend. */
+#define VCPU_REQUESTS_LEAVE (VCPU_REQUEST_STOP | VCPU_REQUEST_DEVICES)
 
 /* Whether a vCPU other than the first may run: see vmm/vcpu_lifecycle.c. */
 enum vcpu_hold {

@@ -170,6 +170,13 @@ bool virtqueue_pop(struct virtqueue *queue, struct virtio_chain *chain) must_che
 /* Give a chain back of which the first `written` writable bytes were written. In any order. */
 void virtqueue_push(struct virtqueue *queue, u16 head, u32 written);
 
+/* The last `count` that were taken are as if they had not been: none of them was given back, and
+ * they are offered again. What was written into them the driver does not look at. */
+void virtqueue_unpop(struct virtqueue *queue, u16 count);
+
+/* Within queue_ready: enough for this call. The queue is served again by a timer. */
+void virtqueue_rest(struct virtqueue *queue);
+
 /* Interrupt the driver for what was pushed, if it wants to be. virtio_serve does it by itself. */
 void virtqueue_notify(struct virtqueue *queue);
 

@@ -4,8 +4,11 @@
 /* links: vmm/console/setting_commands.c vmm/console/words.c vmm/byte_ring.c vmm/format.c */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
 /* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_net.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
+/* links: vmm/console/nets.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 /* SPDX-License-Identifier: MIT */
 /*
  * Lines that an operator or a program may send, with Tab in them: words, quotation marks,

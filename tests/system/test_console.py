@@ -48,7 +48,7 @@ panic now                              stop it with a report, as a bug would
 NAME/N is virtual CPU N of a partition, NAME its first.
 Every command takes --json, for programs.""".split("\n")
 COMMANDS = ("help, version, uptime, list, info, create, start, pause, resume, reset, stop, "
-            "destroy, attach, console, screen, set, group, top, stats, exits, account, trace, who, "
+            "destroy, attach, console, screen, set, group, top, stats, exits, account, trace, who, net, "
             "regs, x, walk, vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
             "poweroff, panic")
 

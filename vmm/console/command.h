@@ -21,6 +21,7 @@ enum argument_kind {
 	ARGUMENT_COMMAND,
 	ARGUMENT_PARTITION,
 	ARGUMENT_GROUP,
+	ARGUMENT_NETWORK,
 	ARGUMENT_WORD,	  /* one of command.words, separated by blanks */
 	ARGUMENT_KEY,	  /* of those that can be set while a partition exists */
 	ARGUMENT_VALUE,	  /* of the key that is the argument before it */
@@ -129,6 +130,8 @@ COMMAND(command_walk);
 COMMAND(command_vmcs);
 COMMAND(command_dump);
 COMMAND(command_inject);
+/* nets.c */
+COMMAND(command_net);
 /* who.c */
 COMMAND(command_who);
 /* meters.c */

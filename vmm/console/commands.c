@@ -15,6 +15,7 @@ static const kinds nothing = {ARGUMENT_NONE};
 static const kinds a_command = {ARGUMENT_COMMAND};
 static const kinds a_word = {ARGUMENT_WORD};
 static const kinds a_partition = {ARGUMENT_PARTITION};
+static const kinds a_network = {ARGUMENT_NETWORK};
 static const kinds a_partition_and_word = {ARGUMENT_PARTITION, ARGUMENT_WORD};
 static const kinds an_address_and_unit = {ARGUMENT_PARTITION, ARGUMENT_NONE, ARGUMENT_WORD,
 					  ARGUMENT_WORD};
@@ -78,6 +79,8 @@ static const struct command commands[] = {
 
 	{"who", "who", "show who can reach whom", "who", 0, 0, nothing, NULL, false, false,
 	 command_who},
+	{"net", "net [NAME]", "show networks and who is in them", "net lan", 0, 1, a_network, NULL,
+	 false, false, command_net},
 	{"regs", "regs NAME", "show the registers of a paused guest", "regs web", 1, 1, a_partition,
 	 NULL, false, false, command_regs},
 	{"x", "x NAME ADDRESS [COUNT] [b|h|w|g|s]", "show a paused guest's memory", "x web $sp 8 g",

@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include <bulkhead/format.h>
+#include <bulkhead/net_switch.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
 
@@ -33,6 +34,10 @@ static const struct {
 	{CONFIG_KEY_DISK3, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_DISK4, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_VIRTIO_CONSOLE, false, ARGUMENT_WORD, "yes no"},
+	{CONFIG_KEY_NET, false, ARGUMENT_NONE, NULL},
+	{CONFIG_KEY_NET2, false, ARGUMENT_NONE, NULL},
+	{CONFIG_KEY_NET3, false, ARGUMENT_NONE, NULL},
+	{CONFIG_KEY_NET4, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_WEIGHT, true, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_CAP, true, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_RESERVATION, true, ARGUMENT_NONE, NULL},
@@ -79,6 +84,15 @@ static const char *group_at(u32 index)
 	while (group && index--)
 		group = group->next;
 	return group ? group->config.name : NULL;
+}
+
+static const char *network_at(u32 index)
+{
+	const struct net *net = net_first();
+
+	while (net && index--)
+		net = net_next(net);
+	return net ? net_name(net) : NULL;
 }
 
 static const char *key_at(u32 index)
@@ -128,6 +142,8 @@ const char *candidate(enum argument_kind kind, const struct command *command, co
 		return partition_at(index);
 	case ARGUMENT_GROUP:
 		return group_at(index);
+	case ARGUMENT_NETWORK:
+		return network_at(index);
 	case ARGUMENT_WORD:
 		return command ? word_at(command->words, index) : NULL;
 	case ARGUMENT_KEY:

@@ -3,6 +3,7 @@
 #include "../config_value.h"
 #include "command.h"
 #include "internal.h"
+#include "nets.h"
 #include "partition_cells.h"
 #include "report.h"
 
@@ -245,6 +246,9 @@ void command_info(const struct command *command unused, u32 count unused, char *
 	report_note("%s", "");
 	disk_table(partition);
 	vcpu_table(partition);
+	if (partition->net_count)
+		report_note("%s", "");
+	partition_cards_table(partition);
 }
 
 /* --- changes --- */

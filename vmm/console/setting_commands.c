@@ -109,7 +109,8 @@ static u32 setting_key(const char *word)
 {
 	u32 length = 0;
 
-	while ((word[length] >= 'a' && word[length] <= 'z') || word[length] == '_')
+	while ((word[length] >= 'a' && word[length] <= 'z') || word[length] == '_' ||
+	       (length && word[length] >= '0' && word[length] <= '9'))
 		length++;
 	return word[length] == '=' ? length : 0;
 }

@@ -10,10 +10,12 @@
  */
 #include "command.h"
 #include "internal.h"
+#include "nets.h"
 #include "report.h"
 
 #include <bulkhead/format.h>
 #include <bulkhead/memory.h>
+#include <bulkhead/net_switch.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
 #include <bulkhead/virt.h>
@@ -53,7 +55,7 @@ struct grants {
 	char interrupts[DETAIL_BYTES];
 };
 
-static u32 findings, rows;
+static u32 findings, rows, meetings;
 
 /* --- rows --- */
 
@@ -382,6 +384,48 @@ static void devices_row(const struct partition *partition)
 			    "both have the same board");
 }
 
+/* --- networks --- */
+
+/* Whose port it is; NULL: nobody's. */
+static const struct partition *port_owner(const struct net_port *port)
+{
+	for (const struct partition *p = partition_first(); p; p = p->next)
+		for (u32 i = 0; i < p->net_count; i++)
+			if (p->nets[i] == port)
+				return p;
+	return NULL;
+}
+
+static void meeting_row(const struct partition *partition, struct net_port *own,
+			struct net_port *other)
+{
+	const struct partition *with = port_owner(other);
+	char by[sizeof("network ") + NET_NAME_BYTES], detail[DETAIL_BYTES];
+	char from[MAC_TEXT_BYTES], to[MAC_TEXT_BYTES];
+	struct net_port_view view, other_view;
+
+	net_port_look(own, &view);
+	net_port_look(other, &other_view);
+	format_text(by, sizeof(by), "network %s", net_name(net_port_net(own)));
+	format_text(detail, sizeof(detail), "frames between %s and %s, copied",
+		    mac_text(view.mac, from), mac_text(other_view.mac, to));
+	row(partition, owner_name(with), by, with, detail);
+	meetings++;
+}
+
+/* Whom its cards' frames can reach, as the switch has it. */
+static void network_rows(const struct partition *partition)
+{
+	for (u32 i = 0; i < partition->net_count; i++) {
+		struct net_port *other;
+		u32 at = 0;
+
+		while ((other = net_port_next(net_port_net(partition->nets[i]), &at)))
+			if (other != partition->nets[i])
+				meeting_row(partition, partition->nets[i], other);
+	}
+}
+
 static void console_row(const struct partition *partition)
 {
 	char detail[DETAIL_BYTES];
@@ -434,6 +478,7 @@ static void extents_find(struct extents *extents, bool show)
 		msrs_row(partition, &grants);
 		interrupts_row(partition, &grants);
 		devices_row(partition);
+		network_rows(partition);
 	}
 	extent_flush(extents);
 }
@@ -445,7 +490,7 @@ static void table_show(struct extents *extents)
 		{"allowed", "ALLOWED", false},	   {"detail", "DETAIL", false},
 	};
 
-	findings = rows = 0;
+	findings = rows = meetings = 0;
 	table_begin("channels", columns, ARRAY_SIZE(columns));
 	extents_find(extents, true);
 	extents_sort(extents->list, MIN(extents->count, extents->room));
@@ -460,6 +505,10 @@ static void verdict(const struct extents *extents)
 			     findings == 1 ? "" : "s");
 	else if (extents->count > extents->room)
 		report_error("the hypervisor took more memory meanwhile, try again");
+	else if (meetings)
+		report_note(
+			"Partitions reach each other by the networks above and by nothing else; "
+			"none reaches the hypervisor or the machine.");
 	else
 		report_note("No partition reaches another one, the hypervisor or the machine.");
 }

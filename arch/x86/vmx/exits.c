@@ -387,7 +387,7 @@ static bool must_leave(struct vcpu *vcpu, u64 now)
 		vmx->result = VIRT_STOPPED;
 		return true;
 	}
-	if (unlikely(cpu->attention || vcpu->requests & VCPU_REQUEST_STOP ||
+	if (unlikely(cpu->attention || vcpu->requests & VCPU_REQUESTS_LEAVE ||
 		     now >= cpu->slice_end)) {
 		vmx->result = VIRT_ATTENTION;
 		return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
 /* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_net.c */
 /* links: vmm/config_value.c vmm/format.c vmm/scheduler_claim.c */
 /* The configuration written in its own syntax, read again, and changed key by key. */
 #include <bulkhead/log.h>
@@ -41,6 +42,7 @@ static void same_partition(const struct config_partition *a, const struct config
 		assert_int_equal(a->disks[i].readonly, b->disks[i].readonly);
 	}
 	assert_int_equal(a->virtio_console, b->virtio_console);
+	assert_memory_equal(a->nets, b->nets, sizeof(a->nets));
 	assert_int_equal(a->claim.kind, b->claim.kind);
 	assert_int_equal(a->claim.weight, b->claim.weight);
 	assert_int_equal(a->claim.cap, b->claim.cap);
@@ -93,7 +95,7 @@ static void defaults_left_out(void **state)
 	(void)state;
 	expect("[host]\nconsole=com1,115200\ncpus=all\nloglevel=info\n" WEB
 	       "vcpus=1\ncpu=host\nhypervisor_leaves=kvm\nautostart=yes\nrng=no\nvirtio_console="
-	       "no\n"
+	       "no\nnet=none\n"
 	       "cmdline=\nweight=100\ncap=none\nreservation=none\n"
 	       "dedicated=no\naffinity=0-511\ngroup=none\nafter=none\non_poweroff=stop\n"
 	       "on_reset=restart\non_crash=preserve\n[group g]\nweight=100\ncap=none\n",
@@ -117,7 +119,7 @@ static void all_written(void **state)
 	       "[group servers]\nweight=50\ncap=150%\n" WEB
 	       "initrd=\\i\ncpu=x86-64-v2\nhypervisor_leaves=none\ncmdline=a \"b\" # "
 	       "c\nautostart=no\nrng=yes\ndisk3=\\a b.img,readonly\ndisk=\\d.img\n"
-	       "virtio_console=yes\nweight=200\ncap=80%\n"
+	       "virtio_console=yes\nnet=lan\nnet2=dmz,rate=1Mbit\nweight=200\ncap=80%\n"
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"
 	       "[partition rt]\nmemory=2048K\nboot=raw\nkernel=\\r\nentry=real\nload=31K\n"
@@ -152,6 +154,8 @@ static void all_written(void **state)
 				  "disk        = \\d.img\n"
 				  "disk3       = \\a b.img, readonly\n"
 				  "virtio_console = yes\n"
+				  "net         = lan\n"
+				  "net2        = dmz, rate=1Mbit\n"
 				  "weight      = 200\n"
 				  "cap         = 80%\n"
 				  "affinity    = 0-2, 5, 511\n"

@@ -375,6 +375,12 @@ void vcpu_devices_catch_up(struct vcpu *vcpu)
 	say('l');
 }
 
+void vcpu_devices_look(struct vcpu *vcpu)
+{
+	vcpu->requests &= ~VCPU_REQUEST_DEVICES;
+	say('n');
+}
+
 void vcpu_devices_resume(struct partition *partition)
 {
 	all_stand(partition);

@@ -6,6 +6,8 @@
 /* links: vmm/format.c vmm/byte_ring.c vmm/placement.c vmm/group.c vmm/timer.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c */
 /* links: vmm/partition_view.c */
+/* links: vmm/partition_net.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_machine.h"
 
 #include "vmm/partition_memory.h"

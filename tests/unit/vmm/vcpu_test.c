@@ -7,6 +7,8 @@
 /* links: vmm/format.c vmm/byte_ring.c vmm/steal_time.c vmm/kvm.c vmm/kvm_clock.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c */
 /* links: vmm/partition_view.c vmm/partition_load.c vmm/vcpu_lifecycle.c vmm/vcpu_startup.c */
+/* links: vmm/partition_net.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_vcpu.h"
 
 /* --- guests --- */
@@ -57,6 +59,16 @@ static enum virt_result crashes(struct vcpu *vcpu)
 	fake_tsc += end_after;
 	vcpu_stop(vcpu, VCPU_STOP_TRIPLE_FAULT, "triple fault at %x", 0x77);
 	return VIRT_STOPPED;
+}
+
+/* Frames come while the guest runs. */
+static enum virt_result is_sent_to(struct vcpu *vcpu)
+{
+	if (!ends_left)
+		return VIRT_HALTED;
+	ends_left--;
+	vcpu_request(vcpu, VCPU_REQUEST_DEVICES);
+	return VIRT_ATTENTION;
 }
 
 /* --- tests --- */
@@ -158,6 +170,22 @@ static void what_cannot_be_made_leaves_nothing(void **state)
 	fake_allocations_left = needed;
 	virt_fails = false;
 	create("web");
+}
+
+/* In its own thread and time, before the guest goes on. */
+static void looks_at_what_has_come(void **state)
+{
+	struct partition *partition;
+
+	(void)state;
+	guest = is_sent_to;
+	partition = started();
+	expect_story("xdSR");
+	ends_left = 2;
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_DEVICES);
+	let_run();
+	expect_story("nRnRnR");
+	assert_int_equal(partition->vcpus[0]->requests, 0);
 }
 
 static void rests_until_it_is_started(void **state)
@@ -1037,6 +1065,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_cannot_be_made_leaves_nothing),
+		T(looks_at_what_has_come),
 		T(rests_until_it_is_started),
 		T(starts),
 		T(boots_what_it_should),

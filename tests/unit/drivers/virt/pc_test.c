@@ -7,6 +7,7 @@
 /* links: drivers/virt/virtio_blk.c drivers/virt/virtio_console.c vmm/format.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
 /* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c drivers/virt/vscreen.c */
+/* links: drivers/virt/virtio_net.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>

@@ -6,8 +6,11 @@
 /* links: vmm/console/setting_commands.c vmm/console/words.c vmm/byte_ring.c vmm/format.c */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
 /* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_net.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
+/* links: vmm/console/nets.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_console.h"
 
 /* --- lines --- */
@@ -47,13 +50,14 @@ static void test_json_is_found_anywhere(void **state)
 		expect(lines[i], "{\"uptime\": {\"uptime_us\": 93789000000}}\n");
 	expect_error("uptime \"--json\"",
 		     "uptime: takes no argument, found \"--json\"\nusage: uptime\n");
-	expect_error("--json nothing --json x y",
-		     "{\"error\": \"no command \\\"nothing\\\"; there are: help, version, uptime, "
-		     "list, info, create, start, pause, resume, reset, stop, destroy, attach, "
-		     "console, screen, set, group, top, stats, exits, account, trace, who, regs, "
-		     "x, walk, "
-		     "vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
-		     "poweroff, panic\"}\n");
+	expect_error(
+		"--json nothing --json x y",
+		"{\"error\": \"no command \\\"nothing\\\"; there are: help, version, uptime, "
+		"list, info, create, start, pause, resume, reset, stop, destroy, attach, "
+		"console, screen, set, group, top, stats, exits, account, trace, who, net, regs, "
+		"x, walk, "
+		"vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
+		"poweroff, panic\"}\n");
 }
 
 static void test_unknown_command_names_the_known(void **state)

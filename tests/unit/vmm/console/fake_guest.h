@@ -95,12 +95,17 @@ void thread_yield(void)
 
 /* --- memory --- */
 
+u64 arch_time_us(void)
+{
+	return 0;
+}
+
 void *memory_alloc(unsigned order)
 {
 	if (no_memory)
 		return NULL;
 	allocations++;
-	return aligned_alloc(PAGE_SIZE, PAGE_SIZE << order);
+	return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE << order), 0, PAGE_SIZE << order);
 }
 
 void memory_free(void *pages, unsigned order)

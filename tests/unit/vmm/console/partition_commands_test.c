@@ -6,8 +6,11 @@
 /* links: vmm/console/setting_commands.c vmm/console/words.c vmm/byte_ring.c vmm/format.c */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
 /* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_net.c */
 /* links: vmm/config_text.c vmm/config_value.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c */
+/* links: vmm/console/nets.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_console.h"
 
 static void test_list(void **state)
@@ -199,7 +202,7 @@ static void test_info(void **state)
 	       "quiet\"}, \"disks\": [], \"vcpus\": [{\"id\": 0, \"cpu\": 3, \"exits\": 1234, "
 	       "\"run_us\": 500, "
 	       "\"exit_us\": 100, \"ready_us\": 150, \"blocked_us\": 200, \"capped_us\": 25, "
-	       "\"paused_us\": 25, \"wall_us\": 1000}]}\n");
+	       "\"paused_us\": 25, \"wall_us\": 1000}], \"cards\": []}\n");
 }
 
 static void test_info_of_disks(void **state)

@@ -6,7 +6,11 @@
 /* links: vmm/console/arguments.c vmm/console/report.c vmm/format.c */
 /* links: vmm/page_table.c vmm/page_table_formats.c */
 /* links: vmm/partition_view.c vmm/byte_ring.c */
+/* links: vmm/console/nets.c */
+/* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_guest.h"
+
+#include <bulkhead/net_switch.h>
 
 #define APIC_PAGE(guest) (TABLES_AT + 0x100000 + (guest)*PAGE_SIZE) /* the hypervisor's */
 
@@ -260,6 +264,80 @@ static void much_of_it(void **state)
 	assert_null(strstr(output, "guest-physical 0x80080000"));
 }
 
+/* --- networks --- */
+
+static void arrived(void *context)
+{
+	(void)context;
+}
+
+/* A card of a guest's, whose address ends in `last`. */
+static void plug(u32 guest, const char *network, u8 last)
+{
+	const struct net_port_setup net_setup = {
+		.network = network,
+		.mac = {2, 0, 0, 0, 0, last},
+		.arrived = arrived,
+		.context = &guests[guest],
+	};
+	struct partition *partition = &guests[guest];
+
+	assert_int_equal(net_port_create(&net_setup, &partition->nets[partition->net_count++]), 0);
+}
+
+static void unplug_all(void)
+{
+	for (u32 i = 0; i < GUESTS; i++)
+		while (guests[i].net_count)
+			net_port_destroy(guests[i].nets[--guests[i].net_count]);
+}
+
+static void networks(void **state)
+{
+	(void)state;
+	plug(0, "lan", 1);
+	plug(1, "lan", 2);
+	plug(1, "dmz", 3);
+	expect_part(command_who, "",
+		    "web        db        network lan  yes      frames between 02:00:00:00:00:01 "
+		    "and 02:00:00:00:00:02, copied\n");
+	assert_null(failure);
+	expect_part(command_who, "",
+		    "db         web       network lan  yes      frames between 02:00:00:00:00:02 "
+		    "and 02:00:00:00:00:01, copied\n"
+		    "Partitions reach each other by the networks above and by nothing else; none "
+		    "reaches the hypervisor or the machine.\n");
+	assert_null(strstr(output, "dmz"));
+	unplug_all();
+}
+
+static void different_networks(void **state)
+{
+	(void)state;
+	plug(0, "lan", 1);
+	plug(1, "dmz", 1);
+	expect_part(command_who, "",
+		    "No partition reaches another one, the hypervisor or the machine.\n");
+	assert_null(strstr(output, "network"));
+	unplug_all();
+}
+
+/* A port that no partition has. */
+static void a_port_of_nobody(void **state)
+{
+	struct net_port *lost;
+
+	(void)state;
+	plug(0, "lan", 1);
+	plug(1, "lan", 2);
+	lost = guests[1].nets[--guests[1].net_count];
+	found("web        hypervisor  network lan  no       frames between 02:00:00:00:00:01 and "
+	      "02:00:00:00:00:02, copied\n",
+	      ONE);
+	net_port_destroy(lost);
+	unplug_all();
+}
+
 static void without_memory(void **state)
 {
 	(void)state;
@@ -289,6 +367,9 @@ int main(void)
 		WHO_TEST(interrupts),
 		WHO_TEST(devices),
 		WHO_TEST(much_of_it),
+		WHO_TEST(networks),
+		WHO_TEST(different_networks),
+		WHO_TEST(a_port_of_nobody),
 		WHO_TEST(without_memory),
 	};
 
