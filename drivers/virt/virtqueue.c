@@ -240,7 +240,7 @@ bool virtqueue_pop(struct virtqueue *queue, struct virtio_chain *chain)
 	chain->readable = chain->pieces = 0;
 	chain->readable_bytes = chain->writable_bytes = 0;
 	chain->head = load16(available + RING_ENTRIES +
-			     AVAILABLE_ENTRY * (queue->taken & (queue->size - 1U)));
+			     AVAILABLE_ENTRY * (u64)(queue->taken & (queue->size - 1U)));
 	error = chain_walk(queue, chain);
 	if (error) {
 		virtio_break(queue->device, error);
@@ -274,8 +274,8 @@ void virtqueue_push(struct virtqueue *queue, u16 head, u32 written)
 	used = used_ring(queue);
 	if (!used)
 		return;
-	memcpy(used + RING_ENTRIES + USED_ENTRY * (queue->returned & (queue->size - 1U)), &entry,
-	       sizeof(entry));
+	memcpy(used + RING_ENTRIES + USED_ENTRY * (u64)(queue->returned & (queue->size - 1U)),
+	       &entry, sizeof(entry));
 	queue->returned++;
 	store16(used + RING_INDEX, queue->returned); /* after the entry */
 }

@@ -35,7 +35,7 @@ enum { CRTC_START_HIGH = 0x0c, CRTC_START_LOW, CRTC_CURSOR_HIGH, CRTC_CURSOR_LOW
 
 /* 60 frames a second of 500 lines; what is not the picture is one eighth of each. */
 #define FRAMES_S	 60
-#define LINES_S		 (60 * 500)
+#define LINES_S		 30000
 #define STATUS_NOT_SHOWN 0x01
 #define STATUS_RETRACE	 0x08
 

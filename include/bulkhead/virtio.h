@@ -161,7 +161,7 @@ static inline bool virtio_live(const struct virtio_device *device)
  * a queue gives at most as many chains as it has descriptors; a guest that makes more is served
  * again by a timer, so that it cannot keep a CPU in here.
  */
-void virtio_serve(struct virtio_device *device, u16 queue);
+void virtio_serve(struct virtio_device *device, u16 index);
 
 /* The next chain: copied out of the ring, all of it in RAM. false: there is none (now), or the
  * device broke. Only within queue_ready. */

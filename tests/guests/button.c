@@ -30,6 +30,7 @@ void guest_main(void)
 	while (!(in16(ACPI_PM1_EVENT) & POWER_BUTTON))
 		;
 	print("button: pressed\n");
-	while (!hears)
-		__asm__ volatile("pause");
+	if (!hears)
+		for (;;)
+			__asm__ volatile("pause");
 }

@@ -261,7 +261,7 @@ void console_log_level_set(enum log_level level)
 
 #define FAKE_PARTITIONS 100
 
-static struct vcpu vcpus[2];
+static struct vcpu vcpus[3];
 static struct config_partition configs[FAKE_PARTITIONS];
 static struct partition partitions[FAKE_PARTITIONS];
 static struct ram_block blocks[2];
@@ -378,6 +378,15 @@ int partition_destroy(struct partition *partition, char *reason)
 	return 0;
 }
 
+static void fake_vcpu(u32 i)
+{
+	vcpus[i] = (struct vcpu){.partition = &partitions[i], .exits = 1234};
+	vcpus[i].thread.cpu = 3 - i;
+	vcpus[i].thread.vcpu = &vcpus[i];
+	partitions[i].vcpus[0] = &vcpus[i];
+	partitions[i].vcpu_count = 1;
+}
+
 int partition_create(const struct config_partition *config, struct partition **made, char *reason)
 {
 	if (refusal)
@@ -387,6 +396,7 @@ int partition_create(const struct config_partition *config, struct partition **m
 			return -ENOMEM; /* there is room for one */
 	}
 	*made = fake_partition(2, config->name);
+	fake_vcpu(2);
 	configs[2] = *config;
 	return 0;
 }
@@ -544,13 +554,8 @@ static void fake_begin(void)
 	fake_configs();
 	fake_partition(0, "web");
 	fake_partition(1, "debian-12");
-	for (u32 i = 0; i < 2; i++) {
-		vcpus[i] = (struct vcpu){.partition = &partitions[i], .exits = 1234};
-		vcpus[i].thread.cpu = 3 - i;
-		vcpus[i].thread.vcpu = &vcpus[i];
-		partitions[i].vcpus[0] = &vcpus[i];
-		partitions[i].vcpu_count = 1;
-	}
+	fake_vcpu(0);
+	fake_vcpu(1);
 	blocks[0].order = 16;
 	blocks[1].order = 16;
 	partitions[0].ram = blocks;
