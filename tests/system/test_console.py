@@ -30,6 +30,7 @@ exits NAME                             show why a guest was left, and how long
 account [NAME]                         show what each partition has used
 trace on|off|status                    record exits and scheduling decisions
 who                                    show who can reach whom
+net [NAME]                             show networks and who is in them
 regs NAME                              show the registers of a paused guest
 x NAME ADDRESS [COUNT] [b|h|w|g|s]     show a paused guest's memory
 walk NAME ADDRESS                      show how an address is translated

@@ -126,7 +126,8 @@ def test_debian_speaks_kvm(model):
         host.sleep(20)
         host.good("resume debian")
         host.attach("debian")
-        host.send("\r")
+        host.send("echo again $((6 * 7))\r")  # behind what attaching shows again
+        host.expect(r"again 42\r\n")
         host.expect(SHELL)
         after = float(shell(host, "cut -d' ' -f1 /proc/uptime"))
         assert 0 < after - before < 15
