@@ -248,8 +248,12 @@ void vscreen_init(struct vscreen *screen, struct device_host *host)
 	memcpy(screen->sequencer.registers, sequencer_mode3, sizeof(sequencer_mode3));
 	memcpy(screen->graphics.registers, graphics_mode3, sizeof(graphics_mode3));
 	memcpy(screen->crtc.registers, crtc_mode3, sizeof(crtc_mode3));
-	for (u32 i = 0; i < VSCREEN_BYTES; i++)
-		screen->text[i] = (u8)(i & 1 ? BLANK >> 8 : BLANK);
+	_Static_assert(!(VSCREEN_BYTES & (VSCREEN_BYTES - 1)), "doubling ends there");
+	/* In few steps, as this is done at each reset, and nobody else has the CPU meanwhile. */
+	screen->text[0] = (u8)BLANK;
+	screen->text[1] = BLANK >> 8;
+	for (u32 done = 2; done < VSCREEN_BYTES; done *= 2)
+		memcpy(screen->text + done, screen->text, done);
 }
 
 const struct device_ops vscreen_port_ops = {
