@@ -139,10 +139,10 @@ static u16 fold(u64 total)
 
 void net_checksum_fill(u8 *data, u32 bytes, u32 start, u32 offset)
 {
-	u16 checksum = (u16)~fold(sum(data + start, bytes - start));
-
+	u16 folded = fold(sum(data + start, bytes - start));
 	/* UDP has a meaning of its own for 0, and to all others both are the same (RFC 768). */
-	checksum = checksum ? checksum : 0xffff;
+	u16 checksum = folded == 0xffff ? folded : (u16)~folded;
+
 	memcpy(data + start + offset, &checksum, sizeof(checksum));
 }
 
