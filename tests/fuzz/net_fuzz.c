@@ -7,6 +7,7 @@
  * outside of guest memory and the ring, and what arrives is what its driver accepts.
  */
 #include "../unit/drivers/virt/fake_driver.h"
+#include "../unit/fake_pages.h"
 
 #include "drivers/virt/virtio_net.h"
 
@@ -39,26 +40,6 @@ static void require(bool condition)
 u64 arch_time_us(void)
 {
 	return now_us;
-}
-
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
-}
-
-void *memory_alloc(unsigned order)
-{
-	return calloc(1, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	(void)order;
-	free(pages);
 }
 
 static void arrived(void *context)

@@ -6,16 +6,14 @@
  */
 /* links: vmm/page_table.c vmm/page_table_formats.c vmm/format.c */
 #include "cmocka_all.h"
+#include "fake_pages.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include <bulkhead/disk.h>
 #include <bulkhead/error.h>
 #include <bulkhead/log.h>
-#include <bulkhead/memory.h>
 
 #define BLOCK	    DISK_BLOCK_BYTES
 #define BLOCKS	    64
@@ -42,17 +40,6 @@ void log_write(enum log_level level, const char *text, ...)
 	vsnprintf(logged, sizeof(logged), text, arguments);
 	va_end(arguments);
 	errors += level == LOG_ERROR;
-}
-
-void *memory_alloc(unsigned order)
-{
-	return order ? NULL : aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	assert_int_equal(order, 0);
-	free(pages);
 }
 
 u64 memory_physical(const void *page)
@@ -98,14 +85,14 @@ static void *tables_alloc(struct page_table_memory *memory)
 {
 	(void)memory;
 	tables++;
-	return memset(memory_alloc(0), 0, PAGE_SIZE);
+	return memory_alloc(0);
 }
 
 static void tables_free(struct page_table_memory *memory, void *page)
 {
 	(void)memory;
 	tables--;
-	free(page);
+	memory_free(page, 0);
 }
 
 static u64 tables_physical(struct page_table_memory *memory, void *page)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What partitions need of the machine, for tests: memory that is counted and may run out, a log of
- * which the last line is kept, and the records of what was destroyed.
+ * What partitions need of the machine, for tests: pages, a log of which the last line is kept,
+ * and the records of what was destroyed.
  */
 #pragma once
 
 #include "fake_cpu.h"
+#include "fake_pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,18 +18,8 @@
 #include <bulkhead/memory.h>
 #include <bulkhead/partition.h>
 
-#define FAKE_BLOCKS    128
-#define FAKE_UNLIMITED 1000000
-
-struct fake_block {
-	void *data;
-	unsigned order;
-};
-
 static u32 fake_cpu_count;
 static bool fake_cpu_lacks; /* what configurations ask for of the guest's CPU */
-static struct fake_block fake_blocks[FAKE_BLOCKS]; /* that are allocated now */
-static unsigned fake_block_count, fake_allocations_left;
 static unsigned fake_errors, fake_infos;
 static char fake_logged[LOG_TEXT_BYTES];
 static char fake_closed[CONFIG_NAME_BYTES]; /* whose account was closed last */
@@ -54,7 +45,7 @@ static inline void fake_machine_init(void)
 	fake_cpu_count = 1;
 	fake_looked = 0;
 	fake_cpu_lacks = false;
-	fake_allocations_left = FAKE_UNLIMITED;
+	fake_pages_left = FAKE_UNLIMITED;
 	fake_errors = fake_infos = fake_closed_count = 0;
 	fake_logged[0] = fake_closed[0] = '\0';
 }
@@ -80,43 +71,6 @@ void log_write(enum log_level level, const char *format, ...)
 		fake_errors++;
 	else
 		fake_infos++;
-}
-
-void *memory_alloc(unsigned order)
-{
-	void *data;
-
-	if (!fake_allocations_left)
-		return NULL;
-	fake_allocations_left--;
-	assert_true(fake_block_count < FAKE_BLOCKS);
-	data = calloc(1, PAGE_SIZE << order);
-	fake_blocks[fake_block_count++] = (struct fake_block){data, order};
-	return data;
-}
-
-/* What is given back was taken, and is as large as it was. */
-void memory_free(void *pages, unsigned order)
-{
-	unsigned i = 0;
-
-	if (!pages)
-		return;
-	while (i < fake_block_count && fake_blocks[i].data != pages)
-		i++;
-	assert_true(i < fake_block_count);
-	assert_int_equal(fake_blocks[i].order, order);
-	fake_blocks[i] = fake_blocks[--fake_block_count];
-	free(pages);
-}
-
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
 }
 
 int arch_guest_cpu_create(struct partition *partition, char *reason)

@@ -1,53 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a switch needs, faked: memory that is counted and may run out, and a clock that the test
- * moves; and ports with somebody at the other end who sends and takes frames.
+ * What a switch needs, faked: pages, and a clock that the test moves; and ports with somebody at
+ * the other end who sends and takes frames.
  */
 #pragma once
 
 #include "cmocka_all.h"
+#include "fake_pages.h"
 
 #include <bulkhead/arch.h>
 #include <bulkhead/error.h>
-#include <bulkhead/memory.h>
 #include <bulkhead/net_switch.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define SECOND 1000000UL
 #define ALL    (NET_ACCEPT_CHECKSUM | NET_ACCEPT_TCP4 | NET_ACCEPT_TCP6)
 
 static u64 fake_us;
-static unsigned fake_blocks, fake_blocks_left;
 
 u64 arch_time_us(void)
 {
 	return fake_us;
-}
-
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
-}
-
-void *memory_alloc(unsigned order)
-{
-	if (!fake_blocks_left)
-		return NULL;
-	fake_blocks_left--;
-	fake_blocks++;
-	return calloc(1, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	(void)order;
-	fake_blocks -= pages != NULL;
-	free(pages);
 }
 
 /* --- who is at the other end of a port --- */

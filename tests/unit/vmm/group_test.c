@@ -30,7 +30,7 @@ static void no_memory_makes_none(void **state)
 	char reason[LOAD_REASON_BYTES];
 
 	(void)state;
-	fake_allocations_left = 0;
+	fake_pages_left = 0;
 	assert_int_equal(create("first", 100, 0, reason), -ENOMEM);
 	assert_non_null(strstr(reason, "memory"));
 	assert_null(group_first());
@@ -63,13 +63,13 @@ static void are_found_in_order(void **state)
 
 static void a_name_is_given_once(void **state)
 {
-	unsigned blocks = fake_block_count;
+	unsigned blocks = fake_pages_out;
 	char reason[LOAD_REASON_BYTES];
 
 	(void)state;
 	assert_int_equal(create("second", 7, 7, reason), -EEXIST);
 	assert_true(*reason);
-	assert_int_equal(fake_block_count, blocks);
+	assert_int_equal(fake_pages_out, blocks);
 	assert_int_equal(group_find("second")->config.weight, 101);
 }
 
@@ -115,8 +115,8 @@ static void change(void **state)
 static int give_back(void **state)
 {
 	(void)state;
-	while (fake_block_count)
-		memory_free(fake_blocks[0].data, fake_blocks[0].order);
+	while (fake_pages_out)
+		memory_free(fake_pages[0].data, fake_pages[0].order);
 	return 0;
 }
 

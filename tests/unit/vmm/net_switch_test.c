@@ -15,8 +15,8 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_us = 1000 * SECOND;
-	fake_blocks = 0;
-	fake_blocks_left = 10000;
+	assert_int_equal(fake_pages_out, 0);
+	fake_pages_left = 10000;
 	station_plug(&a, "lan", 1);
 	station_plug(&b, "lan", 2);
 	station_plug(&c, "lan", 3);
@@ -30,7 +30,7 @@ static int teardown(void **state)
 	station_unplug(&b);
 	station_unplug(&c);
 	assert_null(net_first());
-	assert_int_equal(fake_blocks, 0);
+	assert_int_equal(fake_pages_out, 0);
 	return 0;
 }
 
@@ -305,11 +305,11 @@ static void test_networks_are_apart(void **state)
 static void test_address_taken(void **state)
 {
 	struct station other;
-	unsigned blocks = fake_blocks;
+	unsigned blocks = fake_pages_out;
 
 	(void)state;
 	assert_int_equal(station_try(&other, "lan", 2, 0), -EEXIST);
-	assert_int_equal(fake_blocks, blocks);
+	assert_int_equal(fake_pages_out, blocks);
 	station_send_as(&c, (const u8[]){2, 0, 0, 0, 0, 4}, a.mac, 60, 1);
 	got(1, true, false, false);
 	station_plug(&other, "lan", 4); /* what was learned does not count */
@@ -324,20 +324,20 @@ static void test_address_taken(void **state)
 static void test_no_memory(void **state)
 {
 	struct station other;
-	unsigned blocks = fake_blocks;
+	unsigned blocks = fake_pages_out;
 	int result = -ENOMEM;
 
 	(void)state;
 	for (unsigned left = 0; result == -ENOMEM; left++) {
-		fake_blocks_left = left;
+		fake_pages_left = left;
 		result = station_try(&other, "other", 9, 0);
 		if (result)
-			assert_int_equal(fake_blocks, blocks);
+			assert_int_equal(fake_pages_out, blocks);
 		assert_true(left < 10);
 	}
 	assert_int_equal(result, 0);
 	station_unplug(&other);
-	assert_int_equal(fake_blocks, blocks);
+	assert_int_equal(fake_pages_out, blocks);
 }
 
 static void test_many_ports(void **state)

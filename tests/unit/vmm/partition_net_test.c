@@ -31,8 +31,9 @@ static int setup(void **state)
 	other = (struct partition){.config = &other_config, .vcpus = {&vcpu}};
 	strcpy(config.name, "web");
 	strcpy(other_config.name, "db");
-	fake_blocks = requested = 0;
-	fake_blocks_left = 1000;
+	assert_int_equal(fake_pages_out, 0);
+	requested = 0;
+	fake_pages_left = 1000;
 	reason[0] = '\0';
 	return 0;
 }
@@ -42,7 +43,7 @@ static int teardown(void **state)
 	(void)state;
 	partition_net_destroy(&partition);
 	partition_net_destroy(&other);
-	assert_int_equal(fake_blocks, 0);
+	assert_int_equal(fake_pages_out, 0);
 	assert_null(net_first());
 	return 0;
 }
@@ -145,12 +146,12 @@ static void out_of_memory(void **state)
 	net_add(&config, 1, "dmz");
 	for (unsigned left = 0; error; left++) {
 		assert_true(left < 20);
-		fake_blocks_left = left;
+		fake_pages_left = left;
 		error = partition_net_create(&partition, reason);
 		assert_true(!error || error == -ENOMEM);
 		if (error)
 			partition_net_destroy(&partition);
-		assert_true(!error || !fake_blocks);
+		assert_true(!error || !fake_pages_out);
 	}
 	assert_int_equal(partition.net_count, 2);
 }

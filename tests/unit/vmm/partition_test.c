@@ -179,7 +179,7 @@ static int teardown(void **state)
 	/* Groups are never destroyed. */
 	for (struct group *g = group_first(); g; g = g->next)
 		groups++;
-	assert_int_equal(fake_block_count, groups);
+	assert_int_equal(fake_pages_out, groups);
 	return 0;
 }
 
@@ -247,14 +247,14 @@ static void finds_by_name(void **state)
 static void a_name_is_given_once(void **state)
 {
 	struct partition *first = create(0), *made = NULL;
-	unsigned blocks = fake_block_count;
+	unsigned blocks = fake_pages_out;
 	char reason[LOAD_REASON_BYTES] = "";
 
 	(void)state;
 	assert_int_equal(partition_create(&configs[0], &made, reason), -EEXIST);
 	expect_text(reason, "name");
 	assert_null(made);
-	assert_int_equal(fake_block_count, blocks);
+	assert_int_equal(fake_pages_out, blocks);
 	destroy(first);
 	create(0);
 }
@@ -276,7 +276,7 @@ static void out_of_memory_leaves_all_as_it_was(void **state)
 {
 	struct partition *neighbour = create(1), *made = NULL;
 	struct group *groups = group_first();
-	unsigned blocks = fake_block_count;
+	unsigned blocks = fake_pages_out;
 	int error = -ENOMEM;
 	unsigned allowed;
 
@@ -287,14 +287,14 @@ static void out_of_memory_leaves_all_as_it_was(void **state)
 		char reason[LOAD_REASON_BYTES] = "what was said before";
 
 		assert_true(allowed < 20);
-		fake_allocations_left = allowed;
+		fake_pages_left = allowed;
 		error = partition_create(&configs[0], &made, reason);
 		if (!error)
 			break;
 		assert_int_equal(error, -ENOMEM);
 		expect_text(reason, "memory");
 		assert_null(made);
-		assert_int_equal(fake_block_count, blocks);
+		assert_int_equal(fake_pages_out, blocks);
 		assert_ptr_equal(partition_first(), neighbour);
 		assert_null(neighbour->next);
 		assert_null(cpus[1]->dedicated);
@@ -305,7 +305,7 @@ static void out_of_memory_leaves_all_as_it_was(void **state)
 	assert_int_equal(made->tag, 2);
 	assert_ptr_equal(cpus[1]->dedicated, &made->vcpus[0]->thread);
 	destroy(made);
-	assert_int_equal(fake_block_count, blocks);
+	assert_int_equal(fake_pages_out, blocks);
 	assert_null(cpus[1]->dedicated);
 }
 
@@ -319,10 +319,10 @@ static void says_why_it_failed_in_the_end(void **state)
 	fake_cpu_count = 2;
 	configs[1].claim = (struct scheduler_claim){.kind = SCHEDULER_DEDICATED};
 	create(1);
-	fake_allocations_left = 0;
+	fake_pages_left = 0;
 	assert_int_equal(partition_create(&configs[0], &made, reason), -ENOMEM);
 	expect_text(reason, "not enough memory");
-	fake_allocations_left = 4;
+	fake_pages_left = 4;
 	memory_has_reason = true;
 	assert_int_equal(partition_create(&configs[0], &made, reason), -ENOMEM);
 	expect_text(reason, "it needs 9 MiB, 8 MiB are free");
@@ -397,7 +397,7 @@ static void no_more_vcpus_than_tags(void **state)
 {
 	char reason[LOAD_REASON_BYTES] = "";
 	struct partition *made, *first = create(0);
-	unsigned blocks = fake_block_count;
+	unsigned blocks = fake_pages_out;
 
 	(void)state;
 	configs[1].vcpus = 2;
@@ -405,7 +405,7 @@ static void no_more_vcpus_than_tags(void **state)
 	first->config->vcpus = PARTITION_TAG_MAX - 1;
 	assert_int_equal(partition_create(&configs[1], &made, reason), -ENOSPC);
 	assert_non_null(strstr(reason, "65534 vCPUs"));
-	assert_int_equal(fake_block_count, blocks);
+	assert_int_equal(fake_pages_out, blocks);
 	first->config->vcpus = PARTITION_TAG_MAX - 2;
 	assert_int_equal(create(1)->vcpus[1]->tag, PARTITION_TAG_MAX);
 	first->config->vcpus = 1;
@@ -417,7 +417,7 @@ static void cycles_end_with_the_memory_there_was(void **state)
 
 	(void)state;
 	create(3);
-	blocks = fake_block_count;
+	blocks = fake_pages_out;
 	srand(3);
 	for (unsigned i = 0; i < 500; i++) {
 		u32 index = (u32)rand() % 3;
@@ -436,7 +436,7 @@ static void cycles_end_with_the_memory_there_was(void **state)
 	for (u32 i = 0; i < 3; i++)
 		if (partition_find(configs[i].name))
 			destroy(partition_find(configs[i].name));
-	assert_int_equal(fake_block_count, blocks);
+	assert_int_equal(fake_pages_out, blocks);
 	assert_string_equal(partition_first()->config->name, "mail");
 }
 
@@ -459,7 +459,7 @@ static void destroying_closes_its_account(void **state)
 static void destroying_waits_for_its_thread(void **state)
 {
 	struct partition *partition = create(0);
-	unsigned blocks = fake_block_count;
+	unsigned blocks = fake_pages_out;
 	char reason[LOAD_REASON_BYTES] = "";
 	u64 before = fake_tsc;
 
@@ -469,7 +469,7 @@ static void destroying_waits_for_its_thread(void **state)
 	assert_true(*reason);
 	assert_in_range(fake_tsc - before, us_to_tsc(SETTLE_US), us_to_tsc(2 * SETTLE_US));
 	assert_ptr_equal(partition_first(), partition);
-	assert_int_equal(fake_block_count, blocks);
+	assert_int_equal(fake_pages_out, blocks);
 	assert_int_equal(fake_closed_count, 0);
 	restless = 3;
 	sleeps = 0;

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The trace: what is read is what was written, in order, whole, and nothing of it twice. */
 #include "cmocka_all.h"
+#include "fake_pages.h"
 
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <bulkhead/arch.h>
 #include <bulkhead/cpu.h>
 #include <bulkhead/error.h>
-#include <bulkhead/memory.h>
 #include <bulkhead/trace.h>
 
 #define CPUS 3
@@ -17,7 +15,6 @@
 static _Thread_local u32 here;
 static u64 tsc = 100;
 static u32 cpu_count;
-static u32 allocations, allocations_left, frees;
 
 u32 arch_cpu_id(void)
 {
@@ -34,31 +31,6 @@ u64 arch_tsc(void)
 	return tsc++;
 }
 
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
-}
-
-void *memory_alloc(unsigned order)
-{
-	if (!allocations_left)
-		return NULL;
-	allocations_left--;
-	allocations++;
-	return calloc(1, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	(void)order;
-	frees += pages ? 1 : 0;
-	free(pages);
-}
-
 static void be(u32 cpu)
 {
 	here = cpu;
@@ -69,8 +41,8 @@ static int setup(void **state)
 	(void)state;
 	be(0);
 	cpu_count = CPUS;
-	allocations_left = 100;
-	allocations = frees = 0;
+	fake_pages_left = 100;
+	fake_pages_taken = fake_pages_freed = 0;
 	trace_stop();
 	return 0;
 }
@@ -93,20 +65,20 @@ static void nothing_before_the_start(void **state)
 static void memory_short(void **state)
 {
 	(void)state;
-	for (allocations_left = 0; allocations_left < CPUS;) {
-		u32 had = allocations_left;
+	for (fake_pages_left = 0; fake_pages_left < CPUS;) {
+		u32 had = fake_pages_left;
 
-		allocations = frees = 0;
+		fake_pages_taken = fake_pages_freed = 0;
 		assert_int_equal(trace_start(), -ENOMEM);
 		assert_false(trace_on);
-		assert_int_equal(allocations, had);
-		assert_int_equal(frees, had);
-		allocations_left = had + 1;
+		assert_int_equal(fake_pages_taken, had);
+		assert_int_equal(fake_pages_freed, had);
+		fake_pages_left = had + 1;
 	}
 	assert_int_equal(trace_start(), 0);
 	assert_true(trace_on);
 	/* The rings stay. */
-	allocations_left = 0;
+	fake_pages_left = 0;
 	trace_stop();
 	assert_int_equal(trace_start(), 0);
 	cpu_count = CPUS + 1;

@@ -60,7 +60,7 @@ static int teardown(void **state)
 	(void)!partition_stop(partition, reason);
 	let_run();
 	assert_int_equal(partition_destroy(partition, reason), 0);
-	assert_int_equal(fake_block_count, 0);
+	assert_int_equal(fake_pages_out, 0);
 	return 0;
 }
 
@@ -105,10 +105,10 @@ static void what_cannot_be_made_leaves_nothing(void **state)
 
 	(void)state;
 	for (;;) {
-		fake_allocations_left = left++;
+		fake_pages_left = left++;
 		if (!partition_create(&config, &partition, reason))
 			break;
-		assert_int_equal(fake_block_count, 0);
+		assert_int_equal(fake_pages_out, 0);
 		for (u32 i = 0; i < THREADS; i++)
 			assert_null(threads[i].thread);
 	}

@@ -107,7 +107,7 @@ static int teardown(void **state)
 		if (partition_destroy(partition, reason))
 			fail_msg("%s", reason);
 	}
-	assert_int_equal(fake_block_count, 0);
+	assert_int_equal(fake_pages_out, 0);
 	return 0;
 }
 
@@ -141,7 +141,7 @@ static void make_fails(void)
 	assert_int_equal(partition_create(&config, &partition, reason), -ENOMEM);
 	assert_non_null(strstr(reason, "memory"));
 	assert_null(partition_first());
-	assert_int_equal(fake_block_count, 0);
+	assert_int_equal(fake_pages_out, 0);
 	for (u32 i = 0; i < THREADS; i++)
 		assert_null(threads[i].thread);
 }
@@ -152,22 +152,22 @@ static void what_cannot_be_made_leaves_nothing(void **state)
 	unsigned needed;
 
 	(void)state;
-	fake_allocations_left = 100;
+	fake_pages_left = 100;
 	create("web");
-	needed = 100 - fake_allocations_left;
+	needed = 100 - fake_pages_left;
 	teardown(NULL);
 	for (unsigned i = 0; i < needed; i++) {
-		fake_allocations_left = i;
+		fake_pages_left = i;
 		make_fails();
 	}
-	fake_allocations_left = needed;
+	fake_pages_left = needed;
 	stack_fails = true;
 	make_fails();
-	fake_allocations_left = needed;
+	fake_pages_left = needed;
 	stack_fails = false;
 	virt_fails = true;
 	make_fails();
-	fake_allocations_left = needed;
+	fake_pages_left = needed;
 	virt_fails = false;
 	create("web");
 }

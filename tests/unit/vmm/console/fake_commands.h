@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "fake_pages.h"
 #include "vmm/console/command.h"
 #include "vmm/console/internal.h"
 #include "vmm/console/report.h"
@@ -176,33 +177,6 @@ void console_stop(void)
 void memory_usage(struct memory_usage *usage)
 {
 	*usage = (struct memory_usage){8 * GIB, 6 * GIB, 100 * MIB};
-}
-
-static bool no_memory;
-static u32 allocations;
-
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
-}
-
-void *memory_alloc(unsigned order)
-{
-	if (no_memory)
-		return NULL;
-	allocations++;
-	return calloc(1, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	(void)order;
-	allocations -= pages != NULL;
-	free(pages);
 }
 
 static void fake_describe(char *buffer, size_t bytes)
@@ -570,7 +544,7 @@ static void fake_begin(void)
 	fake_machine();
 	started = stopped = joined = changed = NULL;
 	refusal = NULL;
-	no_memory = false;
+	fake_pages_left = FAKE_UNLIMITED;
 	went_down[0] = 0;
 	flushed = cancel = false;
 	capture = NULL;

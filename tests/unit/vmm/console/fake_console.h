@@ -40,7 +40,7 @@ unused static int fake_teardown(void **state)
 {
 	(void)state;
 	assert_int_equal(fake_irqs_off, 0);
-	assert_int_equal(allocations, 0);
+	assert_int_equal(fake_pages_out, 0);
 	assert_null(capture);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "cmocka_all.h"
+#include "fake_pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +45,6 @@ static u32 tables_used;
 static struct page_table_format ept, host;
 static u32 entered; /* spaces: how deep */
 static u32 yields;
-static bool no_memory;
-static u32 allocations;
 
 /* --- output --- */
 
@@ -98,30 +97,6 @@ void thread_yield(void)
 u64 arch_time_us(void)
 {
 	return 0;
-}
-
-void *memory_alloc(unsigned order)
-{
-	if (no_memory)
-		return NULL;
-	allocations++;
-	return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE << order), 0, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	(void)order;
-	allocations--;
-	free(pages);
-}
-
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
 }
 
 u64 memory_physical(const void *page)
@@ -277,7 +252,7 @@ static int guests_setup(void **state)
 
 	(void)state;
 	tables_used = entered = yields = 0;
-	no_memory = false;
+	fake_pages_left = FAKE_UNLIMITED;
 	guest_count = GUESTS;
 	page_table_format_ept(&ept, 39, true, true);
 	page_table_format_host(&host, 39, true, true);
@@ -309,7 +284,7 @@ static int guests_teardown(void **state)
 	for (u32 i = 0; i < GUESTS; i++)
 		munmap(guests[i].memory.window, WINDOW);
 	assert_int_equal(entered, 0);
-	assert_int_equal(allocations, 0);
+	assert_int_equal(fake_pages_out, 0);
 	return 0;
 }
 

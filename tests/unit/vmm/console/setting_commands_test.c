@@ -244,7 +244,7 @@ static void test_set_after_in_a_circle(void **state)
 	assert_int_equal(configs[2].after_count, 0);
 	assert_int_equal(command_run("set p1 after none"), 0);
 	expect("set p2 after p1", "p2: after = p1\n");
-	no_memory = true;
+	fake_pages_left = 0;
 	expect_error("set p2 after p3", "no memory to see whether any would wait for itself\n");
 }
 

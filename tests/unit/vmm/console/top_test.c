@@ -3,6 +3,7 @@
 /* links: vmm/console/report.c vmm/console/arguments.c vmm/format.c */
 /* links: vmm/console/partition_cells.c vmm/partition_view.c vmm/byte_ring.c */
 #include "fake_meters.h"
+#include "fake_pages.h"
 
 #include <bulkhead/cpu.h>
 
@@ -10,7 +11,6 @@
 #define COLUMNS 80
 
 static u64 idle[2];
-static u32 allocations_left, allocated;
 
 u64 cpu_idle_ticks(u32 cpu)
 {
@@ -20,31 +20,6 @@ u64 cpu_idle_ticks(u32 cpu)
 void memory_usage(struct memory_usage *usage)
 {
 	*usage = (struct memory_usage){1024 * MIB, 256 * MIB, 5 * MIB};
-}
-
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
-}
-
-void *memory_alloc(unsigned order)
-{
-	if (!allocations_left)
-		return NULL;
-	allocations_left--;
-	allocated++;
-	return calloc(1, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	(void)order;
-	allocated -= pages ? 1 : 0;
-	free(pages);
 }
 
 /* --- the screen --- */
@@ -199,7 +174,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_meters_init();
-	allocations_left = 100;
+	fake_pages_left = 100;
 	memset(&screen, 0, sizeof(screen));
 	screen.cursor = true;
 	for (u32 i = 0; i < LINES; i++)
@@ -472,13 +447,13 @@ static void test_several_vcpus(void **state)
 /* There are more partitions than ever before, and no memory. */
 static void test_memory_short(void **state)
 {
-	u32 before = allocated;
+	u32 before = fake_pages_out;
 
 	(void)state;
 	while (partition_count < FAKE_PARTITIONS)
 		partition_add("more");
-	for (allocations_left = 0; allocations_left < 2;) {
-		u32 left = allocations_left;
+	for (fake_pages_left = 0; fake_pages_left < 2;) {
+		u32 left = fake_pages_left;
 
 		assert_false(fake_run(command_top, false, NULL, NULL));
 		assert_non_null(strstr(output, "no memory for the meters of 200 virtual CPUs\n"));
@@ -486,12 +461,12 @@ static void test_memory_short(void **state)
 		assert_true(screen.cursor);
 		assert_false(fake_run(command_top, true, NULL, NULL));
 		assert_non_null(strstr(output, "{\"error\": \"no memory for the meters of 200"));
-		allocations_left = left + 1;
+		fake_pages_left = left + 1;
 	}
-	allocations_left = 10;
+	fake_pages_left = 10;
 	type("q");
 	assert_true(fake_run(command_top, false, NULL, NULL));
-	assert_true(allocated <= before + 3);
+	assert_true(fake_pages_out <= before + 3);
 }
 
 int main(void)

@@ -341,7 +341,7 @@ static void a_port_of_nobody(void **state)
 static void without_memory(void **state)
 {
 	(void)state;
-	no_memory = true;
+	fake_pages_left = 0;
 	assert_false(run_as(false, command_who, ""));
 	assert_non_null(strstr(failure, "no memory to compare"));
 }

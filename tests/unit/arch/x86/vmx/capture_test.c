@@ -3,14 +3,11 @@
 /* links: arch/x86/vmx/field_text.c arch/x86/vmx/entry_check_text.c arch/x86/vmx/fields.c */
 /* links: arch/x86/cpu_text.c vmm/format.c */
 #include "cmocka_all.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "fake_pages.h"
 
 #include <arch/x86/vmx/capture.h>
 #include <arch/x86/vmx/entry_check.h>
 #include <arch/x86/vmx/vmx.h>
-#include <bulkhead/memory.h>
 
 noreturn void vmx_instruction_failed(const char *instruction, u64 field);
 
@@ -18,18 +15,6 @@ noreturn void vmx_instruction_failed(const char *instruction, u64 field)
 {
 	fail_msg("%s %lx", instruction, field);
 	__builtin_trap();
-}
-
-static bool no_memory;
-
-void *memory_alloc(unsigned order)
-{
-	return no_memory ? NULL : calloc(1, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order unused)
-{
-	free(pages);
 }
 
 /* --- a CPU without some fields --- */
@@ -130,9 +115,9 @@ static void without_memory_there_is_nothing(void **state)
 
 	(void)state;
 	vcpu->virt = &vmx;
-	no_memory = true;
+	fake_pages_left = 0;
 	vmx_capture_create(vcpu);
-	no_memory = false;
+	fake_pages_left = FAKE_UNLIMITED;
 	vmx_capture(vcpu); /* would be #UD here if it read anything */
 	vmx_fields(vcpu, look, &seen);
 	assert_int_equal(seen.count, 0);
