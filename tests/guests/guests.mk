@@ -45,7 +45,8 @@ $(B)/guests/%.elf: $(B)/guests/%.o $(PAYLOAD_SHARED) tests/guests/guest.ld
 $(B)/guests/%.bin: $(B)/guests/%.elf
 	@objcopy -O binary $< $@
 
-$(PAYLOADS_ASM:%=$(B)/guests/%.bin): $(B)/guests/%.bin: tests/guests/%.asm
+$(PAYLOADS_ASM:%=$(B)/guests/%.bin): $(B)/guests/%.bin: tests/guests/%.asm \
+                                     tests/guests/say_and_off.inc
 	@mkdir -p $(@D)
 	@$(NASM) -f bin -o $@ $<
 

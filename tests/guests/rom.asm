@@ -4,10 +4,6 @@
 bits 16
 org 0
 
-COM1		equ 0x3f8
-LSR		equ COM1 + 5
-PM1_CONTROL	equ 0xb004
-S5		equ 0x2000 | 5 << 10
 ROM_BYTES	equ 0x10000
 SHADOW		equ 0xf000
 
@@ -38,25 +34,8 @@ start:
 	mov	ax, cs
 	mov	ds, ax
 	mov	si, bx
-.next:
-	lodsb
-	test	al, al
-	jz	.off
-	mov	ah, al
-	mov	dx, LSR
-.wait:
-	in	al, dx
-	test	al, 0x20
-	jz	.wait
-	mov	al, ah
-	mov	dx, COM1
-	out	dx, al
-	jmp	.next
-.off:
-	mov	dx, PM1_CONTROL
-	mov	ax, S5
-	out	dx, ax
-	hlt
+
+%include "tests/guests/say_and_off.inc"
 
 good:	db "rom: only read, and its shadow can be written", 13, 10, "rom: done", 13, 10, 0
 bad:	db "rom: FAIL", 13, 10, "rom: done", 13, 10, 0

@@ -1,40 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a walk of guest page tables says of each level, and where it ends: SDM vol. 3, chapter 4. */
-#include "cmocka_all.h"
+#include "guest_tables.h"
 
-#include <string.h>
-
-#include <bulkhead/guest_walk.h>
-
-#define P   GUEST_ENTRY_PRESENT
-#define W   GUEST_ENTRY_WRITE
-#define U   GUEST_ENTRY_USER
-#define PS  GUEST_ENTRY_LARGE
-#define NX  GUEST_ENTRY_NX
-#define PWU (P | W | U)
-
-static u8 memory[0x8000];
-static struct guest_paging paging;
 static struct guest_walk walked;
-
-static bool memory_read(void *context, u64 address, void *data, unsigned bytes)
-{
-	assert_ptr_equal(context, memory);
-	if (address > sizeof(memory) - bytes)
-		return false;
-	memcpy(data, memory + address, bytes);
-	return true;
-}
-
-static void entry(u64 address, u64 value)
-{
-	memcpy(memory + address, &value, 8);
-}
-
-static void entry32(u64 address, u32 value)
-{
-	memcpy(memory + address, &value, 4);
-}
 
 static void goes(u64 linear, enum guest_walk_end end, unsigned count)
 {
@@ -59,35 +27,6 @@ static void page(u64 gpa, u64 span, u64 rights)
 	assert_int_equal(walked.rights, rights);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	memset(memory, 0, sizeof(memory));
-	paging = (struct guest_paging){
-		.cr0 = CR0_PE | CR0_PG,
-		.cr3 = 0x1000,
-		.physical_bits = 40,
-		.read = memory_read,
-		.context = memory,
-	};
-	return 0;
-}
-
-static int setup_long(void **state)
-{
-	setup(state);
-	paging.cr4 = CR4_PAE;
-	paging.efer = EFER_LME | EFER_LMA | EFER_NXE;
-	return 0;
-}
-
-/* 0xffff812345678abc: indexes 0x102, 0x8d, 0x2b, 0x78. */
-#define LINEAR 0xffff812345678abcULL
-#define PML4E  (0x1000 + 0x102 * 8)
-#define PDPTE  (0x2000 + 0x8d * 8)
-#define PDE    (0x3000 + 0x2b * 8)
-#define PTE    (0x4000 + 0x78 * 8)
-
 static void map_long(void)
 {
 	entry(PML4E, 0x2000 | PWU);
@@ -110,7 +49,7 @@ static void four_levels(void **state)
 {
 	(void)state;
 	map_long();
-	goes(LINEAR, GUEST_WALK_PAGE, 4);
+	goes(LONG_LINEAR, GUEST_WALK_PAGE, 4);
 	step(0, 4, PML4E, 0x2000 | PWU);
 	step(1, 3, PDPTE, 0x3000 | P | W);
 	step(2, 2, PDE, 0x4000 | PWU | NX);
@@ -143,11 +82,11 @@ static void large_pages(void **state)
 	map_long();
 	entry(PDE, (0x12345e00000 & ~(2 * MIB - 1)) | PWU | PS);
 	paging.physical_bits = 46;
-	goes(LINEAR, GUEST_WALK_PAGE, 3);
+	goes(LONG_LINEAR, GUEST_WALK_PAGE, 3);
 	page((0x12345e00000 & ~(2 * MIB - 1)) + 0x78abc, 2 * MIB, W);
 	entry(PDPTE, 0x80000000 | PWU | PS);
-	goes(LINEAR, GUEST_WALK_PAGE, 2);
-	page(0x80000000 + (LINEAR & (GIB - 1)), GIB, W | U);
+	goes(LONG_LINEAR, GUEST_WALK_PAGE, 2);
+	page(0x80000000 + (LONG_LINEAR & (GIB - 1)), GIB, W | U);
 }
 
 /* The span says how far the same holds around the address. */
@@ -161,7 +100,7 @@ static void not_present_at_each_level(void **state)
 	map_long();
 	for (unsigned i = 0; i < 4; i++) {
 		entry(levels[i].at, 0xdead0 & ~1UL); /* whatever else is there */
-		goes(LINEAR, GUEST_WALK_NOT_PRESENT, 4 - i);
+		goes(LONG_LINEAR, GUEST_WALK_NOT_PRESENT, 4 - i);
 		step(3 - i, i + 1, levels[i].at, 0xdead0);
 		assert_int_equal(walked.span, levels[i].span);
 	}
@@ -172,18 +111,18 @@ static void reserved_bits_end_it(void **state)
 	(void)state;
 	map_long();
 	entry(PDPTE, 0x3000 | P | 1UL << 45); /* beyond 40 physical bits */
-	goes(LINEAR, GUEST_WALK_RESERVED, 2);
+	goes(LONG_LINEAR, GUEST_WALK_RESERVED, 2);
 	assert_int_equal(walked.entries[1].reserved, 1UL << 45);
 	entry(PML4E, 0x2000 | P | PS); /* no 512 GiB pages */
-	goes(LINEAR, GUEST_WALK_RESERVED, 1);
+	goes(LONG_LINEAR, GUEST_WALK_RESERVED, 1);
 	assert_int_equal(walked.entries[0].reserved, PS);
 	map_long();
 	paging.efer &= ~EFER_NXE;
-	goes(LINEAR, GUEST_WALK_RESERVED, 3);
+	goes(LONG_LINEAR, GUEST_WALK_RESERVED, 3);
 	assert_int_equal(walked.entries[2].reserved, NX);
 	paging.efer |= EFER_NXE;
 	entry(PDE, 0x200000 | P | PS | 1 << 14);
-	goes(LINEAR, GUEST_WALK_RESERVED, 3);
+	goes(LONG_LINEAR, GUEST_WALK_RESERVED, 3);
 	assert_int_equal(walked.entries[2].reserved, 1 << 14);
 }
 
@@ -192,10 +131,10 @@ static void tables_outside_of_ram(void **state)
 	(void)state;
 	map_long();
 	entry(PDE, 0xfee00000 | PWU);
-	goes(LINEAR, GUEST_WALK_NOT_RAM, 4);
+	goes(LONG_LINEAR, GUEST_WALK_NOT_RAM, 4);
 	step(3, 1, 0xfee00000 + 0x78 * 8, 0);
 	paging.cr3 = 0x10000000;
-	goes(LINEAR, GUEST_WALK_NOT_RAM, 1);
+	goes(LONG_LINEAR, GUEST_WALK_NOT_RAM, 1);
 	step(0, 4, 0x10000000 + 0x102 * 8, 0);
 }
 
