@@ -13,6 +13,24 @@ void exit_meter_halve(struct exit_meter *meter, u32 bucket)
 	meter->buckets[bucket] = 1U << 31;
 }
 
+/* The exits of both, for each of which half stands in the buckets if they would not fit. */
+void exit_meter_merge(struct exit_meter *meter, const struct exit_meter *other)
+{
+	bool halve = false;
+
+	if (!other->count)
+		return;
+	meter->least = meter->count ? MIN(meter->least, other->least) : other->least;
+	meter->most = MAX(meter->most, other->most);
+	meter->count += other->count;
+	meter->ticks += other->ticks;
+	for (u32 i = 0; i < METER_BUCKETS; i++)
+		halve |= meter->buckets[i] > UINT32_MAX - other->buckets[i];
+	for (u32 i = 0; i < METER_BUCKETS; i++)
+		meter->buckets[i] = halve ? meter->buckets[i] / 2 + other->buckets[i] / 2
+					  : meter->buckets[i] + other->buckets[i];
+}
+
 static u64 bucket_end(u32 bucket)
 {
 	u32 shift = bucket < 4 ? 0 : bucket / 4 - 1;

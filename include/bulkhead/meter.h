@@ -65,6 +65,9 @@ static inline void exit_meter_add(struct exit_meter *meter, u64 ticks)
 		exit_meter_halve(meter, bucket);
 }
 
+/* Adds all of `other` to `meter`; halving keeps the proportions where a bucket would overflow. */
+void exit_meter_merge(struct exit_meter *meter, const struct exit_meter *other);
+
 /* The latency that `permille` of the exits did not exceed, as the upper end of a bucket, at most
  * `most`; 0 when there was none. */
 u64 exit_meter_percentile(const struct exit_meter *meter, u32 permille);

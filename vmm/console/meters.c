@@ -202,21 +202,18 @@ static u32 reasons_sort(const struct exit_meter *meters, u8 reasons[METER_EXIT_R
 
 static void exits_table(const struct exit_meter *meters)
 {
-	/* The meters go on meanwhile: sort and print what they are at one time. */
-	static struct exit_meter copy[METER_EXIT_REASONS];
 	u8 reasons[METER_EXIT_REASONS];
 	u64 all = 0, ticks = 0;
 	u32 count;
 
-	memcpy(copy, meters, sizeof(copy));
 	for (u32 i = 0; i < METER_EXIT_REASONS; i++) {
-		all += copy[i].count;
-		ticks += copy[i].ticks;
+		all += meters[i].count;
+		ticks += meters[i].ticks;
 	}
-	count = reasons_sort(copy, reasons);
+	count = reasons_sort(meters, reasons);
 	table_begin("exits", exits_columns, ARRAY_SIZE(exits_columns));
 	for (u32 i = 0; i < count; i++)
-		exits_row(reasons[i], &copy[reasons[i]], all);
+		exits_row(reasons[i], &meters[reasons[i]], all);
 	table_end();
 	record_begin("total");
 	record_field("count", "exits");
@@ -230,14 +227,22 @@ static void exits_table(const struct exit_meter *meters)
 
 void command_exits(const struct command *command unused, u32 count unused, char *const *arguments)
 {
-	struct vcpu *vcpu = argument_vcpu(arguments[0]);
+	/* The meters go on meanwhile: what is sorted and printed is what they were at one time. */
+	static struct exit_meter sums[METER_EXIT_REASONS];
+	struct choice only;
 
-	if (!vcpu)
+	if (!choice_read(&only, arguments[0]))
 		return;
-	if (vcpu->exit_meters)
-		exits_table(vcpu->exit_meters);
-	else
-		report_error("%s has no meters of exits", arguments[0]);
+	memset(sums, 0, sizeof(sums));
+	for (u32 i = 0; i < only.partition->vcpu_count; i++) {
+		const struct vcpu *vcpu = only.partition->vcpus[i];
+
+		if (only.vcpu && vcpu != only.vcpu)
+			continue;
+		for (u32 reason = 0; reason < METER_EXIT_REASONS; reason++)
+			exit_meter_merge(&sums[reason], &vcpu->exit_meters[reason]);
+	}
+	exits_table(sums);
 }
 
 /* --- account --- */

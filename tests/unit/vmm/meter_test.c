@@ -166,6 +166,37 @@ static void full_bucket(void **state)
 	assert_int_equal(meter.buckets[quick], (1U << 31) + 1);
 }
 
+/* Nothing, something, and what does not fit in the buckets of one. */
+static void merged(void **state)
+{
+	static const struct exit_meter nothing;
+	struct exit_meter other = nothing;
+	u32 quick = exit_meter_bucket(100), slow = exit_meter_bucket(5000);
+
+	(void)state;
+	exit_meter_merge(&meter, &nothing);
+	assert_memory_equal(&meter, &nothing, sizeof(meter));
+	exit_meter_add(&other, 100);
+	exit_meter_merge(&meter, &other);
+	assert_memory_equal(&meter, &other, sizeof(meter));
+	exit_meter_merge(&meter, &nothing);
+	assert_memory_equal(&meter, &other, sizeof(meter));
+	exit_meter_add(&meter, 5000);
+	exit_meter_merge(&other, &meter);
+	assert_int_equal(other.count, 3);
+	assert_int_equal(other.ticks, 5200);
+	assert_int_equal(other.least, 100);
+	assert_int_equal(other.most, 5000);
+	assert_int_equal(other.buckets[quick], 2);
+	assert_int_equal(other.buckets[slow], 1);
+	meter.buckets[quick] = UINT32_MAX - 1;
+	other.buckets[slow] = 100;
+	exit_meter_merge(&meter, &other);
+	assert_int_equal(meter.buckets[quick], UINT32_MAX / 2 + 1);
+	assert_int_equal(meter.buckets[slow], 50);
+	assert_int_equal(meter.count, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +208,7 @@ int main(void)
 		cmocka_unit_test_setup(percentiles_are_near, setup),
 		cmocka_unit_test_setup(too_much_is_all, setup),
 		cmocka_unit_test_setup(full_bucket, setup),
+		cmocka_unit_test_setup(merged, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include <bulkhead/error.h>
 #include <bulkhead/trace.h>
 
-static struct exit_meter meters[METER_EXIT_REASONS];
+static struct exit_meter meters[METER_EXIT_REASONS], others[METER_EXIT_REASONS];
 static bool looked;
 static u64 written[2];
 static int start_result;
@@ -68,11 +68,12 @@ static int setup(void **state)
 	fake_meters_init();
 	fake_command = &command;
 	memset(meters, 0, sizeof(meters));
+	memset(others, 0, sizeof(others));
 	virt = &backend;
 	looked = trace_on = false;
 	start_result = 0;
 	partition_add("web")->vcpus[0]->exit_meters = meters;
-	partition_add("db");
+	partition_add("db")->vcpus[0]->exit_meters = others;
 	times_set(0, (struct vcpu_times){.run = 40 * SECOND,
 					 .exit = SECOND / 2,
 					 .ready = 9 * SECOND + SECOND / 2,
@@ -220,13 +221,36 @@ static void test_exits_of_nobody(void **state)
 	expect(fake_run(command_exits, true, "web", NULL),
 	       "{\"exits\": [], \"total\": {\"count\": 0, \"ticks\": 0, \"tsc_hz\": "
 	       "1000000000}}\n");
-	expect_error(fake_run(command_exits, false, "db", NULL), "db has no meters of exits\n");
 	expect_error(fake_run(command_exits, false, "x", NULL),
 		     "no partition \"x\"; there are: web, db\n");
 	virt = NULL;
 	add(10, 1, 1);
 	assert_true(fake_run(command_exits, false, "web", NULL));
 	assert_non_null(strstr(output, "reason 10 "));
+}
+
+/* A partition's name alone means all its virtual CPUs. */
+static void test_exits_of_several(void **state)
+{
+	(void)state;
+	partitions[0].vcpus[1] = &vcpus[5];
+	partitions[0].vcpu_count = 2;
+	vcpus[5] = (struct vcpu){.partition = &partitions[0], .id = 1, .exit_meters = others};
+	add(10, 1230, 3);
+	exit_meter_add(&others[10], 770);
+	exit_meter_add(&others[30], 500);
+	expect(fake_run(command_exits, true, "web", NULL),
+	       "{\"exits\": [{\"reason\": \"CPUID\", \"number\": 10, \"count\": 4, "
+	       "\"share\": 8000, \"total_ticks\": 4460, \"min_ticks\": 770, "
+	       "\"p50_ticks\": 1230, \"p99_ticks\": 1230, \"max_ticks\": 1230}, "
+	       "{\"reason\": \"I/O\", \"number\": 30, \"count\": 1, \"share\": 2000, "
+	       "\"total_ticks\": 500, \"min_ticks\": 500, \"p50_ticks\": 500, "
+	       "\"p99_ticks\": 500, \"max_ticks\": 500}], "
+	       "\"total\": {\"count\": 5, \"ticks\": 4960, \"tsc_hz\": 1000000000}}\n");
+	assert_true(fake_run(command_exits, true, "web/1", NULL));
+	assert_non_null(strstr(output, "\"total\": {\"count\": 2, \"ticks\": 1270,"));
+	expect_error(fake_run(command_exits, false, "web/2", NULL),
+		     "no virtual CPU \"web/2\"; web has 0 to 1\n");
 }
 
 static void test_account(void **state)
@@ -315,6 +339,7 @@ int main(void)
 		cmocka_unit_test_setup(test_exits, setup),
 		cmocka_unit_test_setup(test_exits_as_json, setup),
 		cmocka_unit_test_setup(test_exits_of_nobody, setup),
+		cmocka_unit_test_setup(test_exits_of_several, setup),
 		cmocka_unit_test_setup(test_account, setup),
 		cmocka_unit_test_setup(test_account_of_nobody, setup),
 		cmocka_unit_test_setup(test_trace, setup),
