@@ -58,7 +58,7 @@ $(BENCH)/initrd: $(BENCH)/init $(GUESTS)/debian.initrd.gz
 	@cd $(BENCH)/root && echo init | cpio --quiet --reproducible -o -H newc -R 0:0 >> ../$(@F).new
 	@mv $@.new $@
 
-BENCH_PAYLOADS := $(B)/guests/sleeper.bin $(B)/guests/switcher.bin $(B)/guests/spinon.bin
+BENCH_PAYLOADS := $(patsubst %,$(B)/guests/%.bin,sleeper switcher spinon netload diskload)
 
 .PHONY: bench
 bench: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.bin $(BENCH)/initrd \
@@ -68,5 +68,6 @@ bench: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.bin $(BENCH)
 		--ips $(BENCH_IPS) --directory $(BENCH)
 	@tests/bench/scheduling.py --core $(B)/core.bin --guests $(B)/guests \
 		--ips $(BENCH_IPS) --directory $(BENCH)
+	@tests/bench/virtio.py --ips $(BENCH_IPS) --directory $(BENCH)
 
 -include $(shell find $(BENCH) -name '*.d' 2>/dev/null)

@@ -193,6 +193,18 @@ def operations_print(rows):
     print(f"\n{OPS_NOTES}")
 
 
+def figures_add(path, key, rows):
+    """To those that are there already."""
+    figures = {}
+    if os.path.exists(path):
+        with open(path, encoding="ascii") as file:
+            figures = json.load(file)
+    figures[key] = rows
+    with open(path, "w", encoding="ascii") as file:
+        json.dump(figures, file, indent=2)
+        file.write("\n")
+
+
 def options_parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     for name, what in (("core", "the core's flat image"), ("native", "the native starter"),
