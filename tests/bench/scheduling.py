@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 
-from bench import BenchError, bundle_write, figures_add, line_expect, table_print
+from common import IPS, BenchError, bundle_write, figures_add, line_expect, table_print
 from machine import Machine, MachineError
 from mkbundle import file_read
 
@@ -122,7 +122,7 @@ def main():
     for name, what in (("core", "the core's flat image"), ("guests", "where the payloads are"),
                        ("directory", "where bench.json and the logs go")):
         parser.add_argument(f"--{name}", required=True, help=what)
-    parser.add_argument("--ips", type=int, default=50_000_000,
+    parser.add_argument("--ips", type=int, default=IPS,
                         help="instructions the machine executes a second")
     options = parser.parse_args()
     os.makedirs(options.directory, exist_ok=True)
@@ -131,7 +131,7 @@ def main():
     except (BenchError, MachineError, OSError) as error:
         sys.exit(f"bench: {error}")
     report(rows)
-    figures_add(os.path.join(options.directory, "bench.json"), "scheduling", rows)
+    figures_add(options.directory, scheduling=rows)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "../system"), os.path.join(HERE, "../../tools")]
-from bench import figures_add, table_print
+sys.path[:0] = [HERE, os.path.join(HERE, "../system")]
+from common import IPS, figures_add, table_print
 from host import BUILD, Host, Partition
 from machine import MachineError
 from mkbundle import file_read
@@ -146,7 +146,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--directory", required=True, help="where bench.json goes")
     parser.add_argument("--model", default="haswell", help="the CPU's model")
-    parser.add_argument("--ips", type=int, default=50_000_000,
+    parser.add_argument("--ips", type=int, default=IPS,
                         help="instructions the machine executes a second")
     options = parser.parse_args()
     try:
@@ -154,7 +154,7 @@ def main():
     except (MachineError, AssertionError, OSError) as error:
         sys.exit(f"bench: {error}")
     report(rows)
-    figures_add(os.path.join(options.directory, "bench.json"), "virtio", rows)
+    figures_add(options.directory, virtio=rows)
 
 
 if __name__ == "__main__":
