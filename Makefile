@@ -4,7 +4,7 @@ B := build
 
 # Both cores are used without being asked for; -jN on the command line still counts. What a person watches
 # while it runs is not held back until it has finished.
-WATCHED := run test system test-guests fuzz bench
+WATCHED := run test system test-guests fuzz bench bench-operations
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 ifeq ($(filter $(WATCHED),$(MAKECMDGOALS)),)
@@ -69,7 +69,8 @@ clean: ## remove everything that was built
 # `make help`: targets by group; those that no group names come last.
 HELP_GROUPS := "Build: build core efi check bhctl image guests payloads" \
                "Run: run" \
-               "Test: test unit emulate-long fuzz-short fuzz system test-guests bench" \
+               "Test: test unit emulate-long fuzz-short fuzz system test-guests \
+                     bench bench-operations bench-chart" \
                "Quality: format format-check lint" \
                "Other:"
 

@@ -11,7 +11,7 @@ BENCH_LD    := ld -nostdlib -static -z noexecstack --no-warn-rwx-segments --gc-s
 BENCH_TEXT   := vmm/format.c vmm/string.c
 BENCH_NATIVE := tests/bench/native/native.c tests/bench/serial.c $(CONFIG_SOURCES) \
                 vmm/load/linux.c vmm/load/raw.c vmm/load/load_common.c $(BENCH_TEXT)
-BENCH_OPS    := tests/bench/ops/ops.c tests/bench/serial.c $(BENCH_TEXT)
+BENCH_OPS    := $(wildcard tests/bench/ops/*.c) tests/bench/serial.c $(BENCH_TEXT)
 BENCH_INIT   := tests/bench/init/init.c $(BENCH_TEXT)
 
 # The starter is linked as the core is, to the top of the address space; the others run further down.
@@ -58,15 +58,32 @@ $(BENCH)/initrd: $(BENCH)/init $(GUESTS)/debian.initrd.gz
 	@cd $(BENCH)/root && echo init | cpio --quiet --reproducible -o -H newc -R 0:0 >> ../$(@F).new
 	@mv $@.new $@
 
-BENCH_PAYLOADS := $(B)/guests/sleeper.bin $(B)/guests/switcher.bin $(B)/guests/spinon.bin
+BENCH_PAYLOADS := $(patsubst %,$(B)/guests/%.bin,sleeper switcher spinon netload diskload)
 
-.PHONY: bench
+# The first is compared with peers and drawn; the others have no APIC virtualisation, and one no x2APIC.
+BENCH_MODELS ?= haswell sandybridge cannonlake
+
+BENCH_OPERATIONS = tests/bench/operations.py --core $(B)/core.bin --native $(BENCH)/native.bin \
+                   --ops $(BENCH)/ops.bin --ips $(BENCH_IPS) --directory $(BENCH)
+
+.PHONY: bench bench-operations bench-chart
+bench: ## measure what Bulkhead costs, in instructions
 bench: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.bin $(BENCH)/initrd \
-       $(GUESTS)/debian.vmlinuz $(BENCH_PAYLOADS) ## measure what Bulkhead costs, in instructions
+       $(GUESTS)/debian.vmlinuz $(BENCH_PAYLOADS)
 	@tests/bench/bench.py --core $(B)/core.bin --native $(BENCH)/native.bin \
-		--kernel $(GUESTS)/debian.vmlinuz --initrd $(BENCH)/initrd --ops $(BENCH)/ops.bin \
+		--kernel $(GUESTS)/debian.vmlinuz --initrd $(BENCH)/initrd \
 		--ips $(BENCH_IPS) --directory $(BENCH)
+	@$(BENCH_OPERATIONS) $(BENCH_MODELS:%=--model %)
 	@tests/bench/scheduling.py --core $(B)/core.bin --guests $(B)/guests \
 		--ips $(BENCH_IPS) --directory $(BENCH)
+	@tests/bench/virtio.py --ips $(BENCH_IPS) --directory $(BENCH)
+	@echo; echo "All figures are in $(BENCH)/bench.json."
+
+bench-operations: ## of that only single operations
+bench-operations: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.bin
+	@$(BENCH_OPERATIONS) $(BENCH_MODELS:%=--model %)
+
+bench-chart: ## draw the last figures: docs/performance.svg
+	@tests/bench/chart.py $(BENCH)/bench.json docs/performance.svg
 
 -include $(shell find $(BENCH) -name '*.d' 2>/dev/null)

@@ -1,37 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What Bulkhead costs, in instructions: boots Debian's kernel on the bare emulated machine and in a
-partition, runs single operations in both ways, and prints both beside the figures of peers.
+partition, and prints both beside the figures of peers.
 
 On Bochs the time-stamp counter counts executed instructions, and a VM exit itself costs none: what is
 measured is the length of the software's paths. See docs/performance.md."""
 import argparse
-import json
 import os
 import re
 import sys
-import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "../../tools")]
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import peers
-from machine import Machine, MachineError
-from machine_serial import EOF
-from mkbundle import PADDING, bundle_make, file_read
-from pexpect import TIMEOUT
+from common import (HEAD, IPS, PARTITION_MIB, BenchError, figures_add, native_run, partition_run,
+                    table_print)
+from machine import MachineError
+from mkbundle import file_read
 
-TIMEOUT_S = 120
-PARTITION_MIB = 256
-KERNEL, INITRD, OPS = "\\bench\\vmlinuz", "\\bench\\initrd", "\\bench\\ops.bin"
+KERNEL, INITRD = "\\bench\\vmlinuz", "\\bench\\initrd"
 CMDLINE = "console=ttyS0 quiet nokaslr mitigations=off"
-
-# MSRs that the emulator lacks read as zero: with a fault in their place Linux on the bare machine would pay for
-# one at every tick of its clock (it looks for APERF and MPERF there). Those that it has stay as they are.
-MACHINE_EXTRA = ["cpu: ignore_bad_msrs=1"]
-
-HEAD = f"[host]\nconsole = com1, 115200\n[partition bench]\nmemory = {PARTITION_MIB}M\n"
 BOOT_CONF = HEAD + f"boot = linux\nkernel = {KERNEL}\ninitrd = {INITRD}\ncmdline = {CMDLINE}\n"
-OPS_CONF = HEAD + f"boot = raw\nkernel = {OPS}\nentry = long\nload = 1M\n"
 
 BOOT_NOTES = f"""\
 One tick is one instruction. Counted from the guest's first instruction to that of /init; both boot the
@@ -45,58 +33,6 @@ WORK_NOTES = """\
 The fairer comparison: work of /init that needs no device but the timer, in which both machines are alike.
 KVM's were measured with 100 million instructions a second, so with fewer ticks of the clock for the same
 work when this runs with fewer; "-": it was shorter than the bare run, which is not comparable."""
-
-OPS_NOTES = """\
-Instructions for one operation, its own included, the reading of the TSC not; smallest and average of 1000
-(200 for tscdl_late and tscdl_sleep). KVM: Linux 6.1 with mitigations off under the smallest monitor that
-runs the benchmark. tscdl_late: from the deadline to the handler. tscdl_sleep: all that a sleep of 200000
-costs besides."""
-
-
-class BenchError(Exception):
-    """A measurement failed; the text says which and why."""
-
-
-def bundle_write(directory, core, config, files):
-    path = os.path.join(directory, "bundle")
-    with open(path, "wb") as output:
-        output.write(bytes(PADDING) + bundle_make(core, config.encode("ascii"), files))
-    return path
-
-
-def line_expect(machine, pattern, what):
-    """Wait for a line on COM1 and give the match."""
-    serial = machine.com[0]
-    try:
-        serial.expect(pattern, timeout=TIMEOUT_S)
-    except (EOF, TIMEOUT) as error:
-        tail = "\n".join(serial.output().splitlines()[-15:])
-        raise BenchError(f"{what}: no '{pattern}' came; the last lines were:\n{tail}") from error
-    return serial.match
-
-
-def native_run(options, what, config, files, pattern):
-    """Boot on the bare machine. Returns the TSC at the guest's start and the match of `pattern`."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        bundle = bundle_write(directory, file_read(options.native), config, files)
-        with Machine(bundle=bundle, memory_mib=PARTITION_MIB, model="haswell", ips=options.ips,
-                     extra=MACHINE_EXTRA, logs=os.path.join(options.directory, f"{what}-native")) as machine:
-            start = line_expect(machine, r"native: starts at (\d+)\r\n", "native")
-            return int(start[1]), line_expect(machine, pattern, "native")
-
-
-def partition_run(options, what, config, files, pattern):
-    """Boot in a partition. Nothing is typed before it has ended: the console would run beside it."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        bundle = bundle_write(directory, file_read(options.core), config, files)
-        with Machine(bundle=bundle, memory_mib=2 * PARTITION_MIB, model="haswell", ips=options.ips,
-                     extra=MACHINE_EXTRA,
-                     logs=os.path.join(options.directory, f"{what}-bulkhead")) as machine:
-            ended = line_expect(machine, r"bench: (powered off by the guest|crashed[^\r]*)", "partition")
-            machine.com[0].send("attach bench\r")
-            if "crashed" in ended[1]:
-                raise BenchError(f"the partition has {ended[1]}")
-            return line_expect(machine, pattern, "partition")
 
 
 def boot_parse(match):
@@ -113,10 +49,12 @@ def boot_measure(options):
     """Debian's kernel to /init, and /init's work: two results."""
     files = {KERNEL: file_read(options.kernel), INITRD: file_read(options.initrd)}
     pattern = r"bench: init at (\d+)\r\n((?:bench: [^\r]*\r\n)+)bench: end"
-    start, printed = native_run(options, "boot", BOOT_CONF, files, pattern)
+    start, printed = native_run(options.native, BOOT_CONF, files, pattern, ips=options.ips,
+                                logs=os.path.join(options.directory, "boot-native"))
     native, native_work = boot_parse(printed)
     native -= start
-    bulkhead, work = boot_parse(partition_run(options, "boot", BOOT_CONF, files, pattern))
+    bulkhead, work = boot_parse(partition_run(options.core, BOOT_CONF, files, pattern, ips=options.ips,
+                                              logs=os.path.join(options.directory, "boot-bulkhead")))
     boot = {"native_ticks": native, "bulkhead_ticks": bulkhead,
             "ratio": round(bulkhead / native, 4), "target_ratio": peers.BOOT_TARGET,
             "met": bulkhead <= native * peers.BOOT_TARGET, "peers": peers.BOOT}
@@ -127,36 +65,6 @@ def boot_measure(options):
                      "ratio": round(ticks / native_work[name], 4),
                      "kvm_qemu_ratio": qemu, "kvm_kvmtool_ratio": kvmtool})
     return boot, rows
-
-
-def operations_parse(text):
-    """{name: (least, average)}"""
-    return {name: (int(least), int(average)) for name, least, average
-            in re.findall(r"^op (\w+) \d+ (\d+) (\d+)\r?$", text, re.M)}
-
-
-def operations_measure(options):
-    files = {OPS: file_read(options.ops)}
-    pattern = r"((?:op [^\r]*\r+\n)+)ops: done"
-    _, native = native_run(options, "ops", OPS_CONF, files, pattern)
-    inside = partition_run(options, "ops", OPS_CONF, files, pattern)
-    native, inside = operations_parse(native[1]), operations_parse(inside[1])
-    rows = []
-    for name, (least, average) in inside.items():
-        kvm = peers.KVM.get(name, (None, None))
-        rows.append({"name": name, "native": native.get(name, (None,))[0], "bulkhead_least": least,
-                     "bulkhead_average": average, "kvm_least": kvm[0], "kvm_average": kvm[1]})
-    return rows
-
-
-def table_print(title, head, rows):
-    """Columns as wide as what is in them; the first to the left, the others to the right."""
-    cells = [head] + [["-" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    print(f"\n{title}\n")
-    for row in cells:
-        print("  " + "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
-                               for i, (cell, width) in enumerate(zip(row, widths))).rstrip())
 
 
 def millions(ticks):
@@ -186,21 +94,13 @@ def work_print(rows):
     print(f"\n{WORK_NOTES}")
 
 
-def operations_print(rows):
-    table_print("Single operations",
-                ["operation", "bare", "Bulkhead", "average", "KVM", "average"],
-                [list(row.values()) for row in rows])
-    print(f"\n{OPS_NOTES}")
-
-
 def options_parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     for name, what in (("core", "the core's flat image"), ("native", "the native starter"),
                        ("kernel", "a bzImage"), ("initrd", "an initramfs with the benchmark's /init"),
-                       ("ops", "the image that runs single operations"),
                        ("directory", "where bench.json and the logs go")):
         parser.add_argument(f"--{name}", required=True, help=what)
-    parser.add_argument("--ips", type=int, default=50_000_000,
+    parser.add_argument("--ips", type=int, default=IPS,
                         help="instructions the machine executes a second")
     return parser.parse_args()
 
@@ -212,16 +112,10 @@ def main():
         boot, work = boot_measure(options)
         boot_print(boot)
         work_print(work)
-        operations = operations_measure(options)
-        operations_print(operations)
     except (BenchError, MachineError, OSError) as error:
         sys.exit(f"bench: {error}")
-    path = os.path.join(options.directory, "bench.json")
-    with open(path, "w", encoding="ascii") as file:
-        json.dump({"machine": {"emulator": "Bochs", "model": "haswell", "cpus": 1, "ips": options.ips},
-                   "boot": boot, "work": work, "operations": operations}, file, indent=2)
-        file.write("\n")
-    print(f"\nAll figures are in {path}.")
+    figures_add(options.directory, machine={"emulator": "Bochs", "model": "haswell", "cpus": 1,
+                                            "ips": options.ips}, boot=boot, work=work)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ adds them to bench.json.
 
 On Bochs the time-stamp counter counts executed instructions. See docs/performance.md."""
 import argparse
-import json
 import os
 import re
 import sys
 import tempfile
 
-from bench import BenchError, bundle_write, line_expect, table_print
+from common import IPS, BenchError, bundle_write, figures_add, line_expect, table_print
 from machine import Machine, MachineError
 from mkbundle import file_read
 
@@ -118,24 +117,12 @@ def report(rows):
     print(f"\n{NOTES}")
 
 
-def figures_add(path, rows):
-    """To those that are there already."""
-    figures = {}
-    if os.path.exists(path):
-        with open(path, encoding="ascii") as file:
-            figures = json.load(file)
-    figures["scheduling"] = rows
-    with open(path, "w", encoding="ascii") as file:
-        json.dump(figures, file, indent=2)
-        file.write("\n")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     for name, what in (("core", "the core's flat image"), ("guests", "where the payloads are"),
                        ("directory", "where bench.json and the logs go")):
         parser.add_argument(f"--{name}", required=True, help=what)
-    parser.add_argument("--ips", type=int, default=50_000_000,
+    parser.add_argument("--ips", type=int, default=IPS,
                         help="instructions the machine executes a second")
     options = parser.parse_args()
     os.makedirs(options.directory, exist_ok=True)
@@ -144,7 +131,7 @@ def main():
     except (BenchError, MachineError, OSError) as error:
         sys.exit(f"bench: {error}")
     report(rows)
-    figures_add(os.path.join(options.directory, "bench.json"), rows)
+    figures_add(options.directory, scheduling=rows)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
                 apic memory emulate mmio debug junk hidden paravirt \
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
-                sleeper switcher platform button guestpanic smp
+                sleeper switcher platform button guestpanic smp \
+                netload diskload
 PAYLOADS_ASM := hello32 hello16 known rom
 # ELF kernels, by boot protocol: one program for all of them.
 PAYLOADS_ELF := multiboot1 multiboot2 pvh
@@ -36,6 +37,7 @@ $(B)/guests/smp_start.o: tests/guests/smp_start.asm
 	@$(NASM) -f elf64 -o $@ $<
 
 $(B)/guests/smp.elf: $(B)/guests/smp_start.o
+$(B)/guests/netload.elf $(B)/guests/diskload.elf: $(B)/guests/virtio.o
 $(B)/guests/garbage.elf $(B)/guests/havoc.elf: $(B)/guests/garbage_write.o
 $(B)/guests/%.elf: $(B)/guests/%.o $(PAYLOAD_SHARED) tests/guests/guest.ld
 	@echo "  LD    $@"

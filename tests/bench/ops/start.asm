@@ -6,8 +6,9 @@ bits 64
 
 extern ops_main
 extern ops_unexpected
-global ops_fault, ops_interrupt_xapic, ops_interrupt_x2apic, ops_other
-global ops_interrupt_tsc
+global ops_fault, ops_undefined, ops_page_fault, ops_soft, ops_other
+global ops_interrupt_xapic, ops_interrupt_x2apic
+global ops_interrupt_tsc, ops_interrupt_seen, ops_page_entry, ops_address
 
 section .text.entry exec
 global ops_entry
@@ -24,6 +25,26 @@ align 16
 ops_fault:
 	add	rsp, 8
 	add	qword [rsp], 2
+	iretq
+
+; #UD: the same for UD2.
+align 16
+ops_undefined:
+	add	qword [rsp], 2
+	iretq
+
+; #PF: the page is there from now on.
+align 16
+ops_page_fault:
+	push	rax
+	mov	rax, [ops_page_entry]
+	or	byte [rax], 1
+	pop	rax
+	add	rsp, 8
+	iretq
+
+align 16
+ops_soft:
 	iretq
 
 ; An interrupt: note when it came, and acknowledge it.
@@ -57,15 +78,20 @@ note:
 	rdtsc
 	mov	[ops_interrupt_tsc], eax
 	mov	[ops_interrupt_tsc + 4], edx
+	mov	dword [ops_interrupt_seen], 1
 	ret
 
 align 16
 ops_other:
+	mov	rdi, [rsp]
 	call	ops_unexpected
 	jmp	$
 
 section .data
 align 8
 ops_interrupt_tsc: dq 0
+ops_page_entry: dq 0
+ops_address: dq 0
+ops_interrupt_seen: dd 0
 
 section .note.GNU-stack noalloc noexec nowrite progbits
