@@ -6,6 +6,9 @@ GUESTS       := $(B)/guests
 # More guests, for `make test-guests`.
 SUITE_FILES  := $(GUESTS)/memtest64.bin $(GUESTS)/memtest32.bin $(GUESTS)/gnumach \
                 $(GUESTS)/debian686.vmlinuz $(GUESTS)/debian.vmlinux $(GUESTS)/init32.initrd.gz
+# Those that firmware starts, and firmware.
+UEFI_FILES   := $(GUESTS)/uefi.img $(GUESTS)/uefi-tools.img $(GUESTS)/uboot32.rom $(GUESTS)/uboot64.rom
+SUITE_FILES  += $(UEFI_FILES)
 DEBIAN_FILES := $(GUESTS)/debian.vmlinuz $(GUESTS)/debian.initrd.gz
 
 # One run of the script makes both. The kernel is fetched only when it is not there.
@@ -24,6 +27,14 @@ $(GUESTS)/debian686.vmlinuz: tools/guest-suite.sh tools/guest-common.sh
 
 $(GUESTS)/memtest64.bin $(GUESTS)/memtest32.bin $(GUESTS)/gnumach: | $(GUESTS)/debian686.vmlinuz
 	@test -s $@ || tools/guest-suite.sh $(GUESTS)
+
+# The disk is made last of all.
+$(GUESTS)/uefi.img: tools/guest-uefi.sh tools/guest-common.sh tools/mkimage.sh $(DEBIAN_FILES)
+	@echo "  GUEST uefi"
+	@tools/guest-uefi.sh $(GUESTS)
+
+$(filter-out %/uefi.img,$(UEFI_FILES)): | $(GUESTS)/uefi.img
+	@test -s $@ || tools/guest-uefi.sh $(GUESTS)
 
 $(GUESTS)/debian.vmlinux: $(GUESTS)/debian.vmlinuz tools/vmlinux.py
 	@echo "  ELF   $@"
