@@ -14,7 +14,8 @@ import host
 @pytest.fixture(scope="session", autouse=True)
 def built():
     needed = ["core.bin", "stub.img", "guests/memtest64.bin", "guests/memtest32.bin", "guests/gnumach",
-              "guests/debian686.vmlinuz", "guests/debian.vmlinux", "guests/init32.initrd.gz"]
+              "guests/debian686.vmlinuz", "guests/debian.vmlinux", "guests/init32.initrd.gz",
+              "guests/storm.initrd.gz"]
     missing = [name for name in needed if not os.path.exists(os.path.join(host.BUILD, name))]
     if missing:
         pytest.exit(f"not built: {', '.join(missing)}; use make test-guests", 3)
