@@ -13,9 +13,21 @@ import host
 
 @pytest.fixture(scope="session", autouse=True)
 def built():
-    needed = ["core.bin", "stub.img", "guests/memtest64.bin", "guests/memtest32.bin", "guests/gnumach",
-              "guests/debian686.vmlinuz", "guests/debian.vmlinux", "guests/init32.initrd.gz",
-              "guests/uefi.img", "guests/uefi-tools.img", "guests/uboot32.rom", "guests/uboot64.rom"]
+    needed = [
+        "core.bin",
+        "stub.img",
+        "guests/debian.vmlinux",
+        "guests/debian686.vmlinuz",
+        "guests/gnumach",
+        "guests/init32.initrd.gz",
+        "guests/memtest32.bin",
+        "guests/memtest64.bin",
+        "guests/storm.initrd.gz",
+        "guests/uboot32.rom",
+        "guests/uboot64.rom",
+        "guests/uefi-tools.img",
+        "guests/uefi.img",
+    ]
     missing = [name for name in needed if not os.path.exists(os.path.join(host.BUILD, name))]
     if missing:
         pytest.exit(f"not built: {', '.join(missing)}; use make test-guests", 3)

@@ -20,14 +20,32 @@ $(B)/uefi/%.efi: $(B)/uefi/%.so
 
 .PRECIOUS: $(B)/uefi/%.o $(B)/uefi/%.so
 
+# A program for Linux guests with several CPUs, and Debian's initramfs with it behind: the kernel unpacks one
+# archive after the other, each at a multiple of 4 bytes.
+STORM_FLAGS := $(COMMON) -O2 -D_GNU_SOURCE
+
+$(B)/storm/bin/storm: tests/system/storm.c tests/system/system.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(STORM_FLAGS) -static -s -o $@ $<
+
+$(B)/guests/storm.initrd.gz: $(B)/storm/bin/storm $(B)/guests/debian.initrd.gz
+	@echo "  GUEST $@"
+	@cp $(B)/guests/debian.initrd.gz $@.new
+	@truncate -s %4 $@.new
+	@cd $(B)/storm && echo bin/storm | cpio --quiet --reproducible -o -H newc -R 0:0 >> ../guests/$(@F).new
+	@mv $@.new $@
+
+$(B)/lint/tests/system/storm.%: lint_flags = $(STORM_FLAGS)
+
 .PHONY: system
 system: $(B)/core.bin $(B)/bhctl $(B)/bhctl-peer $(B)/stub.img $(B)/bulkhead.efi $(B)/bulkhead-check $(B)/uefi/lock.efi $(PAYLOADS) \
-        $(DEBIAN_FILES) ## run the system tests
+        $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz ## run the system tests
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/system $(SYSTEM_ARGS)
 
 .PHONY: test-guests
-test-guests: $(B)/core.bin $(B)/stub.img $(DEBIAN_FILES) $(SUITE_FILES) ## start guests of many kinds, each by its boot protocol; takes minutes
+test-guests: $(B)/core.bin $(B)/stub.img $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz $(SUITE_FILES) ## start guests of many kinds, each by its boot protocol; takes minutes
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/guests_suite $(SYSTEM_ARGS)
 

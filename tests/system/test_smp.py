@@ -5,6 +5,7 @@ import re
 import pytest
 
 from host import Host, debian, in_parallel, payload, selected, tiny
+from storm import run_storm
 
 SMP = [("haswell", 1), ("haswell", 2), ("haswell", 4), ("sandybridge", 2), ("cannonlake", 2), ("skylake", 2)]
 DEBIAN = ["haswell", "cannonlake"]
@@ -109,3 +110,9 @@ def debians(request):
 @pytest.mark.parametrize("model", DEBIAN)
 def test_debian(debians, model):
     assert debians(model)
+
+
+def test_storm():
+    """Forks, wake-ups, TLB shootdowns and moves on four vCPUs of two CPUs: everybody gets on, all the time."""
+    told = run_storm("haswell", 2, 4, 3, True)
+    assert told.count("storm: cpu ") == 4, told
