@@ -2,6 +2,7 @@
 /* Port accesses of the guest. Those of strings are the emulator's. */
 #include "vmx.h"
 
+#include "advance.h"
 #include "instructions.h"
 
 #include <bulkhead/emulate.h>
