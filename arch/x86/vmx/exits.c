@@ -146,8 +146,16 @@ static void exit_task_switch(struct vcpu *vcpu)
 		  vmread(GUEST_RIP));
 }
 
-static struct cpuid cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_leaf *leaf,
-				   u32 subleaf)
+static void cpuid_answer(struct vcpu *vcpu, const struct cpuid *value)
+{
+	vcpu->gpr[GPR_RAX] = value->eax;
+	vcpu->gpr[GPR_RBX] = value->ebx;
+	vcpu->gpr[GPR_RCX] = value->ecx;
+	vcpu->gpr[GPR_RDX] = value->edx;
+	vmx_advance();
+}
+
+static seldom void cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_leaf *leaf)
 {
 	const struct guest_cpuid_vcpu state = {
 		.apic_id = vcpu->apic.id,
@@ -156,25 +164,21 @@ static struct cpuid cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_l
 		.xcr0 = vmx_of(vcpu)->xcr0,
 		.apic_off = !vlapic_enabled(&vcpu->apic),
 	};
+	const struct cpuid value = guest_cpuid_complete(vcpu->partition->cpuid, leaf, &state,
+							(u32)vcpu->gpr[GPR_RCX]);
 
-	return guest_cpuid_complete(vcpu->partition->cpuid, leaf, &state, subleaf);
+	cpuid_answer(vcpu, &value);
 }
 
 static void exit_cpuid(struct vcpu *vcpu)
 {
-	const struct guest_cpuid *policy = vcpu->partition->cpuid;
-	u32 subleaf = (u32)vcpu->gpr[GPR_RCX];
-	const struct guest_cpuid_leaf *leaf =
-		guest_cpuid_find(policy, (u32)vcpu->gpr[GPR_RAX], subleaf);
-	struct cpuid r = leaf->value;
+	const struct guest_cpuid_leaf *leaf = guest_cpuid_find(
+		vcpu->partition->cpuid, (u32)vcpu->gpr[GPR_RAX], (u32)vcpu->gpr[GPR_RCX]);
 
-	if (leaf->varies)
-		r = cpuid_complete(vcpu, leaf, subleaf);
-	vcpu->gpr[GPR_RAX] = r.eax;
-	vcpu->gpr[GPR_RBX] = r.ebx;
-	vcpu->gpr[GPR_RCX] = r.ecx;
-	vcpu->gpr[GPR_RDX] = r.edx;
-	vmx_advance();
+	if (unlikely(leaf->varies))
+		cpuid_complete(vcpu, leaf);
+	else
+		cpuid_answer(vcpu, &leaf->value);
 }
 
 /* Whether something wakes it at once is looked at before it would go on. */
@@ -193,7 +197,7 @@ static void exit_pause(struct vcpu *vcpu)
 	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
-static void exit_vmcall(struct vcpu *vcpu)
+static seldom void hypercall(struct vcpu *vcpu)
 {
 	bool wide = vmx_code_is_wide();
 	u64 mask = wide ? ~0UL : 0xffffffff;
@@ -205,13 +209,21 @@ static void exit_vmcall(struct vcpu *vcpu)
 		.privileged = !(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL),
 	};
 
-	/* A CPU without VT-x does not know the instruction. */
-	if (!vcpu->partition->cpuid->kvm) {
-		exit_undefined(vcpu);
-		return;
-	}
 	vcpu->gpr[GPR_RAX] = kvm_hypercall(vcpu, &call) & mask;
 	vmx_advance();
+}
+
+static void exit_vmcall(struct vcpu *vcpu)
+{
+	/* A CPU without VT-x does not know the instruction. */
+	if (unlikely(!vcpu->partition->cpuid->kvm)) {
+		exit_undefined(vcpu);
+	} else if (kvm_call_exists((u32)vcpu->gpr[GPR_RAX])) {
+		hypercall(vcpu);
+	} else {
+		vcpu->gpr[GPR_RAX] = kvm_call_unknown(!(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL));
+		vmx_advance();
+	}
 }
 
 static void exit_tpr(struct vcpu *vcpu)
