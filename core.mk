@@ -5,7 +5,8 @@ CORE_ASM := $(wildcard arch/x86/*.asm arch/x86/vmx/*.asm)
 CORE_OBJ := $(CORE_C:%.c=$(B)/core/%.o) $(CORE_ASM:%.asm=$(B)/core/%.asm.o)
 
 CORE_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone \
-              -mgeneral-regs-only -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+              -mgeneral-regs-only -fno-omit-frame-pointer -momit-leaf-frame-pointer \
+              -fno-optimize-sibling-calls -mpreferred-stack-boundary=3 \
               -fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none \
               -fno-asynchronous-unwind-tables -fno-strict-aliasing -ffunction-sections \
               -I$(B)/gen -DBULKHEAD_VERSION='"$(shell cat VERSION)"'

@@ -15,14 +15,6 @@
 #define MSR_EOI		 (KVM_MSR_FIRST + 4)
 #define MSR_POLL_CONTROL (KVM_MSR_FIRST + 5)
 
-#define CALL_KICK     5
-#define CALL_SEND_IPI 10
-
-/* Results, negative. */
-#define RESULT_PERM  1
-#define RESULT_INVAL 22
-#define RESULT_NOSYS 1000
-
 #define POLL_ALLOWED BIT(0)
 
 #define ICR_LOGICAL   BIT(11)
@@ -198,7 +190,7 @@ static u64 send_ipi(struct vcpu *vcpu, const struct kvm_call *call)
 	u64 width = call->wide ? 64 : 32;
 
 	if (icr & (ICR_LOGICAL | ICR_SHORTHAND) || first > 0xffffffff)
-		return (u64)-RESULT_INVAL;
+		return (u64)-KVM_RESULT_INVAL;
 	for (u64 i = 0; i < 2; i++)
 		for (u64 bits = call->arguments[i]; bits; bits &= bits - 1) {
 			u64 id = first + i * width + (u32)__builtin_ctzl(bits);
@@ -214,14 +206,14 @@ static u64 send_ipi(struct vcpu *vcpu, const struct kvm_call *call)
 u64 kvm_hypercall(struct vcpu *vcpu, const struct kvm_call *call)
 {
 	if (!call->privileged)
-		return (u64)-RESULT_PERM;
+		return kvm_call_unknown(false);
 	switch (call->number) {
-	case CALL_KICK:
+	case KVM_CALL_KICK:
 		return kick(vcpu, call->arguments[1]);
-	case CALL_SEND_IPI:
+	case KVM_CALL_SEND_IPI:
 		return send_ipi(vcpu, call);
 	default:
-		return (u64)-RESULT_NOSYS;
+		return kvm_call_unknown(true);
 	}
 }
 

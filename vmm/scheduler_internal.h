@@ -12,10 +12,6 @@
 
 #include <bulkhead/scheduler.h>
 
-/* Parts of the short ways, and what is kept out of them. */
-#define inlined static inline __attribute__((always_inline))
-#define seldom	__attribute__((noinline, cold))
-
 #define WEIGHT_SHIFT 10
 /* Nothing is charged for more ticks than this at once, and who slept longer has all the credit that
  * there is. Keeps products of ticks and weights within 64 bits. */

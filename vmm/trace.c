@@ -27,7 +27,7 @@ struct trace_ring {
 
 static struct trace_ring rings[CPU_MAX];
 
-volatile bool trace_on;
+bool trace_on;
 
 /*
  * What is in a slot is valid for readers until `written` says that its CPU is about to write there

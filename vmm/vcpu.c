@@ -29,6 +29,7 @@ void vcpu_stop(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...
 	if (vcpu->stop != VCPU_STOP_NONE)
 		return;
 	vcpu->stop = reason;
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 	va_start(arguments, format);
 	format_list(vcpu->stop_text, sizeof(vcpu->stop_text), format, arguments);
 	va_end(arguments);
@@ -51,7 +52,7 @@ static void stopped(struct vcpu *vcpu)
 }
 
 /* In both loops below, as each turn of them is a wake-up of a guest. */
-static inline __attribute__((always_inline)) void run(struct vcpu *vcpu)
+inlined void run(struct vcpu *vcpu)
 {
 	enum virt_result result;
 
@@ -132,15 +133,12 @@ static void follower_main(void *argument)
 void vcpu_times(struct vcpu *vcpu, struct vcpu_times *times)
 {
 	u64 rest_from = __atomic_load_n(&vcpu->rest_from, __ATOMIC_RELAXED);
-	u64 in[SCHEDULER_STATES], guest, entered;
+	u64 guest = __atomic_load_n(&vcpu->guest_ticks, __ATOMIC_ACQUIRE);
+	u64 in[SCHEDULER_STATES];
 
-	do { /* while it enters or leaves the guest the two do not belong together */
-		entered = __atomic_load_n(&vcpu->entered_at, __ATOMIC_ACQUIRE);
-		guest = __atomic_load_n(&vcpu->guest_ticks, __ATOMIC_ACQUIRE);
-	} while (entered != __atomic_load_n(&vcpu->entered_at, __ATOMIC_ACQUIRE));
 	thread_times(&vcpu->thread, in);
-	if (entered)
-		guest += arch_tsc() - entered;
+	if ((s64)guest < 0)
+		guest += arch_tsc();
 	*times = (struct vcpu_times){
 		.run = MIN(guest, in[SCHEDULER_RUNNING]),
 		.ready = in[SCHEDULER_READY],

@@ -38,7 +38,7 @@
 #define MCG_STATUS_DEFINED BITS(2, 0) /* RIPV, EIPV, MCIP; no local machine checks */
 
 struct guest_msr {
-	u32 first, count;
+	u32 first;
 	bool stored;  /* their values are in struct guest_msrs */
 	u16 offset;   /* where in there */
 	u64 constant; /* the value otherwise */
@@ -110,29 +110,64 @@ static bool mcg_status_legal(const struct guest_msrs *msrs unused, u32 msr unuse
 #define STORED(field) .stored = true, .offset = offsetof(struct guest_msrs, field)
 #define FIXED(first)  STORED(mtrr_fixed[first]), .legal = mtrr_fixed_legal
 
+enum {
+	NONE,
+	PLATFORM_ID,
+	FEATURE_CONTROL,
+	BIOS_SIGN_ID,
+	PLATFORM_INFO,
+	MTRR_CAPS,
+	MCG_CAP,
+	MCG_STATUS,
+	MISC_ENABLE,
+	MTRR_VARIABLE,
+	MTRR_FIX64K,
+	MTRR_FIX16K,
+	MTRR_FIX4K,
+	MTRR_DEF_TYPE,
+};
+
 static const struct guest_msr table[] = {
-	{IA32_PLATFORM_ID, 1, .constant = 0},
-	{IA32_FEATURE_CONTROL, 1, .constant = FEATURE_CONTROL_LOCKED},
-	{IA32_BIOS_SIGN_ID, 1, .constant = MICROCODE_NEWEST, .legal = signature_legal},
-	{MSR_PLATFORM_INFO, 1, STORED(platform_info)},
-	{IA32_MTRRCAP, 1, .constant = MTRR_CAP},
-	{IA32_MCG_CAP, 1, .constant = 0}, /* no banks */
-	{IA32_MCG_STATUS, 1, STORED(mcg_status), .legal = mcg_status_legal},
-	{IA32_MISC_ENABLE, 1, STORED(misc_enable), .legal = misc_enable_legal},
-	{IA32_MTRR_PHYSBASE0, 2 * GUEST_MTRR_PAIRS, STORED(mtrr_variable),
-	 .legal = mtrr_variable_legal},
-	{IA32_MTRR_FIX64K, 1, FIXED(0)},
-	{IA32_MTRR_FIX16K, 2, FIXED(1)},
-	{IA32_MTRR_FIX4K, 8, FIXED(3)},
-	{IA32_MTRR_DEF_TYPE, 1, STORED(mtrr_def_type), .legal = mtrr_def_type_legal},
+	[PLATFORM_ID] = {IA32_PLATFORM_ID, .constant = 0},
+	[FEATURE_CONTROL] = {IA32_FEATURE_CONTROL, .constant = FEATURE_CONTROL_LOCKED},
+	[BIOS_SIGN_ID] = {IA32_BIOS_SIGN_ID, .constant = MICROCODE_NEWEST,
+			  .legal = signature_legal},
+	[PLATFORM_INFO] = {MSR_PLATFORM_INFO, STORED(platform_info)},
+	[MTRR_CAPS] = {IA32_MTRRCAP, .constant = MTRR_CAP},
+	[MCG_CAP] = {IA32_MCG_CAP, .constant = 0}, /* no banks */
+	[MCG_STATUS] = {IA32_MCG_STATUS, STORED(mcg_status), .legal = mcg_status_legal},
+	[MISC_ENABLE] = {IA32_MISC_ENABLE, STORED(misc_enable), .legal = misc_enable_legal},
+	[MTRR_VARIABLE] = {IA32_MTRR_PHYSBASE0, STORED(mtrr_variable),
+			   .legal = mtrr_variable_legal},
+	[MTRR_FIX64K] = {IA32_MTRR_FIX64K, FIXED(0)},
+	[MTRR_FIX16K] = {IA32_MTRR_FIX16K, FIXED(1)},
+	[MTRR_FIX4K] = {IA32_MTRR_FIX4K, FIXED(3)},
+	[MTRR_DEF_TYPE] = {IA32_MTRR_DEF_TYPE, STORED(mtrr_def_type), .legal = mtrr_def_type_legal},
+};
+
+/* Guests try out many that do not exist: each is found, or not, in one step. */
+#define PLACES (IA32_MTRR_DEF_TYPE + 1)
+static const u8 places[PLACES] = {
+	[IA32_PLATFORM_ID] = PLATFORM_ID,
+	[IA32_FEATURE_CONTROL] = FEATURE_CONTROL,
+	[IA32_BIOS_SIGN_ID] = BIOS_SIGN_ID,
+	[MSR_PLATFORM_INFO] = PLATFORM_INFO,
+	[IA32_MTRRCAP] = MTRR_CAPS,
+	[IA32_MCG_CAP] = MCG_CAP,
+	[IA32_MCG_STATUS] = MCG_STATUS,
+	[IA32_MISC_ENABLE] = MISC_ENABLE,
+	[IA32_MTRR_PHYSBASE0... IA32_MTRR_PHYSBASE0 + 2 * GUEST_MTRR_PAIRS - 1] = MTRR_VARIABLE,
+	[IA32_MTRR_FIX64K] = MTRR_FIX64K,
+	[IA32_MTRR_FIX16K... IA32_MTRR_FIX16K + 1] = MTRR_FIX16K,
+	[IA32_MTRR_FIX4K... IA32_MTRR_FIX4K + 7] = MTRR_FIX4K,
+	[IA32_MTRR_DEF_TYPE] = MTRR_DEF_TYPE,
 };
 
 static const struct guest_msr *msr_find(u32 msr)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (msr - table[i].first < table[i].count)
-			return &table[i];
-	return NULL;
+	u8 place = msr < PLACES ? places[msr] : NONE;
+
+	return place == NONE ? NULL : &table[place];
 }
 
 static size_t offset_of(const struct guest_msr *found, u32 msr)

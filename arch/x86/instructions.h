@@ -38,10 +38,10 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 
 static inline u64 tsc_read(void)
 {
-	u32 low, high;
+	u64 low, high; /* RDTSC clears their upper halves */
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-	return (u64)high << 32 | low;
+	return high << 32 | low;
 }
 
 #define CR_ACCESS(n)                                                                               \

@@ -123,16 +123,15 @@ static const u8 isa_ports[ISA_PORTS] = {
 };
 
 /*
- * `start` is the port that the access named. The reset register at CF9h lies inside the PCI
- * configuration address register CF8h, which takes 4-byte accesses only: those do not reach it.
+ * Beyond the ISA bus. `start` is the port that the access named. The reset register at CF9h lies
+ * inside the PCI configuration address register CF8h, which takes 4-byte accesses only: those do
+ * not reach it.
  */
-static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
+static const struct slot *wide_port_slot(const struct pc *pc, u16 port, u16 start)
 {
 	u8 slot = SLOT_NONE;
 
-	if (port < ISA_PORTS)
-		slot = isa_ports[port];
-	else if (port >= ACPI_PM_BASE && port < ACPI_PM_BASE + ACPI_PM_BYTES)
+	if (port >= ACPI_PM_BASE && port < ACPI_PM_BASE + ACPI_PM_BYTES)
 		slot = SLOT_PM;
 	else if (port == ACPI_PANIC_PORT)
 		slot = SLOT_PANIC;
@@ -145,6 +144,18 @@ static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
 	if (slot == SLOT_NONE && vpci_port_claims(&pc->pci, port))
 		slot = SLOT_PCI;
 	return slot == SLOT_NONE ? NULL : &slots[slot];
+}
+
+static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
+{
+	u8 slot;
+
+	if (port >= ISA_PORTS)
+		return wide_port_slot(pc, port, start);
+	slot = isa_ports[port];
+	if (likely(slot != SLOT_NONE))
+		return &slots[slot];
+	return vpci_port_claims(&pc->pci, port) ? &slots[SLOT_PCI] : NULL;
 }
 
 /* The port that a device knows: SeaBIOS moves power management, while the tables name one place.
@@ -172,7 +183,7 @@ static unsigned piece(const struct slot *slot, unsigned bytes)
 	return bytes < widest ? bytes : widest;
 }
 
-u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
+static seldom u32 port_read_pieces(struct pc *pc, u16 port, unsigned bytes)
 {
 	u32 value = 0;
 
@@ -192,7 +203,7 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 	return value;
 }
 
-void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
+static seldom void port_write_pieces(struct pc *pc, u16 port, unsigned bytes, u32 value)
 {
 	for (unsigned done = 0, count; done < bytes; done += count) {
 		u16 at = port_decode(pc, (u16)(port + done));
@@ -206,6 +217,28 @@ void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
 		else
 			pc->absent++;
 	}
+}
+
+/* Most accesses are one device's. */
+u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
+{
+	u16 at = port_decode(pc, port);
+	const struct slot *slot = port_slot(pc, at, port);
+
+	if (unlikely(!slot || bytes > slot->ops->widest_bytes))
+		return port_read_pieces(pc, port, bytes);
+	return (u32)slot->ops->read(slot_device(pc, slot), at, bytes) & ~0U >> (32 - 8 * bytes);
+}
+
+void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
+{
+	u16 at = port_decode(pc, port);
+	const struct slot *slot = port_slot(pc, at, port);
+
+	if (unlikely(!slot || bytes > slot->ops->widest_bytes))
+		port_write_pieces(pc, port, bytes, value);
+	else
+		slot->ops->write(slot_device(pc, slot), at, bytes, value & ~0U >> (32 - 8 * bytes));
 }
 
 static const struct window {

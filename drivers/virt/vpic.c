@@ -41,13 +41,11 @@ static u8 chip_requests(const struct vpic_chip *chip)
 /* The input of `set` with the highest priority, or NONE. */
 static unsigned chip_first(const struct vpic_chip *chip, u8 set)
 {
-	for (unsigned i = 1; i <= 8; i++) {
-		unsigned input = (chip->lowest + i) & 7;
+	unsigned highest = (chip->lowest + 1) & 7;
+	/* From bit 0 on in the order of priorities, and once more, which is cut off. */
+	unsigned rotated = (set | (unsigned)set << 8) >> highest & 0xff;
 
-		if (set & bit_of(input))
-			return input;
-	}
-	return NONE;
+	return rotated ? ((unsigned)__builtin_ctz(rotated) + highest) & 7 : NONE;
 }
 
 static unsigned chip_rank(const struct vpic_chip *chip, unsigned input)
@@ -65,10 +63,11 @@ static u8 chip_blockers(const struct vpic_chip *chip)
 static unsigned chip_resolve(const struct vpic_chip *chip)
 {
 	unsigned request = chip_first(chip, (u8)(chip_requests(chip) & ~chip->mask));
-	unsigned blocker = chip_first(chip, chip_blockers(chip));
+	unsigned blocker;
 
-	if (!chip->ready || request == NONE)
+	if (request == NONE || !chip->ready)
 		return NONE;
+	blocker = chip_first(chip, chip_blockers(chip));
 	if (blocker == NONE || chip_rank(chip, request) < chip_rank(chip, blocker))
 		return request;
 	/* Special fully nested mode: a slave in service may ask for something more urgent. */
@@ -231,33 +230,31 @@ static void chip_write_data(struct vpic_chip *chip, u8 value)
 	chip->ready = !chip->icw;
 }
 
-static u8 chip_read(struct vpic_chip *chip, bool odd)
+static seldom u8 chip_poll(struct vpic *pic, struct vpic_chip *chip)
 {
-	if (chip->poll) {
-		unsigned input = chip_resolve(chip);
+	unsigned input = chip_resolve(chip);
 
-		chip->poll = false;
-		if (input == NONE)
-			return 0;
-		chip_take(chip, input);
-		return (u8)(0x80 | input);
-	}
-	if (odd)
-		return chip->mask;
-	return chip->read_in_service ? chip->in_service : chip_requests(chip);
+	chip->poll = false;
+	if (input == NONE)
+		return 0;
+	chip_take(chip, input);
+	pic_update(pic);
+	return (u8)(0x80 | input);
 }
 
 static u64 vpic_read(void *device, u64 address, unsigned bytes)
 {
 	struct vpic *pic = device;
-	u8 value;
+	struct vpic_chip *chip = &pic->chip[address >= 0xa0];
 
 	(void)bytes;
 	if (address >= 0x4d0)
 		return pic->chip[address & 1].level;
-	value = chip_read(&pic->chip[address >= 0xa0], address & 1);
-	pic_update(pic);
-	return value;
+	if (unlikely(chip->poll))
+		return chip_poll(pic, chip);
+	if (address & 1)
+		return chip->mask;
+	return chip->read_in_service ? chip->in_service : chip_requests(chip);
 }
 
 static void vpic_write(void *device, u64 address, unsigned bytes, u64 value)

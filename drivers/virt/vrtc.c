@@ -164,6 +164,17 @@ static void rtc_store(struct vrtc *rtc, u64 tick)
 	rtc->cmos[CENTURY] = rtc_encode(rtc, now.year / 100);
 }
 
+/* The same, for reading: guests read the registers one by one, and more often than each second. */
+static void rtc_show(struct vrtc *rtc, u64 tick)
+{
+	u64 second = rtc_elapsed(rtc, tick);
+
+	if (likely(second == rtc->shown))
+		return;
+	rtc->shown = second;
+	rtc_store(rtc, tick);
+}
+
 static u32 clamp(u32 value, u32 low, u32 high)
 {
 	return MIN(MAX(value, low), high);
@@ -317,7 +328,7 @@ static u8 rtc_read(struct vrtc *rtc)
 	u64 tick = device_now(rtc->host);
 
 	if (index_is_time(rtc->index) && rtc_runs(rtc))
-		rtc_store(rtc, tick);
+		rtc_show(rtc, tick);
 	if (rtc->index == REG_A)
 		return rtc->cmos[REG_A] | (rtc_updating(rtc, tick) ? A_UIP : 0);
 	if (rtc->index == REG_C)
@@ -350,6 +361,7 @@ static void rtc_write(struct vrtc *rtc, u8 value)
 	u64 tick = device_now(rtc->host);
 	bool time = index_is_time(rtc->index) && rtc_runs(rtc);
 
+	rtc->shown = NEVER;
 	rtc_check(rtc, tick);
 	if (rtc->index == REG_A || rtc->index == REG_B) {
 		rtc_write_control(rtc, value, tick);
@@ -448,6 +460,7 @@ void vrtc_init(struct vrtc *rtc, struct device_host *host, u64 unix_time_s, u64 
 		.timer = {.deadline = DEVICE_TIMER_OFF, .fire = rtc_fire, .context = rtc},
 		.epoch_second = UNIX_DAYS * DAY_S + unix_time_s,
 		.checked = device_now(host),
+		.shown = NEVER,
 	};
 	rtc->cmos[REG_A] = A_32768 | 6; /* 1024 Hz, as firmware leaves it */
 	rtc->cmos[REG_B] = B_24H;

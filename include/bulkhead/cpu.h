@@ -30,8 +30,14 @@ struct cpu {
 	 */
 	volatile u32 attention;
 
-	u64 timer_next;		 /* TSC of the first timer of this CPU's queue, ~0: none */
-	u64 slice_end;		 /* TSC at which the scheduler must be asked again; ~0: never */
+	u64 timer_next; /* TSC of the first timer of this CPU's queue, ~0: none */
+	u64 slice_end;	/* TSC at which the scheduler must be asked again; ~0: never */
+	/*
+	 * TSC at which the vCPU that runs here is left to look at the two above: never later than
+	 * they are, but for what others make earlier, who set `attention`. Worked out at an entry
+	 * after which it is reached; a timer of this CPU makes it earlier.
+	 */
+	u64 leave_at;
 	struct vcpu *fpu_owner;	 /* whose FPU, debug and SYSCALL registers are in the CPU */
 	struct vcpu *virt_owner; /* whose virtualisation state is loaded */
 	u64 nmis;		 /* that had no cause we know */

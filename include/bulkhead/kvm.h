@@ -31,12 +31,7 @@ struct kvm_state {
 /* KVM's first clock, of which only the end is known here. */
 #define KVM_MSR_OLD_CLOCK 0x12U
 
-static inline bool kvm_is_msr(u32 msr)
-{
-	return (msr >= KVM_MSR_FIRST && msr <= KVM_MSR_LAST) || msr == KVM_MSR_OLD_CLOCK;
-}
-
-/* Negative: the guest gets #GP. */
+/* Of those from FIRST to LAST, and OLD_CLOCK. Negative: the guest gets #GP. */
 int kvm_msr_read(const struct vcpu *vcpu, u32 msr, u64 *value) must_check;
 int kvm_msr_write(struct vcpu *vcpu, u32 msr, u64 value) must_check;
 
@@ -47,8 +42,26 @@ struct kvm_call {
 	bool privileged; /* from CPL 0 */
 };
 
+#define KVM_CALL_KICK	  5
+#define KVM_CALL_SEND_IPI 10
+
 /* What the guest finds as the result. */
 u64 kvm_hypercall(struct vcpu *vcpu, const struct kvm_call *call);
+
+/* The same, of a call that does not exist, which needs no arguments. */
+static inline bool kvm_call_exists(u32 number)
+{
+	return number == KVM_CALL_KICK || number == KVM_CALL_SEND_IPI;
+}
+
+#define KVM_RESULT_PERM	 1 /* results of errors, negative */
+#define KVM_RESULT_INVAL 22
+#define KVM_RESULT_NOSYS 1000
+
+static inline u64 kvm_call_unknown(bool privileged)
+{
+	return (u64)(privileged ? -KVM_RESULT_NOSYS : -KVM_RESULT_PERM);
+}
 
 /* Power-up: all of it off. What was counted of stolen time stays counted. */
 void kvm_reset(struct vcpu *vcpu);

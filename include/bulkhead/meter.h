@@ -30,42 +30,45 @@ struct vcpu_times {
 #define METER_UNIT_SHIFT   4
 #define METER_EXIT_REASONS 72
 
-/* Exits of one reason: from the exit until the guest goes on or the vCPU gives the CPU up. All 0:
- * there was none. */
+#define METER_LONG (1UL << 25)
+
+/*
+ * Exits of one reason: from the exit until the guest goes on or the vCPU gives the CPU up. All 0:
+ * there was none. How many there were is what is in the buckets.
+ */
 struct exit_meter {
-	u64 count, ticks;
-	u32 least, most; /* ticks; what does not fit is UINT32_MAX */
-	u32 buckets[METER_BUCKETS];
+	u64 ticks;
+	u64 least, most;
+	u64 usual; /* latencies from `least` to this change nothing but `ticks` and a bucket */
+	u64 buckets[METER_BUCKETS];
 };
 
+/* Of a latency below METER_LONG. */
 static inline u32 exit_meter_bucket(u32 ticks)
 {
-	u32 units = ticks >> METER_UNIT_SHIFT;
-	u32 shift = 29 - (u32)__builtin_clz(units | 4); /* so that 4 to 7 are left of it */
+	u32 top = 31 ^ (u32)__builtin_clz(ticks | 4 << METER_UNIT_SHIFT);
 
-	return MIN(shift * 4 + (units >> shift), METER_BUCKETS - 1U);
+	/* Four buckets for less than 64 ticks, and from there by the two bits below the top one. */
+	return (top - METER_UNIT_SHIFT - 2) * 4 + (ticks >> (top - 2));
 }
 
-/* A bucket is full: see vmm/meter.c. */
-void exit_meter_halve(struct exit_meter *meter, u32 bucket);
+/* It is the shortest or the longest so far, or METER_LONG or more. */
+void exit_meter_add_unusual(struct exit_meter *meter, u64 ticks);
 
 /* On the vCPU's CPU, at every exit. */
 static inline void exit_meter_add(struct exit_meter *meter, u64 ticks)
 {
-	u32 latency = ticks > UINT32_MAX ? UINT32_MAX : (u32)ticks;
-	u32 bucket = exit_meter_bucket(latency);
-
-	if (unlikely(latency < meter->least || !meter->count))
-		meter->least = latency;
-	if (unlikely(latency > meter->most))
-		meter->most = latency;
-	meter->count++;
+	if (unlikely(ticks < meter->least || ticks > meter->usual)) {
+		exit_meter_add_unusual(meter, ticks);
+		return;
+	}
 	meter->ticks += ticks;
-	if (unlikely(!++meter->buckets[bucket]))
-		exit_meter_halve(meter, bucket);
+	meter->buckets[exit_meter_bucket((u32)ticks)]++;
 }
 
-/* Adds all of `other` to `meter`; halving keeps the proportions where a bucket would overflow. */
+u64 exit_meter_count(const struct exit_meter *meter);
+
+/* Adds all of `other` to `meter`. */
 void exit_meter_merge(struct exit_meter *meter, const struct exit_meter *other);
 
 /* The latency that `permille` of the exits did not exceed, as the upper end of a bucket, at most

@@ -30,7 +30,7 @@ struct trace_record {
 
 #define TRACE_RECORDS 8192 /* the latest that are kept of each CPU; power of two */
 
-extern volatile bool trace_on;
+extern bool trace_on; /* atomic */
 
 void trace_write(enum trace_kind kind, u32 who, u32 data);
 

@@ -41,6 +41,9 @@ typedef int64_t s64;
 #define likely(x)	  __builtin_expect(!!(x), 1)
 #define unlikely(x)	  __builtin_expect(!!(x), 0)
 #define fallthrough	  __attribute__((fallthrough))
+/* Parts of the short ways, and what is kept out of them. */
+#define inlined static inline __attribute__((always_inline))
+#define seldom	__attribute__((noinline, cold))
 
 /* `alignment` is a power of two in both. */
 static inline u64 align_down(u64 value, u64 alignment)

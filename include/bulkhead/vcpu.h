@@ -18,6 +18,9 @@ struct partition;
 #define VCPU_REQUEST_INTERRUPT 2u /* interrupt state changed: look at what to deliver */
 #define VCPU_REQUEST_NMI       4u
 #define VCPU_REQUEST_DEVICES   8u /* something has come for a device of the board: let it look */
+/* The backend itself has something to do before the guest goes on; it is not set elsewhere than on
+ * the vCPU's CPU. */
+#define VCPU_REQUEST_BACKEND 16u
 
 /* Those for its thread, not for the backend. */
 #define VCPU_REQUESTS_LEAVE (VCPU_REQUEST_STOP | VCPU_REQUEST_DEVICES)
@@ -85,10 +88,11 @@ struct vcpu {
 	bool pic_level;	    /* the 8259 pair's INTR; written under the device lock, read without */
 	u64 pic_interrupts; /* that the 8259 pair delivered */
 	/* Meters of time: see vcpu_times. */
-	u64 guest_ticks; /* in guest mode, without the current stretch */
-	u64 entered_at;	 /* TSC of the start of that; 0: not in guest mode */
-	u64 rest_ticks;	 /* blocked while the partition was paused or did not run */
-	u64 rest_from;	 /* blocked time when that began; VCPU_NOT_RESTING */
+	/* In guest mode. While it is there, less the TSC at which it entered, and so negative as a
+	 * signed number. */
+	u64 guest_ticks;
+	u64 rest_ticks; /* blocked while the partition was paused or did not run */
+	u64 rest_from;	/* blocked time when that began; VCPU_NOT_RESTING */
 	enum vcpu_stop stop;
 	char stop_text[160]; /* for the operator: what exactly happened */
 };

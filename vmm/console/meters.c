@@ -164,7 +164,7 @@ static void cell_latency(u64 ticks)
 static void exits_row(u32 reason, const struct exit_meter *meter, u64 all)
 {
 	const char *name = virt ? virt->exit_name(reason) : NULL;
-	u64 us = tsc_to_us(meter->ticks);
+	u64 us = tsc_to_us(meter->ticks), count = exit_meter_count(meter);
 
 	if (name)
 		cell_text("%s", name);
@@ -173,8 +173,8 @@ static void exits_row(u32 reason, const struct exit_meter *meter, u64 all)
 	else
 		cell_text("reason %u", reason);
 	cell_number(reason);
-	cell_number(meter->count);
-	cell_percent(meter->count, all);
+	cell_number(count);
+	cell_percent(count, all);
 	cell_shown(meter->ticks, "%lu.%06lu", us / 1000000, us % 1000000);
 	cell_latency(meter->least);
 	cell_latency(exit_meter_percentile(meter, 500));
@@ -190,7 +190,7 @@ static u32 reasons_sort(const struct exit_meter *meters, u8 reasons[METER_EXIT_R
 	for (u32 reason = 0; reason < METER_EXIT_REASONS; reason++) {
 		u32 at = count;
 
-		if (!meters[reason].count)
+		if (!exit_meter_count(&meters[reason]))
 			continue;
 		for (; at && meters[reasons[at - 1]].ticks < meters[reason].ticks; at--)
 			reasons[at] = reasons[at - 1];
@@ -207,7 +207,7 @@ static void exits_table(const struct exit_meter *meters)
 	u32 count;
 
 	for (u32 i = 0; i < METER_EXIT_REASONS; i++) {
-		all += meters[i].count;
+		all += exit_meter_count(&meters[i]);
 		ticks += meters[i].ticks;
 	}
 	count = reasons_sort(meters, reasons);

@@ -8,6 +8,7 @@
 
 #include "../guest_cpuid.h"
 #include "../instructions.h"
+#include "advance.h"
 #include "instructions.h"
 
 #include <bulkhead/error.h>

@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; Into the guest and back. vmx_run stays in this loop for as long as vmx_exit (C) says so, so an
-; exit costs one save, one call and one load of the general registers.
+; exit costs one save, one call and one load of the general registers. This and vmx_exit are the path
+; that every exit takes: an instruction here is one of each exit.
 
 default rel
 bits 64
@@ -26,6 +27,25 @@ R13_ equ 104
 R14_ equ 112
 R15_ equ 120
 
+; The guest's general registers from struct vcpu at RDI. Flags stay as they are.
+%macro load_registers 0
+	mov	rax, [rdi + RAX_]
+	mov	rcx, [rdi + RCX_]
+	mov	rdx, [rdi + RDX_]
+	mov	rbx, [rdi + RBX_]
+	mov	rbp, [rdi + RBP_]
+	mov	rsi, [rdi + RSI_]
+	mov	r8, [rdi + R8_]
+	mov	r9, [rdi + R9_]
+	mov	r10, [rdi + R10_]
+	mov	r11, [rdi + R11_]
+	mov	r12, [rdi + R12_]
+	mov	r13, [rdi + R13_]
+	mov	r14, [rdi + R14_]
+	mov	r15, [rdi + R15_]
+	mov	rdi, [rdi + RDI_]
+%endmacro
+
 section .text
 
 ; int vmx_run(struct vcpu *vcpu, bool launched)
@@ -41,32 +61,15 @@ vmx_run:
 	push	rdi
 	mov	eax, HOST_RSP
 	vmwrite	rax, rsp
-	jna	.failed
+	jna	vmx_failed
 	test	sil, sil
-.enter:
-	mov	rax, [rdi + RAX_]	; moves leave the flag of the test alone
-	mov	rcx, [rdi + RCX_]
-	mov	rdx, [rdi + RDX_]
-	mov	rbx, [rdi + RBX_]
-	mov	rbp, [rdi + RBP_]
-	mov	rsi, [rdi + RSI_]
-	mov	r8, [rdi + R8_]
-	mov	r9, [rdi + R9_]
-	mov	r10, [rdi + R10_]
-	mov	r11, [rdi + R11_]
-	mov	r12, [rdi + R12_]
-	mov	r13, [rdi + R13_]
-	mov	r14, [rdi + R14_]
-	mov	r15, [rdi + R15_]
-	mov	rdi, [rdi + RDI_]
+	load_registers
 	jz	.launch
 	vmresume
-	jmp	.failed
+	jmp	vmx_failed
 .launch:
 	vmlaunch
-.failed:
-	mov	eax, 1
-	jmp	vmx_return
+	jmp	vmx_failed
 
 ; HOST_RIP. RSP points to the saved struct vcpu pointer. Interrupts are off after an exit (SDM vol. 3,
 ; 28.5.3), but Bochs 2.7 goes on taking them, and those of the next guest, until it is told again.
@@ -88,18 +91,19 @@ vmx_exit_entry:
 	mov	[rdi + R13_], r13
 	mov	[rdi + R14_], r14
 	mov	[rdi + R15_], r15
-	pop	rax
-	mov	[rdi + RDI_], rax
+	pop	qword [rdi + RDI_]
 	lea	rbp, [rsp + 48]		; the frame that vmx_run's caller would see, for backtraces
 	call	vmx_exit
-	mov	rdi, [rsp]
-	test	al, al
-	jnz	.enter_again
-	xor	eax, eax
+	mov	rdi, rax
+	test	rax, rax
+	jz	.leave
+	load_registers
+	vmresume
+vmx_failed:
+	mov	eax, 1
 	jmp	vmx_return
-.enter_again:
-	jmp	vmx_run.enter		; ZF is clear: VMRESUME
-
+vmx_exit_entry.leave:
+	xor	eax, eax
 vmx_return:
 	add	rsp, 8
 	pop	r15

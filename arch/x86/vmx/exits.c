@@ -7,6 +7,7 @@
 #include "../guest_cpuid.h"
 #include "../instructions.h"
 #include "../interrupt.h"
+#include "advance.h"
 #include "entry_check.h"
 #include "instructions.h"
 
@@ -25,39 +26,11 @@
 
 #define ENTRY_FAILED BIT(31) /* of the exit reason */
 
+#define NEVER (~0UL)
+
 #define RIGHTS_DPL BITS(6, 5) /* of SS: the CPL */
 
-#define PENDING_DEBUG_BS  BIT(14)
 #define EPT_NMI_UNBLOCKED BIT(12) /* of an EPT violation's exit qualification */
-
-void vmx_instruction_completed(void)
-{
-	u64 interruptibility = vmread(GUEST_INTERRUPTIBILITY);
-
-	/* The one instruction after STI or MOV SS is this one. */
-	if (interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
-		vmwrite(GUEST_INTERRUPTIBILITY,
-			interruptibility & ~(u64)(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-	/* Single-stepping traps after it too (SDM vol. 3, 27.3.1.5). */
-	if (vmread(GUEST_RFLAGS) & RFLAGS_TF)
-		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
-}
-
-/* Outside 64-bit code registers have 32 bits. */
-static bool code_is_wide(void)
-{
-	return vmread(GUEST_CS_RIGHTS) & BIT(13) && vmread(GUEST_EFER) & EFER_LMA;
-}
-
-void vmx_advance(void)
-{
-	u64 rip = vmread(GUEST_RIP) + vmread(EXIT_INSTRUCTION_LENGTH);
-
-	if (!code_is_wide())
-		rip &= 0xffffffff;
-	vmwrite(GUEST_RIP, rip);
-	vmx_instruction_completed();
-}
 
 static void exit_undefined(struct vcpu *vcpu)
 {
@@ -78,6 +51,30 @@ static void exit_nothing(struct vcpu *vcpu unused)
 static void exit_external_interrupt(struct vcpu *vcpu unused)
 {
 	interrupt_run((u8)vmread(EXIT_INTERRUPTION));
+}
+
+/*
+ * An event whose delivery this exit interrupted (SDM vol. 3, 28.2.4) is injected again, unless the
+ * exception of this exit comes first: it is injected after this, and wins. Software interrupts need
+ * the length of their instruction.
+ */
+static void requeue_interrupted_event(struct vcpu *vcpu)
+{
+	u32 info = (u32)vmread(VECTORING_INFO), type = info & EVENT_TYPE_MASK;
+
+	if (!(info & EVENT_VALID))
+		return;
+	/* Real mode has no error codes; a CPU that says otherwise must not make the next entry
+	 * fail. */
+	if (!(vmread(GUEST_CR0) & CR0_PE))
+		info &= ~(u32)EVENT_ERROR_CODE;
+	if (type == EVENT_SOFTWARE || type == EVENT_PRIVILEGED || type == EVENT_SOFTWARE_EXC)
+		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
+	if (type == EVENT_NMI)
+		vmwrite(GUEST_INTERRUPTIBILITY,
+			vmread(GUEST_INTERRUPTIBILITY) & ~(u64)INTERRUPTIBILITY_NMI);
+	vmx_inject(vcpu, info & (EVENT_VALID | EVENT_ERROR_CODE | EVENT_TYPE_MASK | 0xff),
+		   info & EVENT_ERROR_CODE ? (u32)vmread(VECTORING_ERROR_CODE) : 0);
 }
 
 /* #DB that we took in the guest's place: DR6 and DR7 as the CPU would have left them. */
@@ -105,6 +102,7 @@ static void exit_exception(struct vcpu *vcpu)
 {
 	u32 info = (u32)vmread(EXIT_INTERRUPTION);
 
+	requeue_interrupted_event(vcpu);
 	if ((info & EVENT_TYPE_MASK) == EVENT_NMI) {
 		/* Through our own table: its IRET ends the blocking of NMIs. */
 		__asm__ volatile("int $2" ::: "memory");
@@ -148,8 +146,16 @@ static void exit_task_switch(struct vcpu *vcpu)
 		  vmread(GUEST_RIP));
 }
 
-static struct cpuid cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_leaf *leaf,
-				   u32 subleaf)
+static void cpuid_answer(struct vcpu *vcpu, const struct cpuid *value)
+{
+	vcpu->gpr[GPR_RAX] = value->eax;
+	vcpu->gpr[GPR_RBX] = value->ebx;
+	vcpu->gpr[GPR_RCX] = value->ecx;
+	vcpu->gpr[GPR_RDX] = value->edx;
+	vmx_advance();
+}
+
+static seldom void cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_leaf *leaf)
 {
 	const struct guest_cpuid_vcpu state = {
 		.apic_id = vcpu->apic.id,
@@ -158,25 +164,21 @@ static struct cpuid cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_l
 		.xcr0 = vmx_of(vcpu)->xcr0,
 		.apic_off = !vlapic_enabled(&vcpu->apic),
 	};
+	const struct cpuid value =
+		guest_cpuid_complete(vcpu->partition->cpuid, leaf, &state, (u32)vcpu->gpr[GPR_RCX]);
 
-	return guest_cpuid_complete(vcpu->partition->cpuid, leaf, &state, subleaf);
+	cpuid_answer(vcpu, &value);
 }
 
 static void exit_cpuid(struct vcpu *vcpu)
 {
-	const struct guest_cpuid *policy = vcpu->partition->cpuid;
-	u32 subleaf = (u32)vcpu->gpr[GPR_RCX];
-	const struct guest_cpuid_leaf *leaf =
-		guest_cpuid_find(policy, (u32)vcpu->gpr[GPR_RAX], subleaf);
-	struct cpuid r = leaf->value;
+	const struct guest_cpuid_leaf *leaf = guest_cpuid_find(
+		vcpu->partition->cpuid, (u32)vcpu->gpr[GPR_RAX], (u32)vcpu->gpr[GPR_RCX]);
 
-	if (leaf->varies)
-		r = cpuid_complete(vcpu, leaf, subleaf);
-	vcpu->gpr[GPR_RAX] = r.eax;
-	vcpu->gpr[GPR_RBX] = r.ebx;
-	vcpu->gpr[GPR_RCX] = r.ecx;
-	vcpu->gpr[GPR_RDX] = r.edx;
-	vmx_advance();
+	if (unlikely(leaf->varies))
+		cpuid_complete(vcpu, leaf);
+	else
+		cpuid_answer(vcpu, &leaf->value);
 }
 
 /* Whether something wakes it at once is looked at before it would go on. */
@@ -192,11 +194,12 @@ static void exit_pause(struct vcpu *vcpu)
 {
 	vmx_advance();
 	vmx_of(vcpu)->spins = true;
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
-static void exit_vmcall(struct vcpu *vcpu)
+static seldom void hypercall(struct vcpu *vcpu)
 {
-	bool wide = code_is_wide();
+	bool wide = vmx_code_is_wide();
 	u64 mask = wide ? ~0UL : 0xffffffff;
 	const struct kvm_call call = {
 		.number = vcpu->gpr[GPR_RAX] & mask,
@@ -206,13 +209,21 @@ static void exit_vmcall(struct vcpu *vcpu)
 		.privileged = !(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL),
 	};
 
-	/* A CPU without VT-x does not know the instruction. */
-	if (!vcpu->partition->cpuid->kvm) {
-		exit_undefined(vcpu);
-		return;
-	}
 	vcpu->gpr[GPR_RAX] = kvm_hypercall(vcpu, &call) & mask;
 	vmx_advance();
+}
+
+static void exit_vmcall(struct vcpu *vcpu)
+{
+	/* A CPU without VT-x does not know the instruction. */
+	if (unlikely(!vcpu->partition->cpuid->kvm)) {
+		exit_undefined(vcpu);
+	} else if (kvm_call_exists((u32)vcpu->gpr[GPR_RAX])) {
+		hypercall(vcpu);
+	} else {
+		vcpu->gpr[GPR_RAX] = kvm_call_unknown(!(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL));
+		vmx_advance();
+	}
 }
 
 static void exit_tpr(struct vcpu *vcpu)
@@ -232,20 +243,25 @@ static void exit_apic_write(struct vcpu *vcpu)
 	vlapic_written(&vcpu->apic, (u32)vmread(EXIT_QUALIFICATION) & 0xfff);
 }
 
-/*
- * An access outside RAM. If it was made by the CPU itself while it delivered an event (a stack or a
- * descriptor table in device memory), the instruction at RIP has nothing to do with it.
- */
+/* If an access was made by the CPU itself while it delivered an event (a stack or a descriptor
+ * table in device memory), the instruction at RIP has nothing to do with it. */
+static bool is_delivery(struct vcpu *vcpu)
+{
+	u64 info = vmread(VECTORING_INFO);
+
+	if (likely(!(info & EVENT_VALID)))
+		return false;
+	vcpu_stop(vcpu, VCPU_STOP_EMULATION,
+		  "delivery of vector %lu at rip 0x%lx needs address 0x%lx, which is no RAM",
+		  info & 0xff, vmread(GUEST_RIP), vmread(GUEST_PHYSICAL_ADDRESS));
+	return true;
+}
+
+/* An access outside RAM. */
 static void exit_emulate(struct vcpu *vcpu)
 {
-	if (unlikely(vmread(VECTORING_INFO) & EVENT_VALID)) {
-		vcpu_stop(
-			vcpu, VCPU_STOP_EMULATION,
-			"delivery of vector %lu at rip 0x%lx needs address 0x%lx, which is no RAM",
-			vmread(VECTORING_INFO) & 0xff, vmread(GUEST_RIP),
-			vmread(GUEST_PHYSICAL_ADDRESS));
+	if (is_delivery(vcpu))
 		return;
-	}
 	/* An IRET that faults has ended the blocking of NMIs already (SDM vol. 3, 28.2.3). */
 	if (vmread(EXIT_QUALIFICATION) & EPT_NMI_UNBLOCKED)
 		vmwrite(GUEST_INTERRUPTIBILITY,
@@ -255,7 +271,8 @@ static void exit_emulate(struct vcpu *vcpu)
 
 static void exit_apic_access(struct vcpu *vcpu)
 {
-	vmx_emulate(vcpu);
+	if (!is_delivery(vcpu))
+		vmx_emulate(vcpu);
 }
 
 static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
@@ -266,6 +283,12 @@ static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
 /* The preemption timer only brings us here: what is due is looked at before the next entry. */
 static void exit_preemption_timer(struct vcpu *vcpu unused)
 {
+}
+
+static void exit_unknown(struct vcpu *vcpu)
+{
+	vcpu_stop(vcpu, VCPU_STOP_UNKNOWN_EXIT, "unknown exit, reason %lu, qualification 0x%lx",
+		  vmread(EXIT_REASON), vmread(EXIT_QUALIFICATION));
 }
 
 typedef void (*exit_handler)(struct vcpu *vcpu);
@@ -314,56 +337,34 @@ static const exit_handler handlers[EXIT_REASONS] = {
 	[EXIT_RDRAND] = exit_undefined, /* exit only where they are hidden */
 	[EXIT_ENCLS] = exit_undefined,
 	[EXIT_RDSEED] = exit_undefined,
+	/* Those that are never asked for: there is a function for each, so that none is looked for.
+	 */
+	[EXIT_INIT... EXIT_INTERRUPT_WINDOW - 1] = exit_unknown,
+	[EXIT_INVLPG] = exit_unknown,
+	[EXIT_RDTSC... EXIT_VMCALL - 1] = exit_unknown,
+	[EXIT_DR_ACCESS] = exit_unknown,
+	[EXIT_ENTRY_GUEST_STATE... EXIT_MWAIT - 1] = exit_unknown,
+	[EXIT_MWAIT + 1 ... EXIT_MONITOR - 1] = exit_unknown,
+	[EXIT_ENTRY_MACHINE_CHECK... EXIT_TPR_BELOW_THRESHOLD - 1] = exit_unknown,
+	[EXIT_DESCRIPTOR_TABLE... EXIT_LDTR_TR] = exit_unknown,
+	[EXIT_RDTSCP] = exit_unknown,
+	[EXIT_INVPCID] = exit_unknown,
+	[EXIT_RDSEED + 1 ... EXIT_REASONS - 1] = exit_unknown,
 };
 
 /*
- * An event whose delivery this exit interrupted (SDM vol. 3, 28.2.4) is injected again, unless a
- * handler injects something that comes first: it does so after this, and wins. Software interrupts
- * need the length of their instruction.
+ * The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the moment. It
+ * starts anew at each entry.
  */
-static void requeue_interrupted_event(struct vcpu *vcpu)
+static inline void preemption_timer_arm(u64 ticks)
 {
-	u32 info = (u32)vmread(VECTORING_INFO), type = info & EVENT_TYPE_MASK;
-
-	if (!(info & EVENT_VALID))
-		return;
-	/* Real mode has no error codes; a CPU that says otherwise must not make the next entry
-	 * fail. */
-	if (!(vmread(GUEST_CR0) & CR0_PE))
-		info &= ~(u32)EVENT_ERROR_CODE;
-	if (type == EVENT_SOFTWARE || type == EVENT_PRIVILEGED || type == EVENT_SOFTWARE_EXC)
-		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
-	if (type == EVENT_NMI)
-		vmwrite(GUEST_INTERRUPTIBILITY,
-			vmread(GUEST_INTERRUPTIBILITY) & ~(u64)INTERRUPTIBILITY_NMI);
-	vmx_inject(vcpu, info & (EVENT_VALID | EVENT_ERROR_CODE | EVENT_TYPE_MASK | 0xff),
-		   info & EVENT_ERROR_CODE ? (u32)vmread(VECTORING_ERROR_CODE) : 0);
-}
-
-/*
- * The timer counts TSC ticks shifted right (SDM vol. 3, 25.5.1): never later than the deadline. A
- * guest that masks interrupts may hide the host's too, on emulators: it is left for a look around.
- */
-static void arm_preemption_timer(const struct vcpu *vcpu, u64 now)
-{
-	const struct cpu *cpu = cpu_this();
-	u64 deadline = MIN(cpu->timer_next, cpu->slice_end), counts;
-
-	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
-		deadline = MIN(deadline, vmx_of(vcpu)->look_at);
-	counts = deadline > now ? (deadline - now) >> vmx_machine.caps.preemption_shift : 0;
-	vmwrite(PREEMPTION_TIMER, MIN(counts, 0xffffffffUL));
+	vmwrite(PREEMPTION_TIMER, ticks >> vmx_machine.caps.preemption_shift);
 }
 
 /* The time since the exit was the hypervisor's. */
-static void meter_exit(struct vcpu *vcpu, u64 now)
+static inline void meter_exit(struct vcpu *vcpu, struct vmx_vcpu *vmx, u64 now)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-
-	if (!vmx->exit_at)
-		return;
 	exit_meter_add(&vcpu->exit_meters[vmx->exit_reason], now - vmx->exit_at);
-	vmx->exit_at = 0;
 }
 
 /* Take what the guest may have hidden from us: see THREAD_WATCHDOG_US. */
@@ -373,14 +374,25 @@ void vmx_look_around(struct vcpu *vcpu, u64 now)
 	vmx_of(vcpu)->look_at = now + vmx_machine.look_ticks;
 }
 
+/*
+ * A guest that masks interrupts may hide the host's too, on emulators: it is left for a look
+ * around. One that does not mask them then is left alone: only its next exit comes here again,
+ * because of the request.
+ */
+static void leave_alone(struct vcpu *vcpu)
+{
+	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
+		return;
+	vmx_of(vcpu)->look_at = NEVER;
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
+}
+
 /* Whether something comes before guest code; then vmx->result says what. */
 static bool must_leave(struct vcpu *vcpu, u64 now)
 {
 	struct cpu *cpu = cpu_this();
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	if (unlikely(now >= vmx->look_at))
-		vmx_look_around(vcpu, now);
 	if (now >= cpu->timer_next || cpu->attention & CPU_ATTENTION_TIMER)
 		timer_run_due();
 	if (unlikely(vcpu->stop != VCPU_STOP_NONE)) {
@@ -414,58 +426,106 @@ static bool stays_halted(struct vcpu *vcpu)
 	return true;
 }
 
+/* All is seen to but time. */
+static void prepare_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+	struct cpu *cpu = cpu_this();
+	u64 now = tsc_read();
+	u64 at = MIN(cpu->timer_next, cpu->slice_end);
+
+	cpu->leave_at = MIN(MIN(at, vmx->look_at), now + vmx_machine.preemption_most);
+	preemption_timer_arm(cpu->leave_at > now ? cpu->leave_at - now : 0);
+	if (vmx->exit_at)
+		meter_exit(vcpu, vmx, now);
+	trace(TRACE_ENTRY, vcpu->thread.number, 0);
+	vcpu->guest_ticks -= now;
+}
+
 bool vmx_prepare(struct vcpu *vcpu)
 {
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	u64 now = tsc_read();
+	bool look = now >= vmx->look_at;
 
+	if (vcpu->requests & VCPU_REQUEST_BACKEND)
+		__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
+	if (unlikely(look || vmx->look_at == NEVER))
+		vmx_look_around(vcpu, now);
 	if (must_leave(vcpu, now) || stays_halted(vcpu)) {
-		meter_exit(vcpu, tsc_read());
+		if (vmx->exit_at)
+			meter_exit(vcpu, vmx, tsc_read());
+		vmx->exit_at = 0;
 		return false;
 	}
-	now = tsc_read();
-	arm_preemption_timer(vcpu, now);
-	meter_exit(vcpu, now);
-	trace(TRACE_ENTRY, vcpu->thread.number, 0);
-	__atomic_store_n(&vcpu->entered_at, now, __ATOMIC_RELEASE);
+	if (unlikely(look))
+		leave_alone(vcpu);
+	prepare_entry(vcpu, vmx);
 	return true;
 }
 
-/* The guest's stretch is over. */
-static void meter_guest(struct vcpu *vcpu, u32 reason)
+static seldom struct vcpu *prepare_again(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	u64 now = tsc_read();
-
-	__atomic_store_n(&vcpu->guest_ticks, vcpu->guest_ticks + now - vcpu->entered_at,
-			 __ATOMIC_RELAXED);
-	__atomic_store_n(&vcpu->entered_at, 0, __ATOMIC_RELEASE);
-	vmx->exit_at = now;
-	vmx->exit_reason = reason < METER_EXIT_REASONS ? reason : METER_EXIT_REASONS - 1;
-	trace(TRACE_EXIT, vcpu->thread.number, reason);
-	vcpu->exits++;
+	return vmx_prepare(vcpu) ? vcpu : NULL;
 }
 
-bool vmx_exit(struct vcpu *vcpu)
+/*
+ * The usual way back: nobody wants this CPU but the guest, which wants no interrupt. Whatever does
+ * not depend on time shows in one of two words; time is up at leave_at.
+ */
+static inline struct vcpu *go_on(struct vcpu *vcpu)
 {
-	u32 reason = (u32)vmread(EXIT_REASON);
+	const struct cpu *cpu = cpu_this();
+	u64 now = tsc_read(), leave_at = cpu->leave_at;
+	u32 words = cpu->attention;
+	bool wanted;
+
+	/* A compiler loads what is volatile by itself first. */
+	__asm__ volatile("orl %2, %0" : "+r"(words), "=@ccnz"(wanted) : "m"(vcpu->requests));
+	if (unlikely(wanted))
+		return prepare_again(vcpu);
+	if (unlikely(now >= leave_at))
+		return prepare_again(vcpu);
+	vcpu->guest_ticks -= now;
+	preemption_timer_arm(leave_at - now);
+	meter_exit(vcpu, vmx_of(vcpu), now);
+	return vcpu;
+}
+
+/* The entry failed, or the reason is none that has a handler, or the trace is on. */
+static seldom struct vcpu *exit_seldom(struct vcpu *vcpu, u64 reason)
+{
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	meter_guest(vcpu, reason);
-	vmx->event_set = false;
-	if (unlikely(reason & ENTRY_FAILED)) {
+	trace(TRACE_EXIT, vcpu->thread.number, (u32)reason);
+	if (reason & ENTRY_FAILED) {
+		vmx->exit_at = 0;
 		vmx_entry_failed(vcpu, 0);
 		vmx->result = VIRT_STOPPED;
-		return false;
+		return NULL;
 	}
-	vmx->launched = true;
-	requeue_interrupted_event(vcpu);
-	if (unlikely(reason >= EXIT_REASONS || !handlers[reason]))
-		vcpu_stop(vcpu, VCPU_STOP_UNKNOWN_EXIT,
-			  "unknown exit, reason %u, qualification 0x%lx", reason,
-			  vmread(EXIT_QUALIFICATION));
-	else
+	if (reason < EXIT_REASONS) {
 		handlers[reason](vcpu);
-	return vmx_prepare(vcpu);
+	} else {
+		vmx->exit_reason = METER_EXIT_REASONS - 1;
+		exit_unknown(vcpu);
+	}
+	return prepare_again(vcpu);
+}
+
+struct vcpu *vmx_exit(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	u64 now = tsc_read(), reason = vmread(EXIT_REASON);
+
+	vcpu->guest_ticks += now;
+	vcpu->exits++;
+	vmx->exit_at = now;
+	vmx->exit_reason = (u32)reason;
+	vmx->event_set = false;
+	if (unlikely(trace_on || reason >= EXIT_REASONS))
+		return exit_seldom(vcpu, reason);
+	handlers[reason](vcpu);
+	return go_on(vcpu);
 }
 
 static u64 check_read(void *context unused, u32 field)

@@ -335,5 +335,5 @@ enum exit_reason {
 	EXIT_RDSEED = 61,
 	EXIT_XSAVES = 63,
 	EXIT_XRSTORS = 64,
-	EXIT_REASONS = 80, /* above all that are known */
+	EXIT_REASONS, /* above all that are known */
 };

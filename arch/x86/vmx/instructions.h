@@ -3,6 +3,10 @@
  * VMX instructions. Each tests CF and ZF (VMfailInvalid, VMfailValid: SDM vol. 3, 31.2). VMREAD and
  * VMWRITE name fields that the capability MSRs promise, so their failure is a bug of ours;
  * vmread_try is for the others.
+ *
+ * VMREAD and VMWRITE are all over the path of an exit. So the compiler does not see the call that
+ * reports their failure, which is behind the function: it never returns, and a function that only
+ * reads and writes fields needs no frame.
  */
 #pragma once
 
@@ -13,18 +17,23 @@
 
 noreturn void vmx_instruction_failed(const char *instruction, u64 field);
 
+noreturn void vmx_read_failed(u64 field);
+noreturn void vmx_write_failed(u64 field);
+
+/* With the field in RDI, as the called function wants it. */
+#define VMX_ELSE(function, field)                                                                  \
+	"\n\tjna 1f\n\t.subsection 1\n1:\tmovq " field ", %%rdi\n\tcall " function                 \
+	"\n\t.subsection 0"
+
 static inline u64 vmread(enum vmcs_field field)
 {
 	u64 value;
 
-	__asm__ goto volatile("vmread %1, %0\n\tjna %l[failed]"
-			      : "=r"(value)
-			      : "r"((u64)field)
-			      : "cc"
-			      : failed);
+	__asm__ volatile("vmread %1, %0" VMX_ELSE("vmx_read_failed", "%1")
+			 : "=r"(value)
+			 : "r"((u64)field)
+			 : "cc");
 	return value;
-failed:
-	vmx_instruction_failed("VMREAD", field);
 }
 
 /* For a field that this CPU may not have: false then, and the VM-instruction error says so. */
@@ -42,14 +51,10 @@ failed:
 
 static inline void vmwrite(enum vmcs_field field, u64 value)
 {
-	__asm__ goto volatile("vmwrite %1, %0\n\tjna %l[failed]"
-			      :
-			      : "r"((u64)field), "rm"(value)
-			      : "cc", "memory"
-			      : failed);
-	return;
-failed:
-	vmx_instruction_failed("VMWRITE", field);
+	__asm__ volatile("vmwrite %1, %0" VMX_ELSE("vmx_write_failed", "%0")
+			 :
+			 : "r"((u64)field), "rm"(value)
+			 : "cc", "memory");
 }
 
 /* The rest take the physical address of a VMCS or VMXON region: 0 or -EIO. */

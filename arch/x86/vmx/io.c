@@ -2,6 +2,7 @@
 /* Port accesses of the guest. Those of strings are the emulator's. */
 #include "vmx.h"
 
+#include "advance.h"
 #include "instructions.h"
 
 #include <bulkhead/emulate.h>
@@ -16,12 +17,16 @@
 
 static void read_port(struct vcpu *vcpu, u16 port, unsigned bytes)
 {
-	u64 mask = bytes == 4 ? 0xffffffff : BIT(8 * bytes) - 1;
-	u64 value = exit_port_read(vcpu, port, bytes) & mask;
+	u32 value = exit_port_read(vcpu, port, bytes);
 	u64 *rax = &vcpu->gpr[GPR_RAX];
 
 	/* A 32-bit result clears the upper half, smaller ones leave the rest alone. */
-	*rax = bytes == 4 ? value : (*rax & ~mask) | value;
+	if (bytes == 1)
+		*(u8 *)rax = (u8)value;
+	else if (bytes == 2)
+		*(u16 *)rax = (u16)value;
+	else
+		*rax = value;
 }
 
 /* Instruction information for INS and OUTS (SDM vol. 3, table 28-9). */

@@ -7,6 +7,7 @@
 #include "vmx.h"
 
 #include "../instructions.h"
+#include "advance.h"
 #include "guest_access.h"
 #include "instructions.h"
 

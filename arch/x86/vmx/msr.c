@@ -7,6 +7,7 @@
 
 #include "../guest_cpuid.h"
 #include "../instructions.h"
+#include "advance.h"
 #include "instructions.h"
 
 #include <bulkhead/error.h>
@@ -99,10 +100,8 @@ void vmx_msr_bitmaps_build(void)
 		bitmap_build((u8 *)vmx_machine.msr_bitmaps + i * PAGE_SIZE, i);
 }
 
-static bool is_apic_msr(u32 msr)
-{
-	return (msr >= 0x800 && msr < 0x900) || msr == IA32_APIC_BASE || msr == IA32_TSC_DEADLINE;
-}
+#define X2APIC_FIRST 0x800
+#define X2APIC_LAST  0x8ff
 
 static int debugctl_write(u64 value)
 {
@@ -118,11 +117,6 @@ static void tsc_moved(struct vcpu *vcpu, u64 by)
 	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
 	vlapic_tsc_moved(&vcpu->apic, by);
 	kvm_tsc_moved(vcpu);
-}
-
-static bool is_kvm_msr(const struct vcpu *vcpu, u32 msr)
-{
-	return kvm_is_msr(msr) && vcpu->partition->cpuid->kvm;
 }
 
 static int tsc_write(struct vcpu *vcpu, u64 value)
@@ -149,13 +143,15 @@ static int tsc_adjust_write(struct vcpu *vcpu, u64 value)
 
 static int msr_read_guest(struct vcpu *vcpu, u32 msr, u64 *value)
 {
-	if (is_apic_msr(msr)) {
+	switch (msr) {
+	case IA32_APIC_BASE:
+	case IA32_TSC_DEADLINE:
+	case X2APIC_FIRST ... X2APIC_LAST:
 		vcpu_take_eoi(vcpu);
 		return vlapic_msr_read(&vcpu->apic, msr, value);
-	}
-	if (is_kvm_msr(vcpu, msr))
-		return kvm_msr_read(vcpu, msr, value);
-	switch (msr) {
+	case KVM_MSR_OLD_CLOCK:
+	case KVM_MSR_FIRST ... KVM_MSR_LAST:
+		return vcpu->partition->cpuid->kvm ? kvm_msr_read(vcpu, msr, value) : -EINVAL;
 	case IA32_DEBUGCTL:
 		*value = vmread(GUEST_DEBUGCTL);
 		return 0;
@@ -180,11 +176,14 @@ static int apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
 
 static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	if (is_apic_msr(msr))
-		return apic_msr_write(vcpu, msr, value);
-	if (is_kvm_msr(vcpu, msr))
-		return kvm_msr_write(vcpu, msr, value);
 	switch (msr) {
+	case IA32_APIC_BASE:
+	case IA32_TSC_DEADLINE:
+	case X2APIC_FIRST ... X2APIC_LAST:
+		return apic_msr_write(vcpu, msr, value);
+	case KVM_MSR_OLD_CLOCK:
+	case KVM_MSR_FIRST ... KVM_MSR_LAST:
+		return vcpu->partition->cpuid->kvm ? kvm_msr_write(vcpu, msr, value) : -EINVAL;
 	case IA32_EFER:
 		return vmx_efer_write(vcpu, value);
 	case IA32_TSC:

@@ -25,6 +25,16 @@ void vmx_instruction_failed(const char *instruction, u64 field)
 	panic("%s failed, field 0x%lx", instruction, field);
 }
 
+void vmx_read_failed(u64 field)
+{
+	vmx_instruction_failed("VMREAD", field);
+}
+
+void vmx_write_failed(u64 field)
+{
+	vmx_instruction_failed("VMWRITE", field);
+}
+
 static u64 read_msr(void *context unused, u32 msr)
 {
 	return msr_read(msr);
@@ -76,6 +86,7 @@ static int probe(void)
 		.eoi_exits = eoi_exits(),
 	});
 	m->look_ticks = us_to_tsc(THREAD_WATCHDOG_US);
+	m->preemption_most = 0xffffffffUL << m->caps.preemption_shift;
 	return allocate_bitmaps();
 }
 
@@ -343,6 +354,20 @@ static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 		cpu_this()->fpu_owner = NULL;
 }
 
+/* Until vmx_exit wants to leave, or an entry fails. */
+static void enter(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (unlikely(vmx_run(vcpu, vmx->launched))) {
+		vcpu->guest_ticks += tsc_read();
+		vmx_entry_failed(vcpu, vmread(INSTRUCTION_ERROR));
+		vmx->result = VIRT_STOPPED;
+	} else if (vcpu->stop != VCPU_STOP_ENTRY_FAILED) {
+		vmx->launched = true;
+	}
+}
+
 static enum virt_result vcpu_run(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
@@ -358,10 +383,8 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 	}
 	/* From here on a request must come with an interrupt; the ones before it are seen below. */
 	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
-	if (vmx_prepare(vcpu) && vmx_run(vcpu, vmx->launched)) {
-		vmx_entry_failed(vcpu, vmread(INSTRUCTION_ERROR));
-		vmx->result = VIRT_STOPPED;
-	}
+	if (vmx_prepare(vcpu))
+		enter(vcpu);
 	vcpu->in_guest = false;
 	return vmx->result;
 }

@@ -17,9 +17,9 @@ struct vmx_vcpu {
 	bool vmcs_used; /* it has ever been */
 	bool launched;
 	enum virt_result result; /* why vmx_exit wants to leave the loop */
-	u64 look_at;		 /* TSC at which hidden interrupts are looked for next */
-	u64 exit_at;		 /* TSC of the exit that is being handled, 0: none */
-	u32 exit_reason;	 /* its meter */
+	u64 look_at;	 /* TSC at which hidden interrupts are looked for next; see leave_alone */
+	u64 exit_at;	 /* TSC of the exit that is being handled, 0: none */
+	u32 exit_reason; /* its meter */
 	u16 vpid;
 	u64 ept_pointer;
 	bool ept_stale; /* this CPU may have cached EPT entries that changed */
@@ -50,9 +50,10 @@ struct vmx_machine {
 	struct vmx_capabilities caps;
 	struct vmx_controls controls;
 	struct page_table_format ept;
-	void *io_bitmaps;  /* two pages, all ones: every port exits */
-	void *msr_bitmaps; /* VMX_MSR_BITMAPS pages: see vmx_msr_bitmap */
-	u64 look_ticks;	   /* see THREAD_WATCHDOG_US */
+	void *io_bitmaps;    /* two pages, all ones: every port exits */
+	void *msr_bitmaps;   /* VMX_MSR_BITMAPS pages: see vmx_msr_bitmap */
+	u64 look_ticks;	     /* see THREAD_WATCHDOG_US */
+	u64 preemption_most; /* so many TSC ticks does the preemption timer count */
 };
 extern struct vmx_machine vmx_machine;
 
@@ -78,7 +79,8 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 /* enter.asm */
 int vmx_run(struct vcpu *vcpu, bool launched);
 extern const char vmx_exit_entry[];
-bool vmx_exit(struct vcpu *vcpu);
+/* After an exit: the vCPU if its guest goes on, else NULL. */
+struct vcpu *vmx_exit(struct vcpu *vcpu);
 /* Everything that must happen right before guest code runs. false: not now, see vmx_vcpu.result. */
 bool vmx_prepare(struct vcpu *vcpu);
 void vmx_look_around(struct vcpu *vcpu, u64 now);
@@ -106,10 +108,6 @@ void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code);
 void vmx_inject_exception(struct vcpu *vcpu, u8 vector);
 void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code);
 void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on);
-
-/* exits.c */
-void vmx_advance(void);		      /* RIP past the instruction that exited */
-void vmx_instruction_completed(void); /* what else the end of an instruction changes */
 
 /* mmio.c: run the instruction at RIP, which touched memory that is not RAM. */
 void vmx_emulate(struct vcpu *vcpu);

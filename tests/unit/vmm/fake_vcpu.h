@@ -465,11 +465,10 @@ static enum virt_result fake_vcpu_run(struct vcpu *vcpu)
 	held |= BIT(vcpu->id);
 	say_of(vcpu, 'R');
 	vcpu->requests &= ~(VCPU_REQUEST_INTERRUPT | VCPU_REQUEST_NMI); /* seen to at each entry */
-	vcpu->entered_at = fake_tsc;
+	vcpu->guest_ticks -= fake_tsc;
 	fake_tsc += 1000;
 	result = guest(vcpu);
-	vcpu->guest_ticks += fake_tsc - vcpu->entered_at;
-	vcpu->entered_at = 0;
+	vcpu->guest_ticks += fake_tsc;
 	fake_tsc += 100;
 	return vcpu->requests & VCPU_REQUEST_STOP && result == VIRT_HALTED ? VIRT_ATTENTION
 									   : result;

@@ -216,13 +216,9 @@ static void no_others(void **state)
 	(void)state;
 	for (u32 msr = KVM_MSR_FIRST; msr <= KVM_MSR_LAST; msr++)
 		if (msr > POLL_CONTROL || msr == 0x4b564d02) {
-			assert_true(kvm_is_msr(msr));
 			assert_int_equal(kvm_msr_read(&vcpu, msr, &value), -EINVAL);
 			assert_int_equal(kvm_msr_write(&vcpu, msr, 0), -EINVAL);
 		}
-	assert_false(kvm_is_msr(0x11));
-	assert_false(kvm_is_msr(0x4b564cff));
-	assert_false(kvm_is_msr(0x4b564e00));
 	accept(OLD_CLOCK, 0);
 	refuse(OLD_CLOCK, 1);
 	refuse(OLD_CLOCK, 0x1000);

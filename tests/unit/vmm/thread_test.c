@@ -22,7 +22,7 @@
 #define US	    1000UL /* ticks of the fake clock */
 #define SLICE	    (SCHEDULER_SLICE_US * US)
 
-volatile bool trace_on;
+bool trace_on;
 
 /* Where a thread goes on: what its stack pointer stands for here. */
 struct place {

@@ -865,7 +865,8 @@ static void times_add_up_at_any_moment(void **state)
 			fake->created -= entity->times[s];
 		}
 		vcpu->guest_ticks = (u64)rand() % 20000;
-		vcpu->entered_at = rand() % 2 ? fake_tsc - (u64)rand() % 1000 : 0;
+		if (rand() % 2) /* it is in the guest just now */
+			vcpu->guest_ticks -= fake_tsc - (u64)rand() % 1000;
 		vcpu->rest_ticks = (u64)rand() % 20000;
 		vcpu->rest_from = rand() % 2 ? VCPU_NOT_RESTING : (u64)rand() % 20000;
 		expect_sum(vcpu, &times);
@@ -873,7 +874,7 @@ static void times_add_up_at_any_moment(void **state)
 		assert_int_equal(times.ready, entity->times[SCHEDULER_READY]);
 		assert_int_equal(times.capped, entity->times[SCHEDULER_CAPPED]);
 	}
-	vcpu->entered_at = 0;
+	vcpu->guest_ticks = 0;
 }
 
 static u64 waited_before;

@@ -37,7 +37,7 @@ static u32 fake_commands, fake_dump_begins, fake_inputs;
 static void (*fake_command_hook)(const char *line); /* before each command */
 
 const char console_version[] = "1.2.3-test";
-volatile bool trace_on = true;
+bool trace_on = true;
 
 static void fake_partition_begin(struct partition *partition, struct config_partition *config,
 				 u32 number, enum partition_state state)

@@ -26,7 +26,7 @@ static const char *exit_name(u32 reason)
 static const struct virt_backend backend = {.exit_name = exit_name};
 const struct virt_backend *virt = &backend;
 
-volatile bool trace_on;
+bool trace_on;
 
 int trace_start(void)
 {

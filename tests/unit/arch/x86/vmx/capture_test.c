@@ -17,6 +17,19 @@ noreturn void vmx_instruction_failed(const char *instruction, u64 field)
 	__builtin_trap();
 }
 
+noreturn void vmx_read_failed(u64 field);
+noreturn void vmx_write_failed(u64 field);
+
+noreturn void vmx_read_failed(u64 field)
+{
+	vmx_instruction_failed("VMREAD", field);
+}
+
+noreturn void vmx_write_failed(u64 field)
+{
+	vmx_instruction_failed("VMWRITE", field);
+}
+
 /* --- a CPU without some fields --- */
 
 static u32 missing[4];

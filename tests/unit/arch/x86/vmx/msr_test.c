@@ -28,9 +28,17 @@ noreturn void vmx_instruction_failed(const char *instruction, u64 field)
 	panic("%s %lx", instruction, field);
 }
 
-void vmx_advance(void)
+noreturn void vmx_read_failed(u64 field);
+noreturn void vmx_write_failed(u64 field);
+
+noreturn void vmx_read_failed(u64 field)
 {
-	panic("vmx_advance");
+	vmx_instruction_failed("VMREAD", field);
+}
+
+noreturn void vmx_write_failed(u64 field)
+{
+	vmx_instruction_failed("VMWRITE", field);
 }
 
 void vmx_inject_fault(struct vcpu *vcpu unused, u8 vector unused, u32 error_code unused)

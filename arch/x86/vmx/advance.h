@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of an instruction that an exit handler has carried out. */
+#pragma once
+
+#include "fields.h"
+#include "instructions.h"
+
+#include <bulkhead/cpu_state.h>
+#include <bulkhead/types.h>
+
+#define PENDING_DEBUG_BS BIT(14)
+
+/* Outside 64-bit code registers have 32 bits. */
+static inline bool vmx_code_is_wide(void)
+{
+	return vmread(GUEST_CS_RIGHTS) & BIT(13) && vmread(GUEST_EFER) & EFER_LMA;
+}
+
+/* What else the end of an instruction changes. */
+inlined void vmx_instruction_completed(void)
+{
+	u64 interruptibility = vmread(GUEST_INTERRUPTIBILITY);
+
+	/* The one instruction after STI or MOV SS is this one. */
+	if (unlikely(interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)))
+		vmwrite(GUEST_INTERRUPTIBILITY,
+			interruptibility & ~(u64)(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	/* Single-stepping traps after it too (SDM vol. 3, 27.3.1.5). */
+	if (unlikely(vmread(GUEST_RFLAGS) & RFLAGS_TF))
+		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+/* RIP past the instruction that exited. Only where it passes 4 GiB it matters how wide it is. */
+inlined void vmx_advance(void)
+{
+	u64 rip = vmread(GUEST_RIP), next = rip + vmread(EXIT_INSTRUCTION_LENGTH);
+
+	if (unlikely((rip ^ next) >> 32) && !vmx_code_is_wide())
+		next = (u32)next;
+	vmwrite(GUEST_RIP, next);
+	vmx_instruction_completed();
+}
