@@ -61,7 +61,7 @@ clean: ## remove everything that was built
 	rm -rf $(B)
 
 # Variables, as `make help` shows them:
-## CONF=FILE: the configuration for `image` and `run` (examples/three.conf)
+## CONF=FILE: the configuration for `image` and `run` (examples/zoo.conf)
 ## BULKHEAD_CASES=N: how many cases `emulate-long` tries, each way (10000000)
 ## FUZZ_SECONDS=N: how long `fuzz` fuzzes each target (60)
 ## SYSTEM_ARGS=...: more arguments for pytest in `system`, e.g. SYSTEM_ARGS="-k console -x"

@@ -1,40 +1,58 @@
 # The disk image and the machine to run it on. CONF=FILE takes another configuration than the example; it
 # finds the same guest files.
-CONF ?= examples/three.conf
+CONF ?= examples/zoo.conf
 
-GUESTS       := $(B)/guests
+GUESTS        := $(B)/guests
+DEBIAN_FILES  := $(GUESTS)/debian.vmlinuz $(GUESTS)/debian.initrd.gz
+# What the examples have besides.
+ZOO_FILES     := $(GUESTS)/memtest64.bin $(GUESTS)/memtest32.bin $(GUESTS)/gnumach \
+                 $(GUESTS)/debian686.vmlinuz $(GUESTS)/debian686.initrd.gz
 # More guests, for `make test-guests`.
-SUITE_FILES  := $(GUESTS)/memtest64.bin $(GUESTS)/memtest32.bin $(GUESTS)/gnumach \
-                $(GUESTS)/debian686.vmlinuz $(GUESTS)/debian.vmlinux $(GUESTS)/init32.initrd.gz
+SUITE_FETCHED := $(GUESTS)/generic.vmlinuz $(GUESTS)/realtime.vmlinuz $(GUESTS)/cyclictest.initrd.gz \
+                 $(GUESTS)/pae.vmlinuz $(GUESTS)/installer.vmlinuz $(GUESTS)/installer.initrd.gz $(GUESTS)/xen
 # Those that firmware starts, and firmware.
-UEFI_FILES   := $(GUESTS)/uefi.img $(GUESTS)/uefi-tools.img $(GUESTS)/uboot32.rom $(GUESTS)/uboot64.rom
-SUITE_FILES  += $(UEFI_FILES)
-DEBIAN_FILES := $(GUESTS)/debian.vmlinuz $(GUESTS)/debian.initrd.gz
+UEFI_FILES    := $(GUESTS)/uefi.img $(GUESTS)/uefi-tools.img $(GUESTS)/uboot32.rom $(GUESTS)/uboot64.rom
+SUITE_FILES   := $(ZOO_FILES) $(SUITE_FETCHED) $(UEFI_FILES) $(GUESTS)/realtime.initrd.gz $(GUESTS)/debian.vmlinux \
+                 $(GUESTS)/init32.initrd.gz
 
 # One run of the script makes both. The kernel is fetched only when it is not there.
-$(GUESTS)/debian.initrd.gz: tools/guest-debian.sh tools/guests/debian-init
+$(GUESTS)/debian.initrd.gz: tools/guest-debian.sh tools/guest-common.sh tools/guests/debian-init
 	@echo "  GUEST debian"
 	@tools/guest-debian.sh $(GUESTS)
 
 $(GUESTS)/debian.vmlinuz: | $(GUESTS)/debian.initrd.gz
 	@test -s $@ || tools/guest-debian.sh $(GUESTS)
 
-# One run of the script makes all that is missing.
-$(GUESTS)/debian686.vmlinuz: tools/guest-suite.sh tools/guest-common.sh
+# Likewise. Not beside the other script: either may have to bring apt's lists up to date.
+$(GUESTS)/debian686.initrd.gz: tools/guest-zoo.sh tools/guest-common.sh tools/guests/debian-init \
+                               | $(GUESTS)/debian.initrd.gz
+	@echo "  GUEST zoo"
+	@tools/guest-zoo.sh $(GUESTS)
+
+$(filter-out %.initrd.gz,$(ZOO_FILES)): | $(GUESTS)/debian686.initrd.gz
+	@test -s $@ || tools/guest-zoo.sh $(GUESTS)
+
+# The one that is last to come stands for all.
+$(GUESTS)/pae.vmlinuz: tools/guest-suite.sh tools/guest-common.sh | $(GUESTS)/debian686.initrd.gz
 	@echo "  GUEST suite"
 	@tools/guest-suite.sh $(GUESTS)
 	@touch $@
 
-$(GUESTS)/memtest64.bin $(GUESTS)/memtest32.bin $(GUESTS)/gnumach: | $(GUESTS)/debian686.vmlinuz
+$(filter-out %/pae.vmlinuz,$(SUITE_FETCHED)): | $(GUESTS)/pae.vmlinuz
 	@test -s $@ || tools/guest-suite.sh $(GUESTS)
 
 # The disk is made last of all.
-$(GUESTS)/uefi.img: tools/guest-uefi.sh tools/guest-common.sh tools/mkimage.sh $(DEBIAN_FILES)
+$(GUESTS)/uefi.img: tools/guest-uefi.sh tools/guest-common.sh tools/mkimage.sh $(DEBIAN_FILES) \
+                    | $(GUESTS)/pae.vmlinuz
 	@echo "  GUEST uefi"
 	@tools/guest-uefi.sh $(GUESTS)
 
 $(filter-out %/uefi.img,$(UEFI_FILES)): | $(GUESTS)/uefi.img
 	@test -s $@ || tools/guest-uefi.sh $(GUESTS)
+
+# A kernel takes one behind the other.
+$(GUESTS)/realtime.initrd.gz: $(GUESTS)/debian.initrd.gz $(GUESTS)/cyclictest.initrd.gz
+	@cat $^ > $@
 
 $(GUESTS)/debian.vmlinux: $(GUESTS)/debian.vmlinuz tools/vmlinux.py
 	@echo "  ELF   $@"
@@ -55,11 +73,16 @@ $(GUESTS)/init32.initrd.gz: $(GUESTS)/init32
 		cpio --quiet --reproducible -o -H newc -R 0:0) | gzip -9n > $@
 	@rm -rf $@.root
 
-$(B)/esp/EFI/BOOT/BOOTX64.EFI: $(B)/bulkhead.efi $(CONF) $(DEBIAN_FILES) $(GUESTS)/rt.bin tools/mkesp.sh $(B)/esp.conf
+$(B)/esp/EFI/BOOT/BOOTX64.EFI: $(B)/bulkhead.efi $(CONF) $(DEBIAN_FILES) $(ZOO_FILES) $(GUESTS)/rt.bin \
+                               tools/mkesp.sh $(B)/esp.conf
 	@echo "  ESP   $(B)/esp"
 	@tools/mkesp.sh $(B)/esp $(B)/bulkhead.efi $(CONF) \
 		'\bulkhead\debian\vmlinuz=$(GUESTS)/debian.vmlinuz' \
 		'\bulkhead\debian\initrd.gz=$(GUESTS)/debian.initrd.gz' \
+		'\bulkhead\debian686\vmlinuz=$(GUESTS)/debian686.vmlinuz' \
+		'\bulkhead\debian686\initrd.gz=$(GUESTS)/debian686.initrd.gz' \
+		'\bulkhead\memtest.bin=$(GUESTS)/memtest64.bin' \
+		'\bulkhead\gnumach=$(GUESTS)/gnumach' \
 		'\bulkhead\rt.bin=$(GUESTS)/rt.bin'
 	@touch $@
 
@@ -75,7 +98,7 @@ $(B)/bulkhead.img: $(B)/esp/EFI/BOOT/BOOTX64.EFI tools/mkimage.sh
 .PHONY: image run guests FORCE
 FORCE:
 
-guests: $(DEBIAN_FILES) ## fetch or build the guest systems
+guests: $(DEBIAN_FILES) $(ZOO_FILES) ## fetch or build the guest systems
 
 image: $(B)/bulkhead.img ## build build/bulkhead.img, to be written to a USB stick
 

@@ -16,9 +16,20 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def built():
-    needed = ["core.bin", "stub.img", "bulkhead.efi", "bulkhead-check", "guests/hello.bin",
-              "guests/debian.vmlinuz", "guests/debian.initrd.gz", "guests/storm.initrd.gz",
-              "uefi/lock.efi", "bhctl", "bhctl-peer"]
+    needed = [
+        "bhctl",
+        "bhctl-peer",
+        "bulkhead-check",
+        "bulkhead.efi",
+        "core.bin",
+        "esp/bulkhead/gnumach",
+        "guests/debian.initrd.gz",
+        "guests/debian.vmlinuz",
+        "guests/hello.bin",
+        "guests/storm.initrd.gz",
+        "stub.img",
+        "uefi/lock.efi",
+    ]
     missing = [name for name in needed if not os.path.exists(os.path.join(host.BUILD, name))]
     if missing:
         pytest.exit(f"not built: {', '.join(missing)}; use make system", 3)

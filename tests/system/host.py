@@ -15,6 +15,7 @@ import threading
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, "build")
 CACHE = os.path.join(BUILD, "system")
+VOLUME = os.path.join(BUILD, "esp")
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 from machine import Machine
 from mkbundle import PADDING, bundle_make, file_read
@@ -43,6 +44,16 @@ class Partition:
         self.files = files
         self.text = f"[partition {name}]\n" + "\n".join(lines) + "\n"
         self.text += f"autostart = {'yes' if autostart else 'no'}\n\n"
+
+
+class Example:
+    """What examples/NAME.conf has besides [host], with the files that `make image` puts on the volume."""
+
+    def __init__(self, name):
+        with open(os.path.join(ROOT, f"examples/{name}.conf"), encoding="utf-8") as file:
+            self.text = re.split(r"^(?=\[partition)", file.read(), maxsplit=1, flags=re.M)[1]
+        paths = set(re.findall(r"^(?:kernel|initrd) *= *(\S+)$", self.text, re.M))
+        self.files = {path: VOLUME + path.replace("\\", "/") for path in paths}
 
 
 class Group:

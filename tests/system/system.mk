@@ -40,12 +40,12 @@ $(B)/lint/tests/system/storm.%: lint_flags = $(STORM_FLAGS)
 
 .PHONY: system
 system: $(B)/core.bin $(B)/bhctl $(B)/bhctl-peer $(B)/stub.img $(B)/bulkhead.efi $(B)/bulkhead-check $(B)/uefi/lock.efi $(PAYLOADS) \
-        $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz ## run the system tests
+        $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz $(B)/esp/EFI/BOOT/BOOTX64.EFI ## run the system tests
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/system $(SYSTEM_ARGS)
 
 .PHONY: test-guests
-test-guests: $(B)/core.bin $(B)/stub.img $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz $(SUITE_FILES) ## start guests of many kinds, each by its boot protocol; takes minutes
+test-guests: $(B)/core.bin $(B)/stub.img $(B)/bulkhead.img $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz $(SUITE_FILES) ## start guests of many kinds, each by its boot protocol; takes minutes
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/guests_suite $(SYSTEM_ARGS)
 
