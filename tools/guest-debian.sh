@@ -8,7 +8,7 @@
 # DIRECTORY/debian.modules, and into the initramfs, where /init loads them in this order. The kernel's package is fetched but not installed. What is there already is not fetched again.
 set -eu
 
-modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio-rng virtio_blk virtio_console failover net_failover virtio_net"
+modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio-rng virtio_blk virtio_console failover net_failover virtio_net virtio_balloon"
 
 here=$(dirname "$(readlink -f "$0")")
 . "$here/guest-common.sh"

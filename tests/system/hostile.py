@@ -10,8 +10,8 @@ CONSOLE_US = 100_000
 LATE_US = 30_000
 DISK_BYTES = 1 << 20
 DEVICES = {"rng": "rng = yes", "disk": "disk = \\disks\\hostile.img", "console": "virtio_console = yes",
-           "network": "net = lan"}
-NAMES = {"rng": "entropy", "disk": "disk", "console": "console", "network": "network"}
+           "network": "net = lan", "balloon": "balloon = yes"}
+NAMES = {"rng": "entropy", "disk": "disk", "console": "console", "network": "network", "balloon": "balloon"}
 
 
 def hostile(name, *lines):
