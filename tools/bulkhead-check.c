@@ -183,6 +183,8 @@ static void partition_print(const struct config_partition *partition)
 		printf(", entropy device");
 	if (partition->virtio_console)
 		printf(", virtio console");
+	if (partition->balloon)
+		printf(", memory balloon");
 	putchar('\n');
 	for (u32 i = 0; i < CONFIG_DISKS_MAX; i++)
 		if (partition->disks[i].path[0])

@@ -85,7 +85,7 @@ initrd_pack() {
 modules_add() {
 	mkdir -p "$1/lib/modules"
 	for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio-rng \
-		virtio_blk virtio_console failover net_failover virtio_net; do
+		virtio_blk virtio_console failover net_failover virtio_net virtio_balloon; do
 		find "$2" -name "$module.ko" -exec cp -t "$1/lib/modules" {} +
 		[ ! -e "$1/lib/modules/$module.ko" ] || echo "$module"
 	done >"$1/lib/modules/order"

@@ -57,3 +57,14 @@ void config_virtio_console_write(const struct config_source *source, struct conf
 	if (source->partition->virtio_console)
 		config_out_add(out, "yes");
 }
+
+const char *config_balloon_read(struct slice value, const struct config_target *target)
+{
+	return config_yes_read(value, &target->partition->balloon);
+}
+
+void config_balloon_write(const struct config_source *source, struct config_out *out)
+{
+	if (source->partition->balloon)
+		config_out_add(out, "yes");
+}

@@ -464,6 +464,15 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.goes_with = ANY_BOOT,
 			.allowed = NET_ALLOWED,
 		},
+	[CONFIG_KEY_BALLOON] =
+		{
+			.name = "balloon",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_balloon_read,
+			.write = config_balloon_write,
+			.goes_with = ANY_BOOT,
+			.allowed = "yes or no",
+		},
 	[CONFIG_KEY_WEIGHT] =
 		{
 			.name = "weight",

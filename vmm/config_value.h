@@ -138,6 +138,7 @@ enum config_key_id {
 	CONFIG_KEY_NET2,
 	CONFIG_KEY_NET3,
 	CONFIG_KEY_NET4,
+	CONFIG_KEY_BALLOON,
 	CONFIG_KEY_WEIGHT,
 	CONFIG_KEY_CAP,
 	CONFIG_KEY_RESERVATION,
@@ -193,6 +194,7 @@ CONFIG_KEY_FUNCTIONS(disk2);
 CONFIG_KEY_FUNCTIONS(disk3);
 CONFIG_KEY_FUNCTIONS(disk4);
 CONFIG_KEY_FUNCTIONS(virtio_console);
+CONFIG_KEY_FUNCTIONS(balloon);
 
 /* config_policy.c: the keys that say when a partition runs. */
 CONFIG_KEY_FUNCTIONS(weight);

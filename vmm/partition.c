@@ -414,6 +414,7 @@ static const char *fixed_difference(const struct config_partition *a,
 		{"a disk", disks_differ(a, b)},
 		{"virtio_console", a->virtio_console != b->virtio_console},
 		{"a network", nets_differ(a, b)},
+		{"balloon", a->balloon != b->balloon},
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {

@@ -60,6 +60,7 @@ struct pc {
 	struct vscreen screen;
 	struct vpci pci;
 	struct virtio_console *console; /* NULL: there is none */
+	struct virtio_balloon *balloon; /* likewise */
 	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
 	u16 isa_lines, hpet_lines, pci_lines;
 	struct pc_choice choice;
@@ -515,6 +516,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	pc->console = pc_virtio_console(pc->virtio, &setup->choice);
 	if (pc->console)
 		virtio_console_connect(pc->console, input_ready, pc);
+	pc->balloon = pc_virtio_balloon(pc->virtio, &setup->choice);
 }
 
 u8 pc_pic_acknowledge(struct pc *pc)
@@ -542,6 +544,27 @@ bool pc_power_button(struct pc *pc)
 void pc_screen(const struct pc *pc, struct screen_text *text)
 {
 	vscreen_look(&pc->screen, text);
+}
+
+bool pc_balloon_look(struct pc *pc, struct balloon_view *view)
+{
+	if (pc->balloon)
+		virtio_balloon_look(pc->balloon, view);
+	return pc->balloon;
+}
+
+bool pc_balloon_target(struct pc *pc, u64 bytes)
+{
+	if (pc->balloon)
+		virtio_balloon_target(pc->balloon, bytes);
+	return pc->balloon;
+}
+
+bool pc_balloon_ask(struct pc *pc)
+{
+	if (pc->balloon)
+		virtio_balloon_ask(pc->balloon);
+	return pc->balloon;
 }
 
 void pc_net_arrived(struct pc *pc)

@@ -67,6 +67,20 @@ static struct virtio_device *net_make(void *room, u32 index, const struct pc_set
 	return &net->device;
 }
 
+static u32 balloon_count(const struct pc_choice *choice)
+{
+	return choice->balloon;
+}
+
+static struct virtio_device *balloon_make(void *room, u32 index unused,
+					  const struct pc_setup *setup, struct device_host *host)
+{
+	struct virtio_balloon *balloon = room;
+
+	virtio_balloon_init(balloon, host, setup->memory);
+	return &balloon->device;
+}
+
 /* `make` puts device `index` of its kind, in its power-up state, into room of `bytes`. */
 static const struct {
 	u32 (*count)(const struct pc_choice *choice);
@@ -78,6 +92,7 @@ static const struct {
 	{disk_count, sizeof(struct virtio_blk), disk_make},
 	{console_count, sizeof(struct virtio_console), console_make},
 	{net_count, sizeof(struct virtio_net), net_make},
+	{balloon_count, sizeof(struct virtio_balloon), balloon_make},
 };
 
 static u64 room_of(u64 bytes)
@@ -101,15 +116,29 @@ u64 pc_virtio_bytes(const struct pc_choice *choice)
 	return kind_at(ARRAY_SIZE(kinds), choice);
 }
 
-struct virtio_console *pc_virtio_console(void *room, const struct pc_choice *choice)
+/* The only device that `make` makes, or NULL. */
+static void *device_find(void *room, const struct pc_choice *choice,
+			 struct virtio_device *(*make)(void *room, u32 index,
+						       const struct pc_setup *setup,
+						       struct device_host *host))
 {
 	u32 kind = 0;
 
-	while (kinds[kind].make != console_make)
+	while (kinds[kind].make != make)
 		kind++;
-	if (!choice->console)
+	if (!kinds[kind].count(choice))
 		return NULL;
-	return (void *)((u8 *)room + kind_at(kind, choice) + room_of(sizeof(struct virtio_pci)));
+	return (u8 *)room + kind_at(kind, choice) + room_of(sizeof(struct virtio_pci));
+}
+
+struct virtio_console *pc_virtio_console(void *room, const struct pc_choice *choice)
+{
+	return device_find(room, choice, console_make);
+}
+
+struct virtio_balloon *pc_virtio_balloon(void *room, const struct pc_choice *choice)
+{
+	return device_find(room, choice, balloon_make);
 }
 
 void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,

@@ -3,6 +3,7 @@
  * own from 00:02.0 on. */
 #pragma once
 
+#include "virtio_balloon.h"
 #include "virtio_console.h"
 #include "vpci.h"
 
@@ -12,6 +13,7 @@
 u64 pc_virtio_bytes(const struct pc_choice *choice);
 /* NULL: it has none. */
 struct virtio_console *pc_virtio_console(void *room, const struct pc_choice *choice);
+struct virtio_balloon *pc_virtio_balloon(void *room, const struct pc_choice *choice);
 /* Frames have come for some of the network cards. */
 void pc_virtio_net_arrived(void *room, const struct pc_choice *choice);
 void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,

@@ -108,6 +108,7 @@ struct config_partition {
 	/* disk = FILE, readonly: the first; disk2 to disk4: the others. */
 	struct config_disk disks[CONFIG_DISKS_MAX];
 	bool virtio_console; /* default no */
+	bool balloon;	     /* default no */
 	/* net = lan, mac=52:54:00:12:34:56, rate=100Mbit: the first card; net2 to net4: others,
 	 * each in another network. */
 	struct config_net nets[CONFIG_NETS_MAX];

@@ -2,6 +2,7 @@
 /* A partition: an isolated PC. */
 #pragma once
 
+#include <bulkhead/balloon.h>
 #include <bulkhead/byte_ring.h>
 #include <bulkhead/config.h>
 #include <bulkhead/disk.h>
@@ -200,6 +201,13 @@ u64 partition_console_read(struct partition *partition, u64 *position, u8 *bytes
 
 /* What its guest shows, or showed last; false: it never ran. */
 bool partition_screen(struct partition *partition, struct screen_text *text) must_check;
+
+/* What its balloon says; false: it has none, or does not run. */
+bool partition_balloon(struct partition *partition, struct balloon_view *view) must_check;
+/* Of one with a balloon, until its next start: the guest should go without that many bytes. */
+bool partition_balloon_target(struct partition *partition, u64 bytes) must_check;
+/* Ask its guest how it fares now. */
+bool partition_balloon_ask(struct partition *partition) must_check;
 
 /* Bytes typed at the partition's console: how many were taken. */
 u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count);

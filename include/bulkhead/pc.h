@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <bulkhead/balloon.h>
 #include <bulkhead/device.h>
 #include <bulkhead/disk.h>
 #include <bulkhead/fw_cfg.h>
@@ -41,6 +42,7 @@ struct pc_choice {
 	u32 disks; /* how many */
 	bool console;
 	u32 nets; /* network cards */
+	bool balloon;
 };
 
 /* A network card, and the other end of its cable. */
@@ -83,6 +85,12 @@ bool pc_console_input(struct pc *pc, u8 byte) must_check;
 bool pc_power_button(struct pc *pc) must_check;
 
 void pc_screen(const struct pc *pc, struct screen_text *text);
+
+/* Its balloon, if it has one; false: it has none. Those that ask something of the guest are carried
+ * out when it gets round to it. */
+bool pc_balloon_look(struct pc *pc, struct balloon_view *view) must_check;
+bool pc_balloon_target(struct pc *pc, u64 bytes) must_check;
+bool pc_balloon_ask(struct pc *pc) must_check; /* for new statistics */
 
 /* Frames have come for some of its network cards. */
 void pc_net_arrived(struct pc *pc);

@@ -189,6 +189,15 @@ class Host:
         """The emulated machine's clock."""
         return self.good("uptime")["uptime"]["uptime_us"]
 
+    def answer_us(self):
+        """The longest time from an answer to the next, of questions that are typed at once: that one was
+        read, carried out and answered."""
+        questions = 5
+        self.send("uptime --json\r" * questions)
+        stamps = [int(self.expect(r'"uptime_us": ?(\d+)\}')[1]) for _ in range(questions)]
+        self.expect(PROMPT)
+        return max(later - earlier for earlier, later in zip(stamps, stamps[1:]))
+
     def sleep(self, seconds):
         """Let emulated time pass. What is asked meanwhile costs the first CPU a little."""
         limit = self.now_us() + 1_000_000 * seconds

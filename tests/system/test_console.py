@@ -29,6 +29,7 @@ stats [NAME]                           show where the time of vCPUs went
 exits NAME                             show why a guest was left, and how long
 account [NAME]                         show what each partition has used
 trace on|off|status                    record exits and scheduling decisions
+balloon [NAME [SIZE]]                  show guests' memory, or ask for some
 who                                    show who can reach whom
 net [NAME]                             show networks and who is in them
 regs NAME                              show the registers of a paused guest
@@ -49,7 +50,7 @@ panic now                              stop it with a report, as a bug would
 NAME/N is virtual CPU N of a partition, NAME its first.
 Every command takes --json, for programs.""".split("\n")
 COMMANDS = ("help, version, uptime, list, info, create, start, pause, resume, reset, stop, "
-            "destroy, attach, console, screen, set, group, top, stats, exits, account, trace, who, net, "
+            "destroy, attach, console, screen, set, group, top, stats, exits, account, trace, balloon, who, net, "
             "regs, x, walk, vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
             "poweroff, panic")
 

@@ -8,7 +8,7 @@ per cent, and on another CPU it is what it is alone. The console's pace is read 
 """
 import pytest
 
-from host import Host, PROMPT, in_parallel, selected, tiny
+from host import Host, in_parallel, selected, tiny
 
 IPS = 20_000_000
 SECONDS = 3
@@ -51,19 +51,9 @@ def mean(values):
     return sum(values) / len(values)
 
 
-def console_us(host):
-    """The longest time from an answer to the next, of questions that are typed at once: that one was read,
-    carried out and answered."""
-    questions = 5
-    host.send("uptime --json\r" * questions)
-    stamps = [int(host.expect(r'"uptime_us": ?(\d+)\}')[1]) for _ in range(questions)]
-    host.expect(PROMPT)
-    return max(later - earlier for earlier, later in zip(stamps, stamps[1:]))
-
-
 def check_one(host, name, alone, beside):
     host.good(f"start {name}")
-    took = console_us(host)
+    took = host.answer_us()
     assert took < CONSOLE_US, f"the console took {took} us for an answer beside {name}"
     near = measure(host, "near")
     assert mean(near) > (1 - ERROR) * beside, \
@@ -72,7 +62,7 @@ def check_one(host, name, alone, beside):
         far = measure(host, "far")
         assert all(abs(one - alone) <= ERROR * alone for one in far), \
             f"on another CPU than {name}: {far}, alone {alone}"
-    assert console_us(host) < CONSOLE_US
+    assert host.answer_us() < CONSOLE_US
     states = host.states()
     assert states["near"]["state"] == "running" and states["near"]["starts"] == 1, states["near"]
     host.times()

@@ -132,6 +132,8 @@ COMMAND(command_dump);
 COMMAND(command_inject);
 /* nets.c */
 COMMAND(command_net);
+/* balloon.c */
+COMMAND(command_balloon);
 /* who.c */
 COMMAND(command_who);
 /* meters.c */

@@ -16,6 +16,7 @@ static const kinds a_command = {ARGUMENT_COMMAND};
 static const kinds a_word = {ARGUMENT_WORD};
 static const kinds a_partition = {ARGUMENT_PARTITION};
 static const kinds a_network = {ARGUMENT_NETWORK};
+static const kinds a_partition_and_none = {ARGUMENT_PARTITION, ARGUMENT_NONE};
 static const kinds a_partition_and_word = {ARGUMENT_PARTITION, ARGUMENT_WORD};
 static const kinds an_address_and_unit = {ARGUMENT_PARTITION, ARGUMENT_NONE, ARGUMENT_WORD,
 					  ARGUMENT_WORD};
@@ -76,6 +77,8 @@ static const struct command commands[] = {
 	 a_partition, NULL, false, false, command_account},
 	{"trace", "trace on|off|status", "record exits and scheduling decisions", "trace on", 1, 1,
 	 a_word, "on off status", true, false, command_trace},
+	{"balloon", "balloon [NAME [SIZE]]", "show guests' memory, or ask for some",
+	 "balloon web 256M", 0, 2, a_partition_and_none, NULL, true, false, command_balloon},
 
 	{"who", "who", "show who can reach whom", "who", 0, 0, nothing, NULL, false, false,
 	 command_who},

@@ -82,7 +82,8 @@ static inline void expect(const char *text, const char *expected)
 	"; allowed: vcpus, cpu, hypervisor_leaves, memory, boot, kernel, firmware, initrd, "       \
 	"modules, cmdline, autostart, "                                                            \
 	"entry, load, rng, disk, disk2, disk3, disk4, virtio_console, net, net2, net3, net4, "     \
-	"weight, cap, reservation, dedicated, affinity, group, after, on_poweroff, on_reset, "     \
+	"balloon, weight, cap, reservation, dedicated, affinity, group, after, on_poweroff, "      \
+	"on_reset, "                                                                               \
 	"on_crash\n"
 #define HOST_KEYS "; allowed: console, cpus, loglevel\n"
 #define SECTIONS  "; allowed: [host], [partition NAME] or [group NAME]\n"

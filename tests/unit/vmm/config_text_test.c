@@ -43,6 +43,7 @@ static void same_partition(const struct config_partition *a, const struct config
 	}
 	assert_int_equal(a->virtio_console, b->virtio_console);
 	assert_memory_equal(a->nets, b->nets, sizeof(a->nets));
+	assert_int_equal(a->balloon, b->balloon);
 	assert_int_equal(a->claim.kind, b->claim.kind);
 	assert_int_equal(a->claim.weight, b->claim.weight);
 	assert_int_equal(a->claim.cap, b->claim.cap);
@@ -95,7 +96,7 @@ static void defaults_left_out(void **state)
 	(void)state;
 	expect("[host]\nconsole=com1,115200\ncpus=all\nloglevel=info\n" WEB
 	       "vcpus=1\ncpu=host\nhypervisor_leaves=kvm\nautostart=yes\nrng=no\nvirtio_console="
-	       "no\nnet=none\n"
+	       "no\nnet=none\nballoon=no\n"
 	       "cmdline=\nweight=100\ncap=none\nreservation=none\n"
 	       "dedicated=no\naffinity=0-511\ngroup=none\nafter=none\non_poweroff=stop\n"
 	       "on_reset=restart\non_crash=preserve\n[group g]\nweight=100\ncap=none\n",
@@ -119,7 +120,8 @@ static void all_written(void **state)
 	       "[group servers]\nweight=50\ncap=150%\n" WEB
 	       "initrd=\\i\ncpu=x86-64-v2\nhypervisor_leaves=none\ncmdline=a \"b\" # "
 	       "c\nautostart=no\nrng=yes\ndisk3=\\a b.img,readonly\ndisk=\\d.img\n"
-	       "virtio_console=yes\nnet=lan\nnet2=dmz,rate=1Mbit\nweight=200\ncap=80%\n"
+	       "virtio_console=yes\nnet=lan\nnet2=dmz,rate=1Mbit\nballoon=yes\nweight=200\ncap=80%"
+	       "\n"
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"
 	       "[partition rt]\nmemory=2048K\nboot=raw\nkernel=\\r\nentry=real\nload=31K\n"
@@ -156,6 +158,7 @@ static void all_written(void **state)
 				  "virtio_console = yes\n"
 				  "net         = lan\n"
 				  "net2        = dmz, rate=1Mbit\n"
+				  "balloon     = yes\n"
 				  "weight      = 200\n"
 				  "cap         = 80%\n"
 				  "affinity    = 0-2, 5, 511\n"
@@ -302,6 +305,8 @@ static void add_partition(u32 number)
 		add("disk=\"\\a #%u , readonly\"\n", random_below(9));
 	if (random_below(2))
 		add("virtio_console=%s\n", random_below(2) ? "yes" : "no");
+	if (random_below(2))
+		add("balloon=%s\n", random_below(2) ? "yes" : "no");
 	if (way == 0)
 		add("dedicated=yes\n");
 	if (way == 1)

@@ -143,6 +143,8 @@ static void partition_errors(void **state)
 		     "; allowed: yes or no\n");
 	value_expect(WEB, "partition web", "rng = 1", "not one of the allowed words",
 		     "; allowed: yes or no\n");
+	value_expect(WEB, "partition web", "balloon = 64M", "not one of the allowed words",
+		     "; allowed: yes or no\n");
 	expect(WEB "initrd=\n", "f:5: [partition web] initrd: no value given; allowed: a file of "
 				"the boot volume such "
 				"as \\bulkhead\\web\\initrd.gz, at most 127 characters\n");

@@ -844,6 +844,7 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(disks[1].path[0], 'x', "a disk");
 	REFUSES(disks[3].readonly, true, "a disk");
 	REFUSES(virtio_console, true, "virtio_console");
+	REFUSES(balloon, true, "balloon");
 	REFUSES(name[0], 'W', "name");
 	assert_ptr_equal(partition_find("web"), partition);
 }

@@ -5,6 +5,7 @@
 /* links: drivers/virt/vpci_function.c drivers/virt/pc_virtio.c drivers/virt/virtio_pci.c */
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: drivers/virt/virtio_blk.c drivers/virt/virtio_console.c vmm/format.c */
+/* links: drivers/virt/virtio_balloon.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
 /* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c drivers/virt/vscreen.c */
 /* links: drivers/virt/virtio_net.c */
@@ -753,7 +754,7 @@ static void pci_configuration(void **state)
 	assert_int_equal(pc_absent_accesses(pc), 1);
 }
 
-/* Disks and a console come behind, each in a slot of its own. */
+/* Disks, a console and a balloon come behind, each in a slot of its own. */
 static void pci_devices_as_chosen(void **state)
 {
 	const struct disk_backend disks[2] = {{.bytes = MIB}, {.bytes = 2 * MIB}};
@@ -761,9 +762,10 @@ static void pci_devices_as_chosen(void **state)
 		.tsc_hz = TSC_HZ,
 		.low_bytes = 256 * MIB,
 		.memory = &memory,
-		.choice = {.rng = true, .disks = 2, .console = true},
+		.choice = {.rng = true, .disks = 2, .console = true, .balloon = true},
 		.disks = {&disks[0], &disks[1]},
 	};
+	struct balloon_view view;
 
 	(void)state;
 	free(pc);
@@ -773,10 +775,26 @@ static void pci_devices_as_chosen(void **state)
 	assert_int_equal(config_read(0x80001800), 0x10421af4);
 	assert_int_equal(config_read(0x80002000), 0x10421af4);
 	assert_int_equal(config_read(0x80002800), 0x10431af4);
-	assert_int_equal(config_read(0x80003000), 0xffffffff);
+	assert_int_equal(config_read(0x80003000), 0x10451af4);
+	assert_int_equal(config_read(0x80003800), 0xffffffff);
 	/* Nobody has opened the console: what is typed goes to COM1. */
 	assert_true(pc_console_input(pc, 'k'));
 	assert_int_equal(in8(COM1), 'k');
+	assert_true(pc_balloon_target(pc, 3 * MIB));
+	assert_true(pc_balloon_ask(pc));
+	assert_true(pc_balloon_look(pc, &view));
+	assert_int_equal(view.target_bytes, 3 * MIB);
+	assert_false(view.driven);
+}
+
+static void no_balloon(void **state)
+{
+	struct balloon_view view;
+
+	(void)state;
+	assert_false(pc_balloon_target(pc, 3 * MIB));
+	assert_false(pc_balloon_ask(pc));
+	assert_false(pc_balloon_look(pc, &view));
 }
 
 static u64 common(u32 offset, unsigned bytes)
@@ -892,6 +910,7 @@ int main(void)
 		T(pci_address_is_no_reset),
 		T(pci_configuration),
 		T(pci_devices_as_chosen),
+		T(no_balloon),
 		T(pci_device_interrupts_by_line),
 		T(pci_device_sends_messages),
 		T(pci_shares_a_line),

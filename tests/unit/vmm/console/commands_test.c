@@ -50,14 +50,14 @@ static void test_json_is_found_anywhere(void **state)
 		expect(lines[i], "{\"uptime\": {\"uptime_us\": 93789000000}}\n");
 	expect_error("uptime \"--json\"",
 		     "uptime: takes no argument, found \"--json\"\nusage: uptime\n");
-	expect_error(
-		"--json nothing --json x y",
-		"{\"error\": \"no command \\\"nothing\\\"; there are: help, version, uptime, "
-		"list, info, create, start, pause, resume, reset, stop, destroy, attach, "
-		"console, screen, set, group, top, stats, exits, account, trace, who, net, regs, "
-		"x, walk, "
-		"vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
-		"poweroff, panic\"}\n");
+	expect_error("--json nothing --json x y",
+		     "{\"error\": \"no command \\\"nothing\\\"; there are: help, version, uptime, "
+		     "list, info, create, start, pause, resume, reset, stop, destroy, attach, "
+		     "console, screen, set, group, top, stats, exits, account, trace, balloon, "
+		     "who, net, regs, "
+		     "x, walk, "
+		     "vmcs, dump, inject, cpus, memory, config, log, loglevel, audit, reboot, "
+		     "poweroff, panic\"}\n");
 }
 
 static void test_unknown_command_names_the_known(void **state)
