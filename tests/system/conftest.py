@@ -17,7 +17,8 @@ def pytest_configure(config):
 @pytest.fixture(scope="session", autouse=True)
 def built():
     needed = ["core.bin", "stub.img", "bulkhead.efi", "bulkhead-check", "guests/hello.bin",
-              "guests/debian.vmlinuz", "guests/debian.initrd.gz", "uefi/lock.efi", "bhctl", "bhctl-peer"]
+              "guests/debian.vmlinuz", "guests/debian.initrd.gz", "uefi/lock.efi", "bhctl", "bhctl-peer",
+              "bench/ops.bin"]
     missing = [name for name in needed if not os.path.exists(os.path.join(host.BUILD, name))]
     if missing:
         pytest.exit(f"not built: {', '.join(missing)}; use make system", 3)

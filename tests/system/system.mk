@@ -22,6 +22,7 @@ $(B)/uefi/%.efi: $(B)/uefi/%.so
 
 .PHONY: system
 system: $(B)/core.bin $(B)/bhctl $(B)/bhctl-peer $(B)/stub.img $(B)/bulkhead.efi $(B)/bulkhead-check $(B)/uefi/lock.efi $(PAYLOADS) \
+        $(B)/bench/ops.bin \
         $(DEBIAN_FILES) ## run the system tests
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/system $(SYSTEM_ARGS)
