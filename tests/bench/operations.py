@@ -41,7 +41,7 @@ TARGETS = {
     "tscdl_late_busy_d50000": 300, "tscdl_late_busy_d500000": 300, "tscdl_late_past_d0": 300,
     "tscdl_late_hlt_d15000": 500, "tscdl_late_hlt_d200000": 500, "tscdl_late_hlt_d2000000": 500,
     "tscdl_sleep200000_overhead": 900,
-    "gaps_40M_interrupts_off": 0, "gaps_40M_interrupts_on": 0,
+    **{f"gap_40M_interrupts_{state}_{what}": 0 for state in ("off", "on") for what in ("longest", "lost")},
 }
 
 # At most so many more than on the bare machine. Those with APIC virtualisation are without an exit, which leaves
@@ -64,7 +64,7 @@ Instructions for one operation, its own included, the reading of the TSC not; le
 what takes long). KVM: Linux 6.1 with mitigations off under the smallest monitor that runs the benchmark; "APICv" is
 KVM where it uses APIC virtualisation, on another CPU model. "saved": how many times as much as Bulkhead KVM takes.
 tscdl_late: from the deadline to the handler. tscdl_sleep: all that a sleep of 200000 costs besides. _abs: all of it.
-gaps: what is lost while the guest reads the TSC without a pause for 40 million ticks."""
+gap: what is lost while the guest reads the TSC without a pause for 40 million ticks, at most at a time and in all."""
 
 
 def operations_parse(text):

@@ -17,6 +17,7 @@ def pytest_configure(config):
 @pytest.fixture(scope="session", autouse=True)
 def built():
     needed = [
+        "bench/ops.bin",
         "bhctl",
         "bhctl-peer",
         "bulkhead-check",

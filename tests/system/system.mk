@@ -38,9 +38,12 @@ $(B)/guests/storm.initrd.gz: $(B)/storm/bin/storm $(B)/guests/debian.initrd.gz
 
 $(B)/lint/tests/system/storm.%: lint_flags = $(STORM_FLAGS)
 
+SYSTEM_FILES := $(B)/core.bin $(B)/bhctl $(B)/bhctl-peer $(B)/stub.img $(B)/bulkhead.efi $(B)/bulkhead-check \
+                $(B)/uefi/lock.efi $(PAYLOADS) $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz $(B)/bench/ops.bin \
+                $(B)/esp/EFI/BOOT/BOOTX64.EFI
+
 .PHONY: system
-system: $(B)/core.bin $(B)/bhctl $(B)/bhctl-peer $(B)/stub.img $(B)/bulkhead.efi $(B)/bulkhead-check $(B)/uefi/lock.efi $(PAYLOADS) \
-        $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz $(B)/esp/EFI/BOOT/BOOTX64.EFI ## run the system tests
+system: $(SYSTEM_FILES) ## run the system tests
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/system $(SYSTEM_ARGS)
 

@@ -79,28 +79,30 @@ void measure_loops(void)
 }
 
 /* Readings of the TSC without a pause. What is longer from one to the next than it can be went to
- * somebody else: the row has how much of it there was, as its least and average, and how often as
- * its count. */
-static void gaps(const char *name)
+ * somebody else: how long the longest one was, and how much it is in all. */
+static void gaps(const char *interrupts)
 {
-	struct tally tally = {.name = name};
+	u64 count = 0, all = 0, longest = 0;
 	u64 start = tsc_read(), before = start, now;
 
 	do {
 		now = tsc_read();
 		if (now - before > GAP_TICKS) {
-			tally.count++;
-			tally.sum += now - before;
+			count++;
+			all += now - before;
+			longest = MAX(longest, now - before);
 		}
 		before = now;
 	} while (now - start < SPIN_TICKS);
-	serial_print("op %s %lu %lu %lu\r\n", name, tally.count, tally.sum, tally.sum);
+	serial_print("op gap_40M_interrupts_%s_longest %lu %lu %lu\r\n", interrupts, count, longest,
+		     longest);
+	serial_print("op gap_40M_interrupts_%s_lost %lu %lu %lu\r\n", interrupts, count, all, all);
 }
 
 void measure_gaps(void)
 {
-	gaps("gaps_40M_interrupts_off");
+	gaps("off");
 	__asm__ volatile("sti" : : : "memory");
-	gaps("gaps_40M_interrupts_on");
+	gaps("on");
 	__asm__ volatile("cli" : : : "memory");
 }
