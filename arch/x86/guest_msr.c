@@ -142,8 +142,7 @@ static const struct guest_msr table[] = {
 	[MTRR_FIX64K] = {IA32_MTRR_FIX64K, FIXED(0)},
 	[MTRR_FIX16K] = {IA32_MTRR_FIX16K, FIXED(1)},
 	[MTRR_FIX4K] = {IA32_MTRR_FIX4K, FIXED(3)},
-	[MTRR_DEF_TYPE] = {IA32_MTRR_DEF_TYPE, STORED(mtrr_def_type),
-			   .legal = mtrr_def_type_legal},
+	[MTRR_DEF_TYPE] = {IA32_MTRR_DEF_TYPE, STORED(mtrr_def_type), .legal = mtrr_def_type_legal},
 };
 
 /* Guests try out many that do not exist: each is found, or not, in one step. */
@@ -157,10 +156,10 @@ static const u8 places[PLACES] = {
 	[IA32_MCG_CAP] = MCG_CAP,
 	[IA32_MCG_STATUS] = MCG_STATUS,
 	[IA32_MISC_ENABLE] = MISC_ENABLE,
-	[IA32_MTRR_PHYSBASE0 ... IA32_MTRR_PHYSBASE0 + 2 * GUEST_MTRR_PAIRS - 1] = MTRR_VARIABLE,
+	[IA32_MTRR_PHYSBASE0... IA32_MTRR_PHYSBASE0 + 2 * GUEST_MTRR_PAIRS - 1] = MTRR_VARIABLE,
 	[IA32_MTRR_FIX64K] = MTRR_FIX64K,
-	[IA32_MTRR_FIX16K ... IA32_MTRR_FIX16K + 1] = MTRR_FIX16K,
-	[IA32_MTRR_FIX4K ... IA32_MTRR_FIX4K + 7] = MTRR_FIX4K,
+	[IA32_MTRR_FIX16K... IA32_MTRR_FIX16K + 1] = MTRR_FIX16K,
+	[IA32_MTRR_FIX4K... IA32_MTRR_FIX4K + 7] = MTRR_FIX4K,
 	[IA32_MTRR_DEF_TYPE] = MTRR_DEF_TYPE,
 };
 

@@ -54,9 +54,9 @@ static inline bool kvm_call_exists(u32 number)
 	return number == KVM_CALL_KICK || number == KVM_CALL_SEND_IPI;
 }
 
-#define KVM_RESULT_PERM	  1 /* results of errors, negative */
-#define KVM_RESULT_INVAL  22
-#define KVM_RESULT_NOSYS  1000
+#define KVM_RESULT_PERM	 1 /* results of errors, negative */
+#define KVM_RESULT_INVAL 22
+#define KVM_RESULT_NOSYS 1000
 
 static inline u64 kvm_call_unknown(bool privileged)
 {
