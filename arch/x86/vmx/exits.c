@@ -239,6 +239,8 @@ static void exit_apic_write(struct vcpu *vcpu)
 static void exit_emulate(struct vcpu *vcpu)
 {
 	if (unlikely(vmread(VECTORING_INFO) & EVENT_VALID)) {
+		if (guest_access_mark_rom(vcpu))
+			return;
 		vcpu_stop(
 			vcpu, VCPU_STOP_EMULATION,
 			"delivery of vector %lu at rip 0x%lx needs address 0x%lx, which is no RAM",
