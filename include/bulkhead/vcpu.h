@@ -18,9 +18,11 @@ struct partition;
 #define VCPU_REQUEST_INTERRUPT 2u /* interrupt state changed: look at what to deliver */
 #define VCPU_REQUEST_NMI       4u
 #define VCPU_REQUEST_DEVICES   8u /* something has come for a device of the board: let it look */
+/* The second-level tables lost rights: no vCPU goes on while one may still use what it cached. */
+#define VCPU_REQUEST_TABLES 16u
 
 /* Those for its thread, not for the backend. */
-#define VCPU_REQUESTS_LEAVE (VCPU_REQUEST_STOP | VCPU_REQUEST_DEVICES)
+#define VCPU_REQUESTS_LEAVE (VCPU_REQUEST_STOP | VCPU_REQUEST_DEVICES | VCPU_REQUEST_TABLES)
 
 /* Whether a vCPU other than the first may run: see vmm/vcpu_lifecycle.c. */
 enum vcpu_hold {
