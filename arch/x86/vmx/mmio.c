@@ -88,7 +88,8 @@ static enum emulate_result emulation_run(struct vcpu *vcpu, struct emulation *em
 		fault_inject(vcpu, &cpu->fault);
 		break;
 	case EMULATE_UNKNOWN:
-		unknown_instruction(vcpu, emulation->code, emulation->bytes, cpu->rip);
+		if (!guest_access_mark_rom(vcpu))
+			unknown_instruction(vcpu, emulation->code, emulation->bytes, cpu->rip);
 		break;
 	}
 	return result;
