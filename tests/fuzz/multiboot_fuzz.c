@@ -2,7 +2,7 @@
 /* Any bytes as a multiboot kernel: it is refused with a reason, or what load_multiboot promises
  * holds. */
 /* links: vmm/load/multiboot.c vmm/load/multiboot1.c vmm/load/multiboot2.c vmm/load/elf.c */
-/* links: vmm/load/load_common.c vmm/format.c */
+/* links: vmm/load/load_common.c vmm/load/bios_data.c vmm/format.c */
 #include "tests/fuzz/kernel_fuzz.h"
 
 #define MAGIC1	  0x1badb002U

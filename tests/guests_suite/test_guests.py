@@ -1,21 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Systems that others made, unmodified, each by its boot protocol, to what shows that they run."""
-import os
-
 import pytest
 
-from host import BUILD, Host, Partition
+from guest import guest
+from host import Host
 
 BOOT_SECONDS = 300
-
-
-def guest(name, boot, kernel, *lines, memory="16M", **files):
-    """A partition with files of build/guests: `kernel`, and others by the key that names them."""
-    files = {"kernel": kernel, **files}
-    lines = [f"memory = {memory}", f"boot = {boot}", *lines,
-             *(f"{key} = \\guests\\{file}" for key, file in files.items())]
-    return Partition(name, lines, {f"\\guests\\{file}": os.path.join(BUILD, "guests", file)
-                                   for file in files.values()})
 
 
 @pytest.mark.parametrize("bits", [64, 32])
@@ -42,14 +32,3 @@ def test_linux_pvh():
                       memory="256M", initrd="debian.initrd.gz")
     with Host([partition]) as host:
         host.run("pvh", "Debian guest is up: Linux 6.1.", BOOT_SECONDS)
-
-
-def test_linux_686():
-    """Debian's kernel for 32-bit CPUs, without PAE: to a program of ours, and off."""
-    partition = guest("old", "linux", "debian686.vmlinuz",
-                      "cmdline = console=ttyS0 quiet nokaslr cryptomgr.notests", memory="64M",
-                      initrd="init32.initrd.gz")
-    with Host([partition]) as host:
-        text = host.run("old", r"32-bit guest is up: Linux [^\r]*\r\n", BOOT_SECONDS)
-        assert " on i686" in text, text
-        assert host.until("old", "stopped", 200).reason == "powered off by the guest"

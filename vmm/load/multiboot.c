@@ -2,14 +2,13 @@
 /* Starts a multiboot kernel: finds its header, places and loads it, its modules, and what it is
  * told. */
 #include "multiboot.h"
+#include "bios_data.h"
 
 #include <bulkhead/error.h>
 
-#define GZIP_MAGIC	0x8b1f
-#define HEADER_LEAST	12
-#define INFO_GPA	0x10000UL
-#define BIOS_EBDA	0x40e /* segment of the extended BIOS data area */
-#define BIOS_MEMORY_KIB 0x413 /* RAM below it */
+#define GZIP_MAGIC   0x8b1f
+#define HEADER_LEAST 12
+#define INFO_GPA     0x10000UL
 
 u64 multiboot_put(struct multiboot_info *info, const void *data, u64 bytes)
 {
@@ -273,15 +272,6 @@ static int rest_place(struct multiboot_plan *plan, char *reason)
 }
 
 /* --- the guest --- */
-
-/* Systems ask these two words where low memory ends, whatever else they were told. */
-static void bios_data_write(struct guest_memory *memory)
-{
-	u16 kib = LOAD_LOW_END / KIB, segment = LOAD_LOW_END >> 4;
-
-	memcpy(memory->window + BIOS_EBDA, &segment, sizeof(segment));
-	memcpy(memory->window + BIOS_MEMORY_KIB, &kib, sizeof(kib));
-}
 
 static int plan_write(const struct multiboot_plan *plan, struct guest_memory *memory)
 {

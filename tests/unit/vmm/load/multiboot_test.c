@@ -2,7 +2,7 @@
 /* Multiboot 1 and 2: kernels made here, byte by byte; where they go, what they are told, and every
  * refusal. */
 /* links: vmm/load/multiboot1.c vmm/load/multiboot2.c vmm/load/elf.c vmm/load/load_common.c */
-/* links: vmm/format.c */
+/* links: vmm/format.c vmm/load/bios_data.c */
 #include "load_expect.h"
 
 #define HEADER_AT 0x400
@@ -190,10 +190,34 @@ static void test_told(void **state)
 	/* The BIOS's words for the end of low memory. */
 	assert_int_equal(guest_get(f, 0x40e, 2), 0x9f00);
 	assert_int_equal(guest_get(f, 0x413, 2), 636);
+	assert_int_equal(guest_get(f, 0x9f000, 1), 1);
 	f->request.cmdline = NULL;
 	try_load(f);
 	info = f->start.gpr[GPR_RBX];
 	assert_string_equal(guest_text(f, guest_get(f, info + 16, 4)), "my_kernel");
+}
+
+/* Who goes back to real mode and calls a BIOS comes back, and is told that there is none. */
+static void test_bios_calls(void **state)
+{
+	static const u8 fails[] = {0x55, 0x89, 0xe5, 0x80, 0x4e, 0x06,
+				   0x01, 0x5d, 0xb4, 0x86, 0xcf};
+	static const u8 memory_size[] = {0xb8, 0x7c, 0x02, 0xcf}; /* 636 KiB */
+	struct fixture *f = *state;
+
+	try_load(f);
+	for (u32 vector = 0; vector < 256; vector++) {
+		u64 segment = guest_get(f, 4 * vector + 2, 2), offset = guest_get(f, 4 * vector, 2);
+		const u8 *handler = f->memory.window + 16 * segment + offset;
+
+		assert_true(16 * segment >= 0x9f000 && 16 * segment + offset < 0xa0000);
+		if (vector == 0x12)
+			assert_memory_equal(handler, memory_size, sizeof(memory_size));
+		else if (vector >= 0x10 && vector <= 0x1f)
+			assert_memory_equal(handler, fails, sizeof(fails));
+		else
+			assert_int_equal(*handler, 0xcf); /* IRET */
+	}
 }
 
 static const u8 module_a[5000] = {1, 2, 3}, module_b[3] = {9, 8, 7}, large[2 * MIB];
@@ -555,12 +579,13 @@ static void test_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_elf32),	    TEST(test_elf64),	       TEST(test_addresses),
-		TEST(test_wrong_addresses), TEST(test_told),	       TEST(test_modules),
-		TEST(test_video),	    TEST(test_no_header),      TEST(test_wrong_header),
-		TEST(test_2_told),	    TEST(test_2_modules),      TEST(test_2_and_1),
-		TEST(test_2_addresses),	    TEST(test_2_relocation),   TEST(test_2_screen),
-		TEST(test_2_requests),	    TEST(test_2_wrong_header), TEST(test_no_room),
+		TEST(test_elf32),	    TEST(test_elf64),	    TEST(test_addresses),
+		TEST(test_wrong_addresses), TEST(test_told),	    TEST(test_bios_calls),
+		TEST(test_modules),	    TEST(test_video),	    TEST(test_no_header),
+		TEST(test_wrong_header),    TEST(test_2_told),	    TEST(test_2_modules),
+		TEST(test_2_and_1),	    TEST(test_2_addresses), TEST(test_2_relocation),
+		TEST(test_2_screen),	    TEST(test_2_requests),  TEST(test_2_wrong_header),
+		TEST(test_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
