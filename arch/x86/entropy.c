@@ -18,7 +18,10 @@
 
 #define RDSEED_TRIES 100 /* it may be empty for a while, when others ask too */
 #define RDRAND_TRIES 10	 /* after so many it is broken (SDM vol. 1, 7.3.17.1) */
-#define SEED_SAMPLES 1024
+#define SEED_WORDS   32
+#define WORD_SAMPLES 32 /* a bit or two of jitter in each: a word has room for that */
+#define WORD_FACTOR  0x9e3779b97f4a7c15UL /* odd, so that no two words become one */
+#define WORD_ROTATE  29
 
 static bool has_rdseed, has_rdrand;
 static struct csprng csprng;
@@ -79,12 +82,22 @@ void arch_entropy(void *bytes, u64 count)
 }
 
 /* CPUID serialises, and how long it takes is different each time on a real machine. */
+static u64 timings(void)
+{
+	u64 word = 0;
+
+	for (unsigned i = 0; i < WORD_SAMPLES; i++) {
+		(void)cpuid(0, 0);
+		word = (word ^ tsc_read()) * WORD_FACTOR;
+		word = word << WORD_ROTATE | word >> (64 - WORD_ROTATE);
+	}
+	return word;
+}
+
 static void seed(void)
 {
-	for (unsigned i = 0; i < SEED_SAMPLES; i++) {
-		(void)cpuid(0, 0);
-		csprng_stir(&csprng, tsc_read());
-	}
+	for (unsigned i = 0; i < SEED_WORDS; i++)
+		csprng_stir(&csprng, timings());
 }
 
 void entropy_init(void)

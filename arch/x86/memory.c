@@ -138,6 +138,7 @@ void memory_usage(struct memory_usage *usage)
 	usage->total_bytes = pool.total_bytes;
 	usage->free_bytes = pool.free_bytes[PAGE_ZONE_GUEST];
 	usage->hypervisor_bytes = usage->total_bytes - usage->free_bytes - guest_bytes;
+	usage->spare_bytes = pool.free_bytes[PAGE_ZONE_HYPERVISOR];
 	spin_unlock_irq(&pool_lock, flags);
 }
 

@@ -40,6 +40,7 @@ struct memory_usage {
 	u64 total_bytes;      /* RAM that Bulkhead manages */
 	u64 free_bytes;	      /* can still be given to guests */
 	u64 hypervisor_bytes; /* held by the hypervisor: image, files, tables, allocations */
+	u64 spare_bytes;      /* of these: taken in blocks, and not in use yet */
 };
 void memory_usage(struct memory_usage *usage);
 

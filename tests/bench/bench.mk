@@ -58,7 +58,7 @@ $(BENCH)/initrd: $(BENCH)/init $(GUESTS)/debian.initrd.gz
 	@cd $(BENCH)/root && echo init | cpio --quiet --reproducible -o -H newc -R 0:0 >> ../$(@F).new
 	@mv $@.new $@
 
-BENCH_PAYLOADS := $(patsubst %,$(B)/guests/%.bin,sleeper switcher spinon netload diskload)
+BENCH_PAYLOADS := $(patsubst %,$(B)/guests/%.bin,sleeper switcher spinon netload diskload idle)
 
 # The first is compared with peers and drawn; the others have no APIC virtualisation, and one no x2APIC.
 BENCH_MODELS ?= haswell sandybridge cannonlake
@@ -77,6 +77,7 @@ bench: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.bin $(BENCH)
 	@tests/bench/scheduling.py --core $(B)/core.bin --guests $(B)/guests \
 		--ips $(BENCH_IPS) --directory $(BENCH)
 	@tests/bench/virtio.py --ips $(BENCH_IPS) --directory $(BENCH)
+	@tests/bench/scale.py --ips $(BENCH_IPS) --directory $(BENCH)
 	@echo; echo "All figures are in $(BENCH)/bench.json."
 
 bench-operations: ## of that only single operations

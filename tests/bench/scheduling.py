@@ -84,15 +84,18 @@ def round_trips(jumps, turns, turn_instructions):
     return best[1]
 
 
+def switch_costs(left, right, length):
+    """(least, average, most) of a switch, from the jumps of two whose turns have `length` instructions."""
+    costs = round_trips(left, right, length)
+    return min(costs) // 2, sum(costs) // len(costs) // 2, max(costs) // 2
+
+
 def switch_measure(options):
-    """(least, average, most) of a switch."""
     last = r"switcher: done"
     printed = machine_run(options, "switch", {"left": "switcher", "right": "switcher"},
                           {"left": last, "right": last})
     length, left = switcher_parse(printed["left"])
-    _, right = switcher_parse(printed["right"])
-    costs = round_trips(left, right, length)
-    return min(costs) // 2, sum(costs) // len(costs) // 2, max(costs) // 2
+    return switch_costs(left, switcher_parse(printed["right"])[1], length)
 
 
 def wake_measure(options, what, beside):

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the benchmark: sleeps again and again, and says how many ticks after the deadline the handler
- * of its timer's interrupt began: least, median, most. Then it powers off.
+ * For the benchmark: how many ticks an exit takes (CPUID) and, sleeping again and again, how many
+ * after the deadline the handler of its timer's interrupt began: least, median, most of each. Then
+ * it powers off.
  */
 #include "alarm.h"
 
@@ -9,7 +10,7 @@
 #define SKIPPED	 8 /* the first ones: whatever is done once is done then */
 #define SLEEP_US 7000
 
-static u64 late[SLEEPS];
+static u64 exits[SLEEPS], late[SLEEPS];
 
 static void sort(u64 *values, u32 count)
 {
@@ -26,6 +27,13 @@ void guest_main(void)
 {
 	u64 pause = us_to_tsc(SLEEP_US);
 
+	for (u32 i = 0; i < SLEEPS; i++) {
+		u64 start = tsc_read();
+
+		(void)cpuid(0, 0);
+		exits[i] = tsc_read() - start;
+	}
+	sort(exits, SLEEPS);
 	alarm_setup();
 	for (u32 i = 0; i < SKIPPED + SLEEPS; i++) {
 		u64 deadline = tsc_read() + pause, at = alarm_sleep(deadline);
@@ -34,6 +42,8 @@ void guest_main(void)
 			late[i - SKIPPED] = at - deadline;
 	}
 	sort(late, SLEEPS);
+	print("sleeper: an exit takes %lu %lu %lu\n", exits[0], exits[SLEEPS / 2],
+	      exits[SLEEPS - 1]);
 	print("sleeper: %u wake-ups late by %lu %lu %lu\n", SLEEPS, late[0], late[SLEEPS / 2],
 	      late[SLEEPS - 1]);
 }

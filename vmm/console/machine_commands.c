@@ -143,6 +143,8 @@ void command_memory(const struct command *command unused, u32 count unused,
 	cell_bytes(usage.free_bytes);
 	record_field("hypervisor_bytes", "Bulkhead");
 	cell_bytes(usage.hypervisor_bytes);
+	record_field("spare_bytes", "spare");
+	cell_bytes(usage.spare_bytes);
 	record_end();
 	table_begin("partitions", columns, ARRAY_SIZE(columns));
 	for (const struct partition *p = partition_first(); p; p = p->next) {

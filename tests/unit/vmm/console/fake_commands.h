@@ -176,7 +176,7 @@ void console_stop(void)
 
 void memory_usage(struct memory_usage *usage)
 {
-	*usage = (struct memory_usage){8 * GIB, 6 * GIB, 100 * MIB};
+	*usage = (struct memory_usage){8 * GIB, 6 * GIB, 100 * MIB, 1540 * KIB};
 }
 
 static void fake_describe(char *buffer, size_t bytes)
