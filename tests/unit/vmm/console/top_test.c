@@ -19,7 +19,7 @@ u64 cpu_idle_ticks(u32 cpu)
 
 void memory_usage(struct memory_usage *usage)
 {
-	*usage = (struct memory_usage){1024 * MIB, 256 * MIB, 5 * MIB};
+	*usage = (struct memory_usage){1024 * MIB, 256 * MIB, 5 * MIB, 0};
 }
 
 /* --- the screen --- */
