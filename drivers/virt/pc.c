@@ -220,8 +220,7 @@ static seldom void port_write_pieces(struct pc *pc, u16 port, unsigned bytes, u3
 	}
 }
 
-/* Most accesses are one device's. */
-u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
+static seldom u32 port_read(struct pc *pc, u16 port, unsigned bytes)
 {
 	u16 at = port_decode(pc, port);
 	const struct slot *slot = port_slot(pc, at, port);
@@ -231,7 +230,7 @@ u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
 	return (u32)slot->ops->read(slot_device(pc, slot), at, bytes) & ~0U >> (32 - 8 * bytes);
 }
 
-void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
+static seldom void port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
 {
 	u16 at = port_decode(pc, port);
 	const struct slot *slot = port_slot(pc, at, port);
@@ -240,6 +239,31 @@ void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
 		port_write_pieces(pc, port, bytes, value);
 	else
 		slot->ops->write(slot_device(pc, slot), at, bytes, value & ~0U >> (32 - 8 * bytes));
+}
+
+/* Most accesses are of one byte to a device of the ISA bus: its slot, or SLOT_NONE. */
+static inline const struct slot *isa_byte_slot(u16 port, unsigned bytes)
+{
+	return &slots[likely(bytes == 1 && port < ISA_PORTS) ? isa_ports[port] : SLOT_NONE];
+}
+
+u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
+{
+	const struct slot *slot = isa_byte_slot(port, bytes);
+
+	if (likely(slot->ops))
+		return (u8)slot->ops->read(slot_device(pc, slot), port, 1);
+	return port_read(pc, port, bytes);
+}
+
+void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
+{
+	const struct slot *slot = isa_byte_slot(port, bytes);
+
+	if (likely(slot->ops))
+		slot->ops->write(slot_device(pc, slot), port, 1, (u8)value);
+	else
+		port_write(pc, port, bytes, value);
 }
 
 static const struct window {

@@ -96,13 +96,11 @@ static void hpet_drive(struct vhpet *hpet)
 		if (hpet->timer[i].high && irq != NO_IRQ)
 			lines |= 1u << irq;
 	}
-	for (unsigned irq = 0; irq < NO_IRQ; irq++) {
-		u32 bit = 1u << irq;
+	for (u32 changed = lines ^ hpet->lines; changed; changed &= changed - 1) {
+		u32 bit = changed & -changed;
 
-		if (!((lines ^ hpet->lines) & bit))
-			continue;
 		hpet->lines ^= bit;
-		hpet->irq_set(hpet->context, irq, lines & bit);
+		hpet->irq_set(hpet->context, (unsigned)__builtin_ctz(bit), lines & bit);
 	}
 }
 
@@ -307,7 +305,9 @@ static u64 vhpet_read(void *device, u64 address, unsigned bytes)
 	u64 offset = address & (VHPET_BYTES - 1);
 	u64 width = bytes < 8 ? BIT(8 * bytes) - 1 : ~0UL;
 
-	hpet_check(hpet); /* a periodic comparator moves, and status bits may be polled */
+	/* A periodic comparator moves, and status bits may be polled. */
+	if (offset >= REG_TIMERS || (offset & ~7UL) == REG_STATUS)
+		hpet_check(hpet);
 	return hpet_read(hpet, offset & ~7UL) >> (8 * (offset & 7)) & width;
 }
 

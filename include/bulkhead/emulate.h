@@ -120,6 +120,48 @@ struct emulate_cpu {
 enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code, unsigned bytes);
 
 /*
+ * A MOV or MOVZX of 64-bit code between memory and a register, or from a number to memory. Plain
+ * ones only: no segment but a flat one, no high byte, and RSP has no part in it. It changes no
+ * flags.
+ */
+struct emulate_move {
+	bool store;    /* to memory */
+	bool constant; /* it is `immediate` that is stored */
+	u8 bytes;      /* in memory: 1, 2, 4 or 8 */
+	u8 reg;	       /* enum cpu_gpr */
+	u8 reg_bytes;  /* so much of it is loaded, zero-extended */
+	u8 length;
+	u8 base, index, shift; /* of the address, as the emulator encodes them */
+	u64 displacement, address_mask;
+	u64 immediate;
+};
+
+/* Whether INSTRUCTION_BYTES_MAX bytes at `code` begin with one. */
+bool emulate_move_describe(const u8 *code, struct emulate_move *move) must_check;
+/* The address of its memory, which is linear. `rip` is that of the instruction. */
+u64 emulate_move_address(const struct emulate_move *move, const u64 *gpr, u64 rip);
+
+/* The register takes what was loaded. */
+static inline void emulate_move_load(const struct emulate_move *move, u64 *gpr, u64 value)
+{
+	u64 *reg = &gpr[move->reg];
+
+	if (move->bytes == 1)
+		value = (u8)value;
+	else if (move->bytes == 2)
+		value = (u16)value;
+	else if (move->bytes == 4)
+		value = (u32)value;
+	/* 32-bit results clear the upper half, smaller ones keep what is above them. */
+	if (move->reg_bytes == 1)
+		*(u8 *)(void *)reg = (u8)value;
+	else if (move->reg_bytes == 2)
+		*(u16 *)(void *)reg = (u16)value;
+	else
+		*reg = value;
+}
+
+/*
  * Guest paging: linear to guest-physical, in the mode that cr0, cr4 and efer say (none, 32-bit,
  * PAE, 4-level, 5-level), with permission checks and the right page-fault error code.
  */

@@ -16,15 +16,20 @@ static inline bool vmx_code_is_wide(void)
 	return vmread(GUEST_CS_RIGHTS) & BIT(13) && vmread(GUEST_EFER) & EFER_LMA;
 }
 
-/* What else the end of an instruction changes. */
-inlined void vmx_instruction_completed(void)
+/* The one instruction after STI or MOV SS is the one that is completed now. */
+inlined void vmx_shadow_end(void)
 {
 	u64 interruptibility = vmread(GUEST_INTERRUPTIBILITY);
 
-	/* The one instruction after STI or MOV SS is this one. */
 	if (unlikely(interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)))
 		vmwrite(GUEST_INTERRUPTIBILITY,
 			interruptibility & ~(u64)(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+}
+
+/* What else the end of an instruction changes. */
+inlined void vmx_instruction_completed(void)
+{
+	vmx_shadow_end();
 	/* Single-stepping traps after it too (SDM vol. 3, 27.3.1.5). */
 	if (unlikely(vmread(GUEST_RFLAGS) & RFLAGS_TF))
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);

@@ -260,10 +260,12 @@ static bool is_delivery(struct vcpu *vcpu)
 /* An access outside RAM. */
 static void exit_emulate(struct vcpu *vcpu)
 {
-	if (is_delivery(vcpu))
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+
+	if (is_delivery(vcpu) || likely(guest_move_again(vcpu, qualification)))
 		return;
 	/* An IRET that faults has ended the blocking of NMIs already (SDM vol. 3, 28.2.3). */
-	if (vmread(EXIT_QUALIFICATION) & EPT_NMI_UNBLOCKED)
+	if (qualification & EPT_NMI_UNBLOCKED)
 		vmwrite(GUEST_INTERRUPTIBILITY,
 			vmread(GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
 	vmx_emulate(vcpu);

@@ -396,6 +396,18 @@ static void walk_keep(struct guest_access *access, u64 linear)
 	cache->valid = cache->walk.end == GUEST_WALK_PAGE;
 }
 
+u8 *guest_access_at(struct guest_access *access, u64 linear, u64 bytes, bool write)
+{
+	u32 rights = (access->user ? EMULATE_ACCESS_USER : 0) | (write ? EMULATE_ACCESS_WRITE : 0);
+	struct emulate_fault fault;
+	u64 gpa;
+
+	if ((linear & (PAGE_SIZE - 1)) + bytes > PAGE_SIZE ||
+	    emulate_translate(&access->paging, linear, rights, &gpa, &fault))
+		return NULL;
+	return guest_memory_at(&access->vcpu->partition->memory, gpa, bytes);
+}
+
 /* Where code is, of which `bytes` are in one page; NULL when it cannot be fetched. */
 static const u8 *code_at(struct guest_access *access, u64 linear, unsigned bytes)
 {

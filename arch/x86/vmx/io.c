@@ -7,6 +7,7 @@
 
 #include <bulkhead/emulate.h>
 #include <bulkhead/exit.h>
+#include <bulkhead/string.h>
 
 /* Exit qualification for I/O instructions (SDM vol. 3, table 28-5). */
 #define IO_BYTES(q) (((unsigned)(q)&7) + 1)
@@ -61,6 +62,56 @@ unsigned vmx_io_code(enum cpu_mode mode, u8 *code)
 	while (at)
 		code[--at] = PREFIX_NOTHING;
 	return length;
+}
+
+/* 64-bit addresses in a flat segment that go up, one to an element's size, and no trap after it. */
+static bool is_plain(const struct emulate_cpu *cpu, u64 qualification)
+{
+	u64 info = vmread(EXIT_INSTRUCTION_INFO);
+	bool flat = qualification & IO_IN || INFO_SEGMENT(info) < SEGMENT_FS;
+
+	return cpu->mode == CPU_MODE_64 && qualification & IO_REP &&
+	       INFO_ADDRESS_BYTES(info) == 8 && flat &&
+	       !(cpu->rflags & (RFLAGS_DF | RFLAGS_TF | RFLAGS_RF));
+}
+
+static void element_move(struct vcpu *vcpu, u64 qualification, u8 *at)
+{
+	u16 port = IO_PORT(qualification);
+	unsigned bytes = IO_BYTES(qualification);
+	u32 value = 0;
+
+	if (qualification & IO_IN) {
+		value = exit_port_read(vcpu, port, bytes);
+		memcpy(at, &value, bytes);
+	} else {
+		memcpy(&value, at, bytes);
+		exit_port_write(vcpu, port, bytes, value);
+	}
+}
+
+bool vmx_io_repeat(struct vcpu *vcpu, const struct emulate_cpu *cpu, struct guest_access *access,
+		   unsigned most)
+{
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	bool in = qualification & IO_IN;
+	u64 *index = &vcpu->gpr[in ? GPR_RDI : GPR_RSI];
+	u64 bytes = IO_BYTES(qualification), count = MIN(vcpu->gpr[GPR_RCX], (u64)most);
+	u8 *at;
+
+	count = MIN(count, (PAGE_SIZE - (*index & (PAGE_SIZE - 1))) / bytes);
+	if (!count || *index & (bytes - 1) || !is_plain(cpu, qualification))
+		return false;
+	at = guest_access_at(access, *index, count * bytes, in);
+	if (!at)
+		return false;
+	for (u64 i = 0; i < count; i++)
+		element_move(vcpu, qualification, at + i * bytes);
+	*index += count * bytes;
+	vcpu->gpr[GPR_RCX] -= count;
+	if (!vcpu->gpr[GPR_RCX])
+		vmx_advance();
+	return true;
 }
 
 bool vmx_io_is(u64 qualification, u16 port, bool in)

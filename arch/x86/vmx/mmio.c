@@ -68,12 +68,13 @@ static void emulation_begin(struct vcpu *vcpu, struct emulation *emulation)
 	emulation->cpu.batch = BATCH;
 }
 
-static void emulation_run(struct vcpu *vcpu, struct emulation *emulation)
+static enum emulate_result emulation_run(struct vcpu *vcpu, struct emulation *emulation)
 {
 	struct emulate_cpu *cpu = &emulation->cpu;
 	u64 rsp = vcpu->gpr[GPR_RSP], rflags = cpu->rflags;
+	enum emulate_result result = emulate_instruction(cpu, emulation->code, emulation->bytes);
 
-	switch (emulate_instruction(cpu, emulation->code, emulation->bytes)) {
+	switch (result) {
 	case EMULATE_DONE:
 		completed(cpu);
 		fallthrough;
@@ -90,15 +91,20 @@ static void emulation_run(struct vcpu *vcpu, struct emulation *emulation)
 		unknown_instruction(vcpu, emulation->code, emulation->bytes, cpu->rip);
 		break;
 	}
+	return result;
 }
 
 void vmx_emulate(struct vcpu *vcpu)
 {
 	struct emulation emulation;
+	u64 rip;
 
 	emulation_begin(vcpu, &emulation);
+	rip = emulation.cpu.rip;
 	emulation.bytes = guest_access_fetch(&emulation.cpu, &emulation.access, emulation.code);
-	emulation_run(vcpu, &emulation);
+	if (emulation_run(vcpu, &emulation) == EMULATE_DONE &&
+	    emulation.bytes == INSTRUCTION_BYTES_MAX)
+		guest_move_keep(&emulation.cpu, &emulation.access, rip, emulation.code);
 }
 
 void vmx_emulate_string(struct vcpu *vcpu)
@@ -106,6 +112,8 @@ void vmx_emulate_string(struct vcpu *vcpu)
 	struct emulation emulation;
 
 	emulation_begin(vcpu, &emulation);
+	if (vmx_io_repeat(vcpu, &emulation.cpu, &emulation.access, BATCH))
+		return;
 	emulation.bytes = vmx_io_code(emulation.cpu.mode, emulation.code);
-	emulation_run(vcpu, &emulation);
+	(void)emulation_run(vcpu, &emulation);
 }

@@ -129,6 +129,12 @@ void vmx_msr_bitmaps_build(void);
 /* io.c */
 void vmx_exit_io(struct vcpu *vcpu);
 /*
+ * The short way for a repeated INS or OUTS of 64-bit code: up to `most` elements, as far as they
+ * are in one page of RAM. False: nothing was done.
+ */
+bool vmx_io_repeat(struct vcpu *vcpu, const struct emulate_cpu *cpu, struct guest_access *access,
+		   unsigned most) must_check;
+/*
  * The INS or OUTS of this I/O exit, as its fields describe it, in as many bytes as it has
  * (returned; INSTRUCTION_BYTES_MAX at most): it need not be fetched, and firmware runs where there
  * is no RAM.

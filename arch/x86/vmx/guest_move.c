@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The short way for MOVs to and from device memory. Drivers run the same few again and again, and
+ * nearly all there is to know of one is known from the time before, or from the exit: the CPU has
+ * translated the address and found the access to be allowed before it found no memory there.
+ */
+#include "advance.h"
+#include "guest_access.h"
+#include "instructions.h"
+#include "vmx.h"
+
+#include <bulkhead/exit.h>
+#include <bulkhead/partition.h>
+#include <bulkhead/string.h>
+
+/* Exit qualification for EPT violations (SDM vol. 3, table 28-7). */
+#define EPT_READ	BIT(0)
+#define EPT_WRITE	BIT(1)
+#define EPT_FETCH	BIT(2)
+#define EPT_LINEAR	BIT(7)
+#define EPT_TRANSLATION BIT(8)
+#define EPT_KIND	(EPT_READ | EPT_WRITE | EPT_FETCH | EPT_LINEAR | EPT_TRANSLATION)
+#define EPT_LOAD	(EPT_READ | EPT_LINEAR | EPT_TRANSLATION)
+#define EPT_STORE	(EPT_WRITE | EPT_LINEAR | EPT_TRANSLATION)
+
+#define CODE_LONG	BIT(13) /* CS.L, in the access rights */
+#define CODE_LAST_START (INSTRUCTION_BYTES_MAX - 8)
+
+static struct guest_move *slot_of(const struct vcpu *vcpu, u64 rip)
+{
+	return &vmx_of(vcpu)->emulation.moves[(rip ^ rip >> 4) % GUEST_MOVES];
+}
+
+static u64 last_bytes(const volatile u64 *code)
+{
+	return *(const volatile u64 *)(const volatile void *)((const volatile u8 *)code +
+							      CODE_LAST_START);
+}
+
+/* The entries that the walk went through, where the hypervisor reaches them. */
+static bool tables_keep(const struct guest_memory *memory, const struct guest_walk *walk,
+			struct guest_move *kept)
+{
+	for (u32 i = 0; i < GUEST_MOVE_LEVELS; i++) {
+		const struct guest_walk_entry *entry = &walk->entries[MIN(i, walk->count - 1)];
+
+		kept->tables[i] = guest_memory_read_at(memory, entry->at, 8);
+		kept->entries[i] = entry->value;
+		if (!kept->tables[i])
+			return false;
+	}
+	return true;
+}
+
+void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *access, u64 rip,
+		     const u8 *code)
+{
+	const struct guest_access_cache *cache = access->cache;
+	const struct guest_memory *memory = &access->vcpu->partition->memory;
+	struct guest_move *kept = slot_of(access->vcpu, rip);
+	u64 offset = rip & (PAGE_SIZE - 1);
+
+	if (kept->refused == rip)
+		return;
+	kept->rip = 0;
+	kept->refused = rip;
+	if (!access->known || cpu->mode != CPU_MODE_64 || !cache->valid ||
+	    (cache->walk.linear ^ rip) & ~(PAGE_SIZE - 1) ||
+	    offset > PAGE_SIZE - INSTRUCTION_BYTES_MAX ||
+	    !emulate_move_describe(code, &kept->move) || !tables_keep(memory, &cache->walk, kept))
+		return;
+	kept->code = guest_memory_read_at(memory, align_down(cache->walk.gpa, PAGE_SIZE) | offset,
+					  INSTRUCTION_BYTES_MAX);
+	if (!kept->code)
+		return;
+	memcpy(&kept->bytes[0], code, 8);
+	memcpy(&kept->bytes[1], code + CODE_LAST_START, 8);
+	kept->cr3 = access->paging.cr3;
+	kept->rip = rip;
+	kept->refused = 0;
+}
+
+/* What differs, in bits. */
+static inline u64 tables_differ(const struct guest_move *kept)
+{
+	u64 differ = 0;
+
+	for (u32 i = 0; i < GUEST_MOVE_LEVELS; i++)
+		differ |= *kept->tables[i] ^ kept->entries[i];
+	return differ;
+}
+
+/* It is 64-bit code, and the same. RIP is. */
+static inline bool is_same(const struct guest_move *kept)
+{
+	u64 differ = tables_differ(kept) | (kept->cr3 ^ vmread(GUEST_CR3));
+
+	return !differ && *kept->code == kept->bytes[0] &&
+	       last_bytes(kept->code) == kept->bytes[1] && vmread(GUEST_CS_RIGHTS) & CODE_LONG &&
+	       vmread(GUEST_EFER) & EFER_LMA;
+}
+
+/*
+ * Whether the address of the exit is that of the operand. Of one that lies in two pages it may be
+ * that of the second part, which begins with a page.
+ */
+static inline bool is_operand(const struct vcpu *vcpu, const struct emulate_move *move, u64 rip,
+			      u64 gpa)
+{
+	if (gpa & (move->bytes - 1U))
+		return false;
+	return gpa & (PAGE_SIZE - 1) ||
+	       emulate_move_address(move, vcpu->gpr, rip) == vmread(GUEST_LINEAR_ADDRESS);
+}
+
+bool guest_move_again(struct vcpu *vcpu, u64 qualification)
+{
+	u64 rip = vmread(GUEST_RIP), gpa;
+	const struct guest_move *kept = slot_of(vcpu, rip);
+	const struct emulate_move *move = &kept->move;
+
+	if (kept->rip != rip || (qualification & EPT_KIND) != (move->store ? EPT_STORE : EPT_LOAD))
+		return false;
+	/* Traps and what RF holds back are for the long way. */
+	if (!is_same(kept) || vmread(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF))
+		return false;
+	gpa = vmread(GUEST_PHYSICAL_ADDRESS);
+	if (!is_operand(vcpu, move, rip, gpa))
+		return false;
+	if (move->store)
+		exit_memory_write(vcpu, gpa, move->bytes,
+				  move->constant ? move->immediate : vcpu->gpr[move->reg]);
+	else
+		emulate_move_load(move, vcpu->gpr, exit_memory_read(vcpu, gpa, move->bytes));
+	vmwrite(GUEST_RIP, rip + move->length);
+	vmx_shadow_end();
+	return true;
+}
