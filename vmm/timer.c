@@ -31,9 +31,11 @@ static void timer_insert(struct cpu *cpu, struct timer *timer)
 
 static void timer_next_update(struct cpu *cpu)
 {
-	cpu->timer_next = cpu->timers ? cpu->timers->deadline : TIMER_OFF;
-	if (cpu == cpu_this())
-		cpu->leave_at = MIN(cpu->leave_at, cpu->timer_next);
+	u64 next = cpu->timers ? cpu->timers->deadline : TIMER_OFF;
+
+	cpu->timer_next = next;
+	if (cpu == cpu_this() && next < cpu->leave_at)
+		cpu->leave_at = next;
 }
 
 /* The lock of the CPU whose timer it is, which may change until it is held. */

@@ -31,6 +31,8 @@ struct apic_host {
  * them. */
 #define TIMER_GAP_US 20
 
+static u64 timer_gap; /* that, in ticks of the TSC */
+
 static struct apic_host *apic_host_of(struct device_host *host)
 {
 	return container_of(host, struct apic_host, host);
@@ -45,11 +47,13 @@ static u64 apic_now(struct device_host *host)
  * one came at `fired_at`: a past one is due now. */
 static u64 host_deadline(u64 guest, u64 offset, u64 fired_at)
 {
-	u64 now = arch_tsc(), guest_now = now + offset;
-	u64 least = MAX(now, fired_at + us_to_tsc(TIMER_GAP_US));
+	u64 now, guest_now, least;
 
 	if (guest == DEVICE_TIMER_OFF)
 		return TIMER_OFF;
+	now = arch_tsc();
+	guest_now = now + offset;
+	least = MAX(now, fired_at + timer_gap);
 	if (guest <= guest_now)
 		return least;
 	return MAX(least, now + MIN(guest - guest_now, TIMER_OFF - 1 - now));
@@ -278,6 +282,7 @@ int vcpu_devices_create(struct vcpu *vcpu)
 	struct partition *partition = vcpu->partition;
 	struct apic_host *host = memory_alloc(0);
 
+	timer_gap = us_to_tsc(TIMER_GAP_US);
 	if (vcpu->id == 0) {
 		partition->pc = memory_alloc(board_order(partition));
 		timer_init(&partition->device_timer, vcpu->thread.cpu, board_timer_fire);

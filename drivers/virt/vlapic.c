@@ -124,7 +124,7 @@ static u32 vector_bit(u8 vector)
 
 /* Set or clear a vector's bit in a bitmap that other CPUs change too; true when it was not so
  * before. */
-static bool bitmap_change(struct vlapic *apic, u32 bitmap, u8 vector, bool set)
+inlined bool bitmap_change(struct vlapic *apic, u32 bitmap, u8 vector, bool set)
 {
 	u32 *word = register_at(apic, bitmap_register(bitmap, vector));
 	u32 bit = vector_bit(vector);
@@ -134,7 +134,7 @@ static bool bitmap_change(struct vlapic *apic, u32 bitmap, u8 vector, bool set)
 	return !(before & bit) == set;
 }
 
-static bool bitmap_test(const struct vlapic *apic, u32 bitmap, u8 vector)
+inlined bool bitmap_test(const struct vlapic *apic, u32 bitmap, u8 vector)
 {
 	return vlapic_register(apic, bitmap_register(bitmap, vector)) & vector_bit(vector);
 }

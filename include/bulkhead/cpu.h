@@ -61,8 +61,9 @@ struct cpu {
 	volatile bool online; /* others may read */
 } aligned(64);
 
-#define CPU_ATTENTION_SCHEDULE 1u /* another thread may deserve the CPU */
-#define CPU_ATTENTION_TIMER    2u /* a timer may be due */
+/* None is one of vcpu->requests', so that a backend may look at both at once. */
+#define CPU_ATTENTION_SCHEDULE 0x100u /* another thread may deserve the CPU */
+#define CPU_ATTENTION_TIMER    0x200u /* a timer may be due */
 
 extern struct cpu *cpus[CPU_MAX];
 

@@ -428,6 +428,15 @@ static bool stays_halted(struct vcpu *vcpu)
 	return true;
 }
 
+/* Interrupts that were seen to just now may have become some of another vCPU of this CPU. */
+static bool is_wanted(struct vcpu *vcpu)
+{
+	if (likely(!cpu_this()->attention))
+		return false;
+	vmx_of(vcpu)->result = VIRT_ATTENTION;
+	return true;
+}
+
 /* All is seen to but time. */
 static void prepare_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
@@ -453,7 +462,7 @@ bool vmx_prepare(struct vcpu *vcpu)
 		__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 	if (unlikely(look || vmx->look_at == NEVER))
 		vmx_look_around(vcpu, now);
-	if (must_leave(vcpu, now) || stays_halted(vcpu)) {
+	if (must_leave(vcpu, now) || stays_halted(vcpu) || is_wanted(vcpu)) {
 		if (vmx->exit_at)
 			meter_exit(vcpu, vmx, tsc_read());
 		vmx->exit_at = 0;
@@ -470,21 +479,34 @@ static seldom struct vcpu *prepare_again(struct vcpu *vcpu)
 	return vmx_prepare(vcpu) ? vcpu : NULL;
 }
 
+/* What waits for the guest is seen to. Whether that was all, and it does not stay halted. */
+static seldom bool interrupt_only(struct vcpu *vcpu)
+{
+	bool taken = vmx_interrupt_deliver(vcpu);
+
+	if (vcpu->halted && !taken)
+		return false;
+	vcpu->halted = false;
+	/* The end of an interrupt can be the beginning of another vCPU's, here. */
+	return !vcpu->requests && !cpu_this()->attention;
+}
+
 /*
- * The usual way back: nobody wants this CPU but the guest, which wants no interrupt. Whatever does
- * not depend on time shows in one of two words; time is up at leave_at.
+ * The usual way back: nobody wants this CPU but the guest, which wants an interrupt at most.
+ * Whatever does not depend on time shows in one of two words; time is up at leave_at.
  */
 static inline struct vcpu *go_on(struct vcpu *vcpu)
 {
-	const struct cpu *cpu = cpu_this();
-	u64 now = tsc_read(), leave_at = cpu->leave_at;
-	u32 words = cpu->attention;
+	u32 words = cpu_this()->attention;
+	u64 now, leave_at;
 	bool wanted;
 
 	/* A compiler loads what is volatile by itself first. */
 	__asm__ volatile("orl %2, %0" : "+r"(words), "=@ccnz"(wanted) : "m"(vcpu->requests));
-	if (unlikely(wanted))
+	if (unlikely(wanted) && (words != VCPU_REQUEST_INTERRUPT || !interrupt_only(vcpu)))
 		return prepare_again(vcpu);
+	now = tsc_read();
+	leave_at = cpu_this()->leave_at;
 	if (unlikely(now >= leave_at))
 		return prepare_again(vcpu);
 	vcpu->guest_ticks -= now;
