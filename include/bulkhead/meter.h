@@ -23,14 +23,14 @@ struct vcpu_times {
 
 /*
  * Latencies by size, in buckets of METER_UNIT ticks first and of growing width then, 4 to an
- * octave: a latency is known to a quarter of itself, up to 2^25 ticks. Longer ones are in the last
+ * octave: a latency is known to a quarter of itself, up to 2^20 ticks. Longer ones are in the last
  * bucket.
  */
-#define METER_BUCKETS	   80
+#define METER_BUCKETS	   60
 #define METER_UNIT_SHIFT   4
-#define METER_EXIT_REASONS 72
+#define METER_EXIT_REASONS 64
 
-#define METER_LONG (1UL << 25)
+#define METER_LONG (1UL << 20)
 
 /*
  * Exits of one reason: from the exit until the guest goes on or the vCPU gives the CPU up. All 0:
@@ -42,6 +42,8 @@ struct exit_meter {
 	u64 usual; /* latencies from `least` to this change nothing but `ticks` and a bucket */
 	u64 buckets[METER_BUCKETS];
 };
+
+_Static_assert(sizeof(struct exit_meter) == 512, "found by a shift, and fills its pages");
 
 /* Of a latency below METER_LONG. */
 static inline u32 exit_meter_bucket(u32 ticks)

@@ -82,6 +82,8 @@ struct vcpu {
 	u32 startup; /* VCPU_STARTUP_*; atomic; of the first one always 0 */
 	u64 exits;
 	struct exit_meter *exit_meters; /* METER_EXIT_REASONS of them, by reason */
+	u64 exit_at;			/* TSC of the exit that is being handled; 0: none */
+	u32 exit_reason;		/* which meter is its */
 	/* As the guest left it, when it was paused or crashed: see partition_inspectable. */
 	struct cpu_state state;
 	u32 late_timers;    /* that came due while it waited for its CPU; on that CPU */

@@ -35,12 +35,14 @@ inlined void vmx_instruction_completed(void)
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
+#define INSTRUCTION_LENGTH_END 16
+
 /* RIP past the instruction that exited. Only where it passes 4 GiB it matters how wide it is. */
 inlined void vmx_advance(void)
 {
-	u64 rip = vmread(GUEST_RIP), next = rip + vmread(EXIT_INSTRUCTION_LENGTH);
+	u64 next = vmread(GUEST_RIP) + vmread(EXIT_INSTRUCTION_LENGTH);
 
-	if (unlikely((rip ^ next) >> 32) && !vmx_code_is_wide())
+	if (unlikely((u32)next < INSTRUCTION_LENGTH_END) && !vmx_code_is_wide())
 		next = (u32)next;
 	vmwrite(GUEST_RIP, next);
 	vmx_instruction_completed();

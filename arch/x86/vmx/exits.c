@@ -295,7 +295,11 @@ static void exit_unknown(struct vcpu *vcpu)
 
 typedef void (*exit_handler)(struct vcpu *vcpu);
 
-static const exit_handler handlers[EXIT_REASONS] = {
+#define HANDLED (EXIT_RDSEED + 1)
+
+_Static_assert(HANDLED < METER_EXIT_REASONS, "each of them has a meter");
+
+static const exit_handler handlers[HANDLED] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception,
 	[EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
@@ -351,7 +355,6 @@ static const exit_handler handlers[EXIT_REASONS] = {
 	[EXIT_DESCRIPTOR_TABLE... EXIT_LDTR_TR] = exit_unknown,
 	[EXIT_RDTSCP] = exit_unknown,
 	[EXIT_INVPCID] = exit_unknown,
-	[EXIT_RDSEED + 1 ... EXIT_REASONS - 1] = exit_unknown,
 };
 
 /*
@@ -364,9 +367,9 @@ static inline void preemption_timer_arm(u64 ticks)
 }
 
 /* The time since the exit was the hypervisor's. */
-static inline void meter_exit(struct vcpu *vcpu, struct vmx_vcpu *vmx, u64 now)
+static inline void meter_exit(struct vcpu *vcpu, u64 now)
 {
-	exit_meter_add(&vcpu->exit_meters[vmx->exit_reason], now - vmx->exit_at);
+	exit_meter_add(&vcpu->exit_meters[vcpu->exit_reason], now - vcpu->exit_at);
 }
 
 /* Take what the guest may have hidden from us: see THREAD_WATCHDOG_US. */
@@ -446,8 +449,8 @@ static void prepare_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 
 	cpu->leave_at = MIN(MIN(at, vmx->look_at), now + vmx_machine.preemption_most);
 	preemption_timer_arm(cpu->leave_at > now ? cpu->leave_at - now : 0);
-	if (vmx->exit_at)
-		meter_exit(vcpu, vmx, now);
+	if (vcpu->exit_at)
+		meter_exit(vcpu, now);
 	trace(TRACE_ENTRY, vcpu->thread.number, 0);
 	vcpu->guest_ticks -= now;
 }
@@ -463,9 +466,9 @@ bool vmx_prepare(struct vcpu *vcpu)
 	if (unlikely(look || vmx->look_at == NEVER))
 		vmx_look_around(vcpu, now);
 	if (must_leave(vcpu, now) || stays_halted(vcpu) || is_wanted(vcpu)) {
-		if (vmx->exit_at)
-			meter_exit(vcpu, vmx, tsc_read());
-		vmx->exit_at = 0;
+		if (vcpu->exit_at)
+			meter_exit(vcpu, tsc_read());
+		vcpu->exit_at = 0;
 		return false;
 	}
 	if (unlikely(look))
@@ -511,7 +514,7 @@ static inline struct vcpu *go_on(struct vcpu *vcpu)
 		return prepare_again(vcpu);
 	vcpu->guest_ticks -= now;
 	preemption_timer_arm(leave_at - now);
-	meter_exit(vcpu, vmx_of(vcpu), now);
+	meter_exit(vcpu, now);
 	return vcpu;
 }
 
@@ -522,15 +525,15 @@ static seldom struct vcpu *exit_seldom(struct vcpu *vcpu, u64 reason)
 
 	trace(TRACE_EXIT, vcpu->thread.number, (u32)reason);
 	if (reason & ENTRY_FAILED) {
-		vmx->exit_at = 0;
+		vcpu->exit_at = 0;
 		vmx_entry_failed(vcpu, 0);
 		vmx->result = VIRT_STOPPED;
 		return NULL;
 	}
-	if (reason < EXIT_REASONS) {
+	if (reason < HANDLED) {
 		handlers[reason](vcpu);
 	} else {
-		vmx->exit_reason = METER_EXIT_REASONS - 1;
+		vcpu->exit_reason = METER_EXIT_REASONS - 1;
 		exit_unknown(vcpu);
 	}
 	return prepare_again(vcpu);
@@ -538,15 +541,13 @@ static seldom struct vcpu *exit_seldom(struct vcpu *vcpu, u64 reason)
 
 struct vcpu *vmx_exit(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	u64 now = tsc_read(), reason = vmread(EXIT_REASON);
 
 	vcpu->guest_ticks += now;
 	vcpu->exits++;
-	vmx->exit_at = now;
-	vmx->exit_reason = (u32)reason;
-	vmx->event_set = false;
-	if (unlikely(trace_on || reason >= EXIT_REASONS))
+	vcpu->exit_at = now;
+	vcpu->exit_reason = (u32)reason;
+	if (unlikely(trace_on || reason >= HANDLED))
 		return exit_seldom(vcpu, reason);
 	handlers[reason](vcpu);
 	return go_on(vcpu);

@@ -30,7 +30,6 @@ void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code)
 	vmwrite(ENTRY_INTERRUPTION, event | EVENT_VALID);
 	if (event & EVENT_ERROR_CODE)
 		vmwrite(ENTRY_ERROR_CODE, error_code);
-	vmx_of(vcpu)->event_set = true;
 	trace(TRACE_INJECT, vcpu->thread.number, event);
 }
 
@@ -47,6 +46,12 @@ void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code)
 	vmx_inject(vcpu, EVENT_EXCEPTION | with_code | vector, error_code);
 }
 
+/* Whether the next entry injects something already: an exit takes that back (SDM vol. 3, 28.2). */
+static bool event_is_set(void)
+{
+	return vmread(ENTRY_INTERRUPTION) & EVENT_VALID;
+}
+
 static bool can_take_interrupt(void)
 {
 	return (vmread(GUEST_RFLAGS) & RFLAGS_IF) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED);
@@ -55,9 +60,7 @@ static bool can_take_interrupt(void)
 /* NMIs first: one is delivered, or the CPU is asked to say when it can be. */
 static bool deliver_nmi(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-
-	if (vmx->event_set || (vmread(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
+	if (event_is_set() || (vmread(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
 		vmx_cpu_control(vcpu, CPU_NMI_WINDOW, true);
 		return false;
 	}
@@ -149,7 +152,7 @@ bool vmx_interrupt_deliver(struct vcpu *vcpu)
 	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)
 		taken = deliver_nmi(vcpu);
-	masked = vmx_of(vcpu)->event_set || !can_take_interrupt();
+	masked = event_is_set() || !can_take_interrupt();
 	vlapic_look(&vcpu->apic, &view);
 	pic = exit_pic_pending(vcpu);
 	apic = apic_waits(&view, masked);

@@ -313,7 +313,8 @@ static void registers_init(struct vcpu *vcpu, const struct cpu_state *state)
 	memcpy(vcpu->gpr, state->gpr, sizeof(vcpu->gpr));
 	vcpu->cr2 = state->cr2;
 	vcpu->halted = false;
-	vmx->event_set = vmx->spins = false;
+	vmx->spins = false;
+	vmwrite(ENTRY_INTERRUPTION, 0);
 	vmx->ept_stale =
 		true; /* a reset leaves nothing in the TLB, the previous run's least of all */
 	memset(vmx->dr, 0, sizeof(vmx->dr));

@@ -17,16 +17,13 @@ struct vmx_vcpu {
 	bool vmcs_used; /* it has ever been */
 	bool launched;
 	enum virt_result result; /* why vmx_exit wants to leave the loop */
-	u64 look_at;	 /* TSC at which hidden interrupts are looked for next; see leave_alone */
-	u64 exit_at;	 /* TSC of the exit that is being handled, 0: none */
-	u32 exit_reason; /* its meter */
+	u64 look_at; /* TSC at which hidden interrupts are looked for next; see leave_alone */
 	u16 vpid;
 	u64 ept_pointer;
 	bool ept_stale; /* this CPU may have cached EPT entries that changed */
 
 	u32 cpu_controls; /* what is in the VMCS now */
 	u32 cpu2_controls;
-	bool event_set;	  /* the next entry injects something already */
 	bool spins;	  /* it left guest mode in a loop of PAUSE */
 	u32 eoi_exits[8]; /* EOI-exit bitmap as last written */
 

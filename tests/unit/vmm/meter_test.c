@@ -98,10 +98,10 @@ static void buckets_grow(void **state)
 		assert_true(bucket == before || bucket == before + 1);
 		before = bucket;
 	}
-	for (u32 octave = 6; octave < 24; octave++)
+	for (u32 octave = 6; octave < 19; octave++)
 		assert_int_equal(exit_meter_bucket(2U << octave),
 				 exit_meter_bucket(1U << octave) + 4);
-	assert_int_equal(exit_meter_bucket((1U << 25) - 1), METER_BUCKETS - 1);
+	assert_int_equal(exit_meter_bucket(METER_LONG - 1), METER_BUCKETS - 1);
 }
 
 static int compare(const void *a, const void *b)
@@ -121,7 +121,7 @@ static void percentiles_are_near(void **state)
 	for (u32 round = 0; round < 20; round++) {
 		memset(&meter, 0, sizeof(meter));
 		for (size_t i = 0; i < ARRAY_SIZE(latencies); i++) {
-			latencies[i] = random_next() >> random_next() % 20;
+			latencies[i] = random_next() % METER_LONG >> random_next() % 16;
 			exit_meter_add(&meter, latencies[i]);
 		}
 		qsort(latencies, ARRAY_SIZE(latencies), sizeof(latencies[0]), compare);

@@ -127,22 +127,22 @@ static void which_are_plain(void **state)
 		u8 code[INSTRUCTION_BYTES_MAX];
 		bool plain;
 	} cases[] = {
-		{{0x8b, 0x08}, true},			/* mov ecx, [rax] */
-		{{0x48, 0x8b, 0x08}, true},		/* mov rcx, [rax] */
-		{{0x89, 0x48, 0x10}, true},		/* mov [rax + 16], ecx */
-		{{0xc7, 0x00, 1}, true},		/* mov dword [rax], 1 */
-		{{0x0f, 0xb6, 0x08}, true},		/* movzx ecx, byte [rax] */
-		{{0x88, 0x20}, false},			/* mov [rax], ah */
-		{{0x8b, 0xc8}, false},			/* mov ecx, eax */
-		{{0x64, 0x8b, 0x08}, false},		/* mov ecx, fs:[rax] */
-		{{0x8b, 0x0c, 0x24}, false},		/* mov ecx, [rsp] */
-		{{0x8b, 0x20}, false},			/* mov esp, [rax] */
-		{{0x89, 0x20}, false},			/* mov [rax], esp */
-		{{0xf0, 0x89, 0x08}, false},		/* lock mov [rax], ecx: #UD */
-		{{0x09, 0x08}, false},			/* or [rax], ecx */
-		{{0x0f, 0xbe, 0x08}, false},		/* movsx ecx, byte [rax] */
-		{{0x8e, 0x18}, false},			/* mov ds, [rax] */
-		{{0x0f, 0x0b}, false},			/* ud2 */
+		{{0x8b, 0x08}, true},	     /* mov ecx, [rax] */
+		{{0x48, 0x8b, 0x08}, true},  /* mov rcx, [rax] */
+		{{0x89, 0x48, 0x10}, true},  /* mov [rax + 16], ecx */
+		{{0xc7, 0x00, 1}, true},     /* mov dword [rax], 1 */
+		{{0x0f, 0xb6, 0x08}, true},  /* movzx ecx, byte [rax] */
+		{{0x88, 0x20}, false},	     /* mov [rax], ah */
+		{{0x8b, 0xc8}, false},	     /* mov ecx, eax */
+		{{0x64, 0x8b, 0x08}, false}, /* mov ecx, fs:[rax] */
+		{{0x8b, 0x0c, 0x24}, false}, /* mov ecx, [rsp] */
+		{{0x8b, 0x20}, false},	     /* mov esp, [rax] */
+		{{0x89, 0x20}, false},	     /* mov [rax], esp */
+		{{0xf0, 0x89, 0x08}, false}, /* lock mov [rax], ecx: #UD */
+		{{0x09, 0x08}, false},	     /* or [rax], ecx */
+		{{0x0f, 0xbe, 0x08}, false}, /* movsx ecx, byte [rax] */
+		{{0x8e, 0x18}, false},	     /* mov ds, [rax] */
+		{{0x0f, 0x0b}, false},	     /* ud2 */
 	};
 	struct emulate_move move;
 
