@@ -53,7 +53,7 @@ static int describe(struct partition *partition, u64 *rsdp_gpa)
 	const struct config_partition *config = partition->config;
 	struct firmware *firmware = partition->firmware;
 	const struct fw_cfg_request request = {
-		.acpi = {.vcpus = config->vcpus},
+		.acpi = {.vcpus = config->vcpus, .low_bytes = memory->low_bytes},
 		.smbios =
 			{
 				.name = config->name,

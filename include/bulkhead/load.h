@@ -58,8 +58,10 @@ int load_pvh(const struct load_request *request, struct guest_memory *memory,
 int load_firmware(const struct load_request *request, struct guest_memory *memory,
 		  struct cpu_state *start, char *reason) must_check;
 
-/* Whether a file can be a firmware's ROM: 0, or a negative errno with the reason. */
-int load_rom_check(const struct load_file *file, char *reason) must_check;
+/* Whether a file can be a firmware's ROM, together with one of its variables below it, if there is
+ * one: 0, or a negative errno with the reason. */
+int load_rom_check(const struct load_file *file, const struct load_file *variables,
+		   char *reason) must_check;
 
 /* ACPI tables, and from GUEST_SMBIOS_BASE on those of SMBIOS. */
 #define GUEST_ACPI_BASE	  0xe0000UL
@@ -175,5 +177,8 @@ int fw_cfg_build(const struct fw_cfg_request *request, u8 *area, u64 room,
 #define PCI_ECAM_BYTES	 0x100000UL
 #define PCI_MEMORY_BASE	 0xc0000000UL /* for BARs: above all RAM that is below 4 GiB */
 #define PCI_MEMORY_BYTES 0x20000000UL
-#define PCI_IO_BASE	 0xc000U /* where ports for BARs begin at reset */
-#define PCI_GSI_BASE	 16	 /* I/O APIC input of PIRQA; PIRQB to PIRQD follow */
+/* Where firmware begins to place them if no RAM is there (edk2, OvmfPkg: half of 4 GiB for
+ * devices), so what is between belongs to the bus, too. */
+#define PCI_MEMORY_LOW_BASE 0x80000000UL
+#define PCI_IO_BASE	    0xc000U /* where ports for BARs begin at reset */
+#define PCI_GSI_BASE	    16	    /* I/O APIC input of PIRQA; PIRQB to PIRQD follow */

@@ -230,12 +230,35 @@ static struct facs *facs_write(struct table_area *area)
 	return facs;
 }
 
-static u8 *dsdt_write(struct table_area *area)
+/* What of a DWord address space descriptor (6.4.3.5.2) is behind its granularity. */
+struct pci_window {
+	u32 first, last, translation, bytes;
+} packed;
+
+/* With little RAM the bus has more memory: see PCI_MEMORY_LOW_BASE. */
+static void dsdt_widen(u8 *dsdt)
+{
+	const u32 last = (u32)(PCI_MEMORY_BASE + PCI_MEMORY_BYTES - 1);
+	const struct pci_window window = {(u32)PCI_MEMORY_BASE, last, 0, (u32)PCI_MEMORY_BYTES};
+	const struct pci_window wide = {(u32)PCI_MEMORY_LOW_BASE, last, 0,
+					last - (u32)PCI_MEMORY_LOW_BASE + 1};
+
+	for (u64 i = 0; i + sizeof(window) <= sizeof(guest_dsdt); i++)
+		if (memcmp(dsdt + i, &window, sizeof(window)) == 0)
+			memcpy(dsdt + i, &wide, sizeof(wide));
+	dsdt[ACPI_CHECKSUM] = 0;
+	dsdt[ACPI_CHECKSUM] = checksum(dsdt, sizeof(guest_dsdt));
+}
+
+static u8 *dsdt_write(struct table_area *area, u64 low_bytes)
 {
 	u8 *dsdt = area_take(area, sizeof(guest_dsdt), 16);
 
-	if (dsdt)
-		memcpy(dsdt, guest_dsdt, sizeof(guest_dsdt));
+	if (!dsdt)
+		return NULL;
+	memcpy(dsdt, guest_dsdt, sizeof(guest_dsdt));
+	if (low_bytes <= PCI_MEMORY_LOW_BASE)
+		dsdt_widen(dsdt);
 	return dsdt;
 }
 
@@ -304,7 +327,7 @@ static int tables_write(struct table_area *area, const struct acpi_request *requ
 	struct xsdt *xsdt = area_take(area, sizeof(*xsdt), 16);
 	struct facs *facs = facs_write(area);
 	const void *tables[ROOT_TABLES] = {
-		fadt_write(area, dsdt_write(area), facs),
+		fadt_write(area, dsdt_write(area, request->low_bytes), facs),
 		madt_write(area, request->vcpus),
 		hpet_write(area),
 		mcfg_write(area),

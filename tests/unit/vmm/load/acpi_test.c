@@ -286,9 +286,7 @@ static void test_mcfg(void **state)
 /* A DWord address space descriptor (6.4.3.5.2): what is behind its flags. */
 static void test_dsdt_pci(void **state)
 {
-	const u32 window[] = {0, (u32)PCI_MEMORY_BASE,
-			      (u32)(PCI_MEMORY_BASE + PCI_MEMORY_BYTES - 1), 0,
-			      (u32)PCI_MEMORY_BYTES};
+	const u32 window[] = {0, 0x80000000, 0xdfffffff, 0, 0x60000000};
 	struct fixture *f = *state;
 	const u8 *dsdt;
 
@@ -299,6 +297,21 @@ static void test_dsdt_pci(void **state)
 	check_has_ports(dsdt, 0xcf8, 8);
 	check_has(dsdt, window, sizeof(window));
 	check_has(dsdt, "_PIC\x01", 5); /* a method with one argument */
+}
+
+/* RAM ends where the window begins at the latest. */
+static void test_dsdt_pci_with_much_memory(void **state)
+{
+	const u32 window[] = {0, 0xc0000000, 0xdfffffff, 0, 0x20000000};
+	struct acpi_request request = {.vcpus = 1, .low_bytes = 2 * GIB + 2 * MIB};
+	struct fixture *f = *state;
+
+	assert_int_equal(acpi_build(&request, &f->memory, &f->rsdp), 0);
+	check_has(table_at(f, get(xsdt_find(f, "FACP") + 40, 4), "DSDT"), window, sizeof(window));
+	request.low_bytes = 2 * GIB;
+	assert_int_equal(acpi_build(&request, &f->memory, &f->rsdp), 0);
+	assert_null(find_bytes(table_at(f, get(xsdt_find(f, "FACP") + 40, 4), "DSDT"), 0x600,
+			       window, sizeof(window)));
 }
 
 /* NameOp "_S5_" PackageOp length 4: the first element is SLP_TYP. */
@@ -469,13 +482,21 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_rsdp),	  TEST(test_root_tables_agree),
-		TEST(test_fadt_hardware), TEST(test_fadt_flags),
-		TEST(test_facs),	  TEST(test_dsdt),
-		TEST(test_dsdt_soft_off), TEST(test_madt_processors),
-		TEST(test_rebuilding),	  TEST(test_nothing_outside_the_area),
-		TEST(test_refusals),	  TEST(test_hpet),
-		TEST(test_mcfg),	  TEST(test_dsdt_pci),
+		TEST(test_rsdp),
+		TEST(test_root_tables_agree),
+		TEST(test_fadt_hardware),
+		TEST(test_fadt_flags),
+		TEST(test_facs),
+		TEST(test_dsdt),
+		TEST(test_dsdt_soft_off),
+		TEST(test_madt_processors),
+		TEST(test_rebuilding),
+		TEST(test_nothing_outside_the_area),
+		TEST(test_refusals),
+		TEST(test_hpet),
+		TEST(test_mcfg),
+		TEST(test_dsdt_pci),
+		TEST(test_dsdt_pci_with_much_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
