@@ -46,6 +46,7 @@ enum emulate_segment {
 	SEGMENT_COUNT,
 	TABLE_GDT = SEGMENT_COUNT,
 	TABLE_LDT,
+	TASK_REGISTER, /* written only */
 	SEGMENT_AND_TABLE_COUNT,
 };
 
@@ -90,6 +91,7 @@ struct emulate_cpu {
 	u64 rflags;
 	enum cpu_mode mode;
 	bool real_mode; /* CR0.PE is 0: no segment type checks, exceptions without error codes */
+	bool long_mode; /* EFER.LMA; always so in 64-bit mode */
 	bool alignment_check; /* CR0.AM; counts with RFLAGS.AC at CPL 3 */
 	unsigned linear_bits; /* in 64-bit mode: 57 with CR4.LA57, 48 without; 0 stands for 48 */
 	unsigned cpl;
@@ -97,7 +99,7 @@ struct emulate_cpu {
 	union {
 		struct cpu_segment segments[SEGMENT_AND_TABLE_COUNT];
 		struct {
-			struct cpu_segment es, cs, ss, ds, fs, gs, gdt, ldt;
+			struct cpu_segment es, cs, ss, ds, fs, gs, gdt, ldt, task;
 		};
 	};
 	u32 segments_missing; /* bit n: segments[n] is filled by ops->segment_fill when needed */

@@ -1,10 +1,12 @@
 ; SPDX-License-Identifier: MIT
 ; The least firmware: 64 KiB that begin where a CPU does after power-on. It looks whether ROM is only read, and
-; whether what is below 1 MiB is the same but can be written; then it says so, and powers off.
+; whether what is below 1 MiB is the same but can be written, and loads segments by descriptors in the ROM; then it
+; says so, and powers off.
 bits 16
 org 0
 
 ROM_BYTES	equ 0x10000
+ROM		equ 0xffff0000
 SHADOW		equ 0xf000
 
 ; CS still has the base that it has after power-on, so this is in the ROM below 4 GiB.
@@ -30,14 +32,45 @@ start:
 	mov	bx, bad
 .say:
 	jmp	SHADOW:.below			; and go on below 1 MiB, as firmware does
+
+; With descriptors in the ROM, none of which was accessed before: the CPU wants to mark each that it loads.
 .below:
-	mov	ax, cs
+	cli
+	movzx	esi, bx
+	o32 lgdt [cs:gdt_pointer]
+	mov	eax, cr0
+	or	al, 1
+	mov	cr0, eax
+	jmp	dword 8:SHADOW * 16 + .flat
+bits 32
+.flat:
+	mov	ax, 16
 	mov	ds, ax
-	mov	si, bx
+	mov	es, ax
+	mov	ss, ax
+	mov	ax, 24
+	ltr	ax
+	str	cx
+	cmp	cx, 24
+	jne	.failed
+	cmp	byte [ROM + task + 5], 0x89	; not busy there: lost
+	je	.end
+.failed:
+	mov	esi, bad
+.end:
+	add	esi, SHADOW * 16
 
 %include "tests/guests/say_and_off.inc"
 
-good:	db "rom: only read, and its shadow can be written", 13, 10, "rom: done", 13, 10, 0
+align 8
+gdt:	dq	0, 0x00cf9a000000ffff, 0x00cf92000000ffff
+task:	dq	0x0000890010000067
+gdt_pointer:
+	dw	31
+	dd	ROM + gdt
+
+good:	db "rom: only read, and its shadow can be written", 13, 10
+	db "rom: descriptors in it can be used", 13, 10, "rom: done", 13, 10, 0
 bad:	db "rom: FAIL", 13, 10, "rom: done", 13, 10, 0
 value:	db 0x5a
 

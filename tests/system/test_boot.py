@@ -97,6 +97,7 @@ def test_rom(boot):
         for starts in (1, 2):
             text = host.run("rom", rf"(?s)(rom: done.*){{{starts}}}")
             assert text.count("rom: only read, and its shadow can be written\r\n") == starts, text
+            assert text.count("rom: descriptors in it can be used\r\n") == starts, text
             assert host.until("rom", "stopped").starts == starts
 
 

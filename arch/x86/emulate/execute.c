@@ -279,6 +279,7 @@ static const struct operation_rule rules[OPERATION_COUNT] = {
 	[OPERATION_RET] = {0, NULL, execute_ret},
 	[OPERATION_LOAD_SEGMENT] = {0, NULL, execute_load_segment},
 	[OPERATION_STORE_SEGMENT] = {0, NULL, execute_mov},
+	[OPERATION_LOAD_TASK] = {0, NULL, execute_load_task},
 	[OPERATION_MOVS] = {0, NULL, execute_string},
 	[OPERATION_CMPS] = {0, NULL, execute_string},
 	[OPERATION_STOS] = {0, NULL, execute_string},

@@ -88,6 +88,7 @@ const struct opcode opcodes_one_byte[256] = {
 #define PREFIXED(number, group) [number] = {group, FORM_NONE, OPCODE_PREFIXED}
 
 const struct opcode opcodes_0f[256] = {
+	[0x00] = {GROUP_TABLES, FORM_RM, OPCODE_GROUP | OPCODE_SOURCE_WORD},
 	PREFIXED(0x10, PREFIXED_10),
 	PREFIXED(0x11, PREFIXED_11),
 	PREFIXED(0x12, PREFIXED_12),
@@ -165,6 +166,7 @@ const struct opcode opcode_groups[GROUP_COUNT][8] = {
 		       [6] = {OPERATION_BTR, 0, 0},
 		       [7] = {OPERATION_BTC, 0, 0}},
 	[GROUP_CMPXCHG_PAIR] = {[1] = {OPERATION_CMPXCHG_PAIR, 0, OPCODE_MEMORY | OPCODE_PAIR}},
+	[GROUP_TABLES] = {[3] = {OPERATION_LOAD_TASK, 0, 0}},
 };
 
 /* Vectors from and to memory only: between registers nothing exits. */

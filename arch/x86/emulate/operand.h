@@ -109,6 +109,6 @@ typedef int execute_fn(struct emulate_cpu *cpu, const struct instruction *instru
 
 execute_fn execute_push, execute_pop, execute_call, execute_jmp, execute_ret;
 execute_fn execute_string;
-execute_fn execute_load_segment;
+execute_fn execute_load_segment, execute_load_task;
 execute_fn execute_vector_load, execute_vector_store, execute_vector_half,
 	execute_vector_store_high;

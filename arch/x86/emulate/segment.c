@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads of segment registers: MOV with a selector in memory (SDM vol. 2, MOV; vol. 3, chapter 5).
- */
+/* Loads of segment registers: MOV with a selector in memory, and LTR, which writes into the GDT
+ * wherever that is (SDM vol. 2, MOV, LTR; vol. 3, chapters 5 and 8). */
 #include "operand.h"
 
 #define SELECTOR_RPL(s)	  ((s)&3U)
@@ -8,9 +8,13 @@
 #define SELECTOR_INDEX	  0xfff8U
 #define SELECTOR_ERROR(s) ((s)&0xfffcU)
 
-#define DESCRIPTOR_BYTES    8
+#define DESCRIPTOR_BYTES    8U
 #define DESCRIPTOR_RIGHTS   5 /* the byte with type, S, DPL, P */
 #define DESCRIPTOR_ACCESSED 1u
+#define DESCRIPTOR_SYSTEM   0x1fu /* with S, the type of a system segment */
+#define TASK_16		    1u
+#define TASK_32		    9u
+#define TASK_BUSY	    2u
 
 /* Of the byte above, as in struct cpu_segment. */
 #define DATA_WRITABLE (ATTRIBUTE_NOT_SYSTEM | ATTRIBUTE_WRITABLE)
@@ -97,14 +101,13 @@ static int segment_check(struct emulate_cpu *cpu, u8 which, const struct cpu_seg
 	return 0;
 }
 
-static int descriptor_find(struct emulate_cpu *cpu, u16 selector, u64 *at)
+static int descriptor_find(struct emulate_cpu *cpu, u16 selector, unsigned bytes, u64 *at)
 {
 	bool local = selector & SELECTOR_LOCAL;
 	const struct cpu_segment *table = segment_at(cpu, local ? TABLE_LDT : TABLE_GDT);
 	u32 index = selector & SELECTOR_INDEX;
 
-	if ((local && !(table->attributes & ATTRIBUTE_PRESENT)) ||
-	    index + DESCRIPTOR_BYTES - 1 > table->limit)
+	if ((local && !(table->attributes & ATTRIBUTE_PRESENT)) || index + bytes - 1 > table->limit)
 		return fault_raise(cpu, VECTOR_GP, SELECTOR_ERROR(selector));
 	*at = table->base + index;
 	if (cpu->mode != CPU_MODE_64)
@@ -136,7 +139,7 @@ static int descriptor_load(struct emulate_cpu *cpu, u8 which, u16 selector, u64 
 static int load_protected(struct emulate_cpu *cpu, u8 which, u16 selector)
 {
 	u64 at = 0;
-	int error = descriptor_find(cpu, selector, &at);
+	int error = descriptor_find(cpu, selector, DESCRIPTOR_BYTES, &at);
 
 	if (error)
 		return error;
@@ -160,4 +163,67 @@ int execute_load_segment(struct emulate_cpu *cpu, const struct instruction *inst
 	if (!SELECTOR_ERROR(value))
 		return load_null(cpu, which, (u16)value);
 	return load_protected(cpu, which, (u16)value);
+}
+
+/* In long mode it has 16 bytes: the upper half of the base, and a type that is 0. */
+static int task_check(struct emulate_cpu *cpu, const struct cpu_segment *segment, u64 upper,
+		      bool wide)
+{
+	u32 type = segment->attributes & DESCRIPTOR_SYSTEM;
+	u32 code = SELECTOR_ERROR(segment->selector);
+
+	if (type != TASK_32 && (wide || type != TASK_16))
+		return fault_raise(cpu, VECTOR_GP, code);
+	if (!(segment->attributes & ATTRIBUTE_PRESENT))
+		return fault_raise(cpu, VECTOR_NP, code);
+	if (wide && (upper >> 40 & DESCRIPTOR_SYSTEM || !address_canonical(cpu, segment->base)))
+		return fault_raise(cpu, VECTOR_GP, code);
+	return 0;
+}
+
+static int task_load(struct emulate_cpu *cpu, u16 selector, u64 at, bool wide)
+{
+	u64 descriptor[2] = {0};
+	struct cpu_segment segment;
+	u8 rights;
+	int error = cpu->ops->read(cpu, at, descriptor, wide ? 16 : DESCRIPTOR_BYTES);
+
+	if (error)
+		return error;
+	segment = segment_make(selector, descriptor[0]);
+	segment.base |= descriptor[1] << 32;
+	error = task_check(cpu, &segment, descriptor[1], wide);
+	if (error)
+		return error;
+	segment.attributes |= TASK_BUSY;
+	rights = (u8)segment.attributes;
+	error = cpu->ops->write(cpu, at + DESCRIPTOR_RIGHTS, &rights, 1);
+	if (!error)
+		segment_load(cpu, TASK_REGISTER, &segment);
+	return error;
+}
+
+int execute_load_task(struct emulate_cpu *cpu, const struct instruction *instruction)
+{
+	bool wide = cpu->mode == CPU_MODE_64 || cpu->long_mode;
+	u64 selector, at = 0;
+	int error;
+
+	if (cpu->real_mode || cpu->rflags & RFLAGS_VM)
+		return fault_undefined(cpu);
+	if (cpu->cpl)
+		return fault_raise(cpu, VECTOR_GP, 0);
+	error = operand_read(cpu, instruction, &instruction->destination, false, &selector);
+	if (error)
+		return error;
+	if (!SELECTOR_ERROR(selector) || selector & SELECTOR_LOCAL)
+		return fault_raise(cpu, VECTOR_GP, SELECTOR_ERROR((u32)selector));
+	error = descriptor_find(cpu, (u16)selector, wide ? 16 : DESCRIPTOR_BYTES, &at);
+	if (error)
+		return error;
+	cpu->read_for_write = false;
+	cpu->implicit_access = true;
+	error = task_load(cpu, (u16)selector, at, wide);
+	cpu->implicit_access = false;
+	return error;
 }

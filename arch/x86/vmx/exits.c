@@ -251,6 +251,8 @@ static bool is_delivery(struct vcpu *vcpu)
 
 	if (likely(!(info & EVENT_VALID)))
 		return false;
+	if (guest_access_mark_rom(vcpu))
+		return true;
 	vcpu_stop(vcpu, VCPU_STOP_EMULATION,
 		  "delivery of vector %lu at rip 0x%lx needs address 0x%lx, which is no RAM",
 		  info & 0xff, vmread(GUEST_RIP), vmread(GUEST_PHYSICAL_ADDRESS));

@@ -18,6 +18,12 @@
 #define ATTRIBUTE_BIG	  BIT(14)
 #define ATTRIBUTES_KEPT	  BITS(6, 5) /* of a segment that is unusable: the stack's CPL */
 
+/* A segment's descriptor: in byte 5 P, S, and whether it was accessed (SDM vol. 3, 3.4.5). */
+#define DESCRIPTOR_BYTES  8U
+#define DESCRIPTOR_RIGHTS 5
+#define RIGHTS_SEGMENT	  0x90
+#define RIGHTS_ACCESSED	  0x01
+
 static bool table_read(void *context, u64 gpa, void *data, unsigned bytes)
 {
 	const struct vcpu *vcpu = context;
@@ -121,6 +127,7 @@ void guest_access_begin(struct vcpu *vcpu, struct emulate_cpu *cpu, struct guest
 	cpu->rip = vmread(GUEST_RIP);
 	cpu->rflags = vmread(GUEST_RFLAGS);
 	cpu->real_mode = !(cr0 & CR0_PE);
+	cpu->long_mode = efer & EFER_LMA;
 	cpu->alignment_check = cr0 & CR0_AM;
 	cpu->cpl = vmread(GUEST_SS_RIGHTS) >> 5 & 3;
 	cpu->segments_written = 0;
@@ -312,8 +319,9 @@ static int vector_write(struct emulate_cpu *cpu, unsigned reg, const void *data,
 	return vmx_vector_write(access->vcpu, reg, data, bytes);
 }
 
-/* Fields of one kind follow each other: ES, CS, SS, DS, FS, GS, LDTR. */
+/* Fields of one kind follow each other: ES, CS, SS, DS, FS, GS, LDTR, TR. */
 #define LDTR_FIELDS 6u
+#define TR_FIELDS   7u
 
 static void segment_fill(struct emulate_cpu *cpu, unsigned which)
 {
@@ -346,19 +354,61 @@ const struct emulate_ops guest_access_ops = {
 
 void guest_access_segments_write(const struct emulate_cpu *cpu)
 {
-	for (unsigned i = 0; i < SEGMENT_COUNT; i++) {
+	for (unsigned i = 0; i < SEGMENT_AND_TABLE_COUNT; i++) {
 		const struct cpu_segment *segment = &cpu->segments[i];
+		unsigned fields = 2 * (i == TASK_REGISTER ? TR_FIELDS : i);
 		u64 rights = segment->attributes;
 
 		if (!(cpu->segments_written & 1u << i))
 			continue;
 		if (!(rights & ATTRIBUTE_PRESENT))
 			rights = RIGHTS_UNUSABLE | (rights & ATTRIBUTES_KEPT);
-		vmwrite(GUEST_ES_SELECTOR + 2 * i, segment->selector);
-		vmwrite(GUEST_ES_BASE + 2 * i, segment->base);
-		vmwrite(GUEST_ES_LIMIT + 2 * i, segment->limit);
-		vmwrite(GUEST_ES_RIGHTS + 2 * i, rights);
+		vmwrite(GUEST_ES_SELECTOR + fields, segment->selector);
+		vmwrite(GUEST_ES_BASE + fields, segment->base);
+		vmwrite(GUEST_ES_LIMIT + fields, segment->limit);
+		vmwrite(GUEST_ES_RIGHTS + fields, rights);
 	}
+}
+
+/* How far into a descriptor table an address is; ~0: not in it. */
+static u64 table_offset(u64 linear, u64 base, u64 limit)
+{
+	return linear - base <= limit ? linear - base : ~0UL;
+}
+
+/* Of the descriptor that a write by the CPU itself was for; 0: it is in no table. */
+static u64 descriptor_gpa(void)
+{
+	u64 linear = vmread(GUEST_LINEAR_ADDRESS), gpa = vmread(GUEST_PHYSICAL_ADDRESS);
+	u64 offset = table_offset(linear, vmread(GUEST_GDTR_BASE), vmread(GUEST_GDTR_LIMIT));
+
+	if (offset == ~0UL && !(vmread(GUEST_ES_RIGHTS + 2 * LDTR_FIELDS) & RIGHTS_UNUSABLE))
+		offset = table_offset(linear, vmread(GUEST_ES_BASE + 2 * LDTR_FIELDS),
+				      vmread(GUEST_ES_LIMIT + 2 * LDTR_FIELDS));
+	if (offset == ~0UL)
+		return 0;
+	offset %= DESCRIPTOR_BYTES;
+	return (gpa & (PAGE_SIZE - 1)) < offset ? 0 : gpa - offset;
+}
+
+bool guest_access_mark_rom(const struct vcpu *vcpu)
+{
+	const struct guest_memory *memory = &vcpu->partition->memory;
+	u64 qualification = vmread(EXIT_QUALIFICATION), gpa;
+	u8 *rights;
+
+	if ((u16)vmread(EXIT_REASON) != EXIT_EPT_VIOLATION ||
+	    ~qualification & (EPT_WRITE | EPT_LINEAR))
+		return false;
+	gpa = descriptor_gpa();
+	if (gpa < guest_rom_base(memory) || gpa >= GUEST_ROM_END ||
+	    !guest_memory_read_at(memory, gpa, DESCRIPTOR_BYTES))
+		return false;
+	rights = memory->window + gpa + DESCRIPTOR_RIGHTS;
+	if ((*rights & (RIGHTS_SEGMENT | RIGHTS_ACCESSED)) != RIGHTS_SEGMENT)
+		return false;
+	*rights |= RIGHTS_ACCESSED;
+	return true;
 }
 
 static bool walk_holds(const struct guest_access *access, u64 linear)

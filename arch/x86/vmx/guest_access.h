@@ -46,3 +46,11 @@ unsigned guest_access_fetch(const struct emulate_cpu *cpu, struct guest_access *
 
 /* Segment registers that the instruction loaded go to the VMCS. */
 void guest_access_segments_write(const struct emulate_cpu *cpu);
+
+/*
+ * A far transfer, or the delivery of an event, wants to mark a descriptor in ROM as accessed, and
+ * cannot be carried out in the guest's place. On a board with a ROM the mark is lost and the CPU
+ * goes on; here the descriptor is marked in the ROM, for good, and the CPU is to try again. false:
+ * that is not what this exit is about.
+ */
+bool guest_access_mark_rom(const struct vcpu *vcpu) must_check;

@@ -87,7 +87,8 @@ static void emulation_run(struct vcpu *vcpu, struct emulation *emulation)
 		fault_inject(vcpu, &cpu->fault);
 		break;
 	case EMULATE_UNKNOWN:
-		unknown_instruction(vcpu, emulation->code, emulation->bytes, cpu->rip);
+		if (!guest_access_mark_rom(vcpu))
+			unknown_instruction(vcpu, emulation->code, emulation->bytes, cpu->rip);
 		break;
 	}
 }

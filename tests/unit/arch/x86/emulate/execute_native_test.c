@@ -359,13 +359,13 @@ static void accumulator_place(struct test_case *t)
 	memcpy(&gpr[GPR_RDX], model + offset + half, half);
 }
 
-/* Not tried: ports, and loads of segments. */
+/* Not tried: ports, and loads of segments and of the task register. */
 static bool is_tried(unsigned operation)
 {
 	if (operation == OPERATION_MOVBE)
 		return has_movbe;
 	return operation != OPERATION_INS && operation != OPERATION_OUTS &&
-	       operation != OPERATION_LOAD_SEGMENT;
+	       operation != OPERATION_LOAD_SEGMENT && operation != OPERATION_LOAD_TASK;
 }
 
 /* Nor is what goes through FS, which is the C library's. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads of segment registers: what each mode makes of a selector, and every exception. */
+/* Loads of segment registers and of the task register: what each mode makes of a selector, and
+ * every exception. */
 /* links: arch/x86/emulate/decode.c arch/x86/emulate/opcodes.c arch/x86/emulate/operand.c */
 /* links: arch/x86/emulate/arithmetic.c arch/x86/emulate/shift.c arch/x86/emulate/stack.c */
 /* links: arch/x86/emulate/string.c arch/x86/emulate/execute.c arch/x86/emulate/vector.c */
@@ -208,6 +209,85 @@ static void null_selectors(void **state)
 	assert_false(implicit_seen);
 }
 
+/* LTR AX */
+static enum emulate_result task(struct emulate_cpu *cpu, u16 selector)
+{
+	gpr[GPR_RAX] = selector | 0x770000;
+	cpu->segments_written = 0;
+	return emulate_instruction(cpu, (const u8 *)"\x0f\x00\xd8", 3);
+}
+
+static void task_faults(struct emulate_cpu *cpu, u16 selector, unsigned vector, unsigned code)
+{
+	assert_int_equal(task(cpu, selector), EMULATE_FAULT);
+	assert_int_equal(cpu->fault.vector, vector);
+	assert_int_equal(cpu->fault.error_code, code);
+	assert_int_equal(cpu->segments_written, 0);
+	assert_false(cpu->implicit_access);
+}
+
+static void task_register(void **state)
+{
+	struct emulate_cpu cpu = cpu_make(CPU_MODE_32, 0);
+
+	(void)state;
+	table_set(GDT + 0x10, descriptor(0x89) & ~BIT(55));
+	assert_int_equal(task(&cpu, 0x10), EMULATE_DONE);
+	assert_int_equal(cpu.segments_written, 1u << TASK_REGISTER);
+	assert_int_equal(cpu.task.selector, 0x10);
+	assert_int_equal(cpu.task.base, 0x12345678);
+	assert_int_equal(cpu.task.limit, 0xabcde);
+	assert_int_equal(cpu.task.attributes, 0x408b);
+	assert_int_equal(memory[GDT + 0x15], 0x8b); /* busy now */
+	task_faults(&cpu, 0x10, 13, 0x10);	    /* so it is not free */
+	table_set(GDT + 0x10, descriptor(0x81));    /* of a 286 */
+	assert_int_equal(task(&cpu, 0x10), EMULATE_DONE);
+	assert_int_equal(cpu.task.attributes & 0xff, 0x83);
+	task_faults(&cpu, 0, 13, 0);
+	task_faults(&cpu, 0x14, 13, 0x14); /* not in the GDT */
+	task_faults(&cpu, 0x20, 13, 0x20); /* beyond it */
+	table_set(GDT + 0x10, descriptor(0x82));
+	task_faults(&cpu, 0x10, 13, 0x10); /* an LDT */
+	table_set(GDT + 0x10, descriptor(0x99));
+	task_faults(&cpu, 0x10, 13, 0x10); /* code */
+	table_set(GDT + 0x10, descriptor(0x09));
+	task_faults(&cpu, 0x10, 11, 0x10); /* not present */
+	cpu.cpl = 1;
+	task_faults(&cpu, 0x10, 13, 0);
+	cpu.real_mode = true;
+	task_faults(&cpu, 0x10, 6, 0);
+	cpu.real_mode = false;
+	cpu.rflags = RFLAGS_VM;
+	task_faults(&cpu, 0x10, 6, 0);
+}
+
+/* 16 bytes each, in compatibility mode too. */
+static void wide_task_register(void **state)
+{
+	struct emulate_cpu cpu = cpu_make(CPU_MODE_64, 0);
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		table_set(GDT + 0x10, descriptor(0x89));
+		table_set(GDT + 0x18, 0xffff8000);
+		assert_int_equal(task(&cpu, 0x10), EMULATE_DONE);
+		assert_int_equal(cpu.task.base, 0xffff800012345678);
+		assert_int_equal(cpu.task.attributes, 0xc08b);
+		cpu = cpu_make(CPU_MODE_32, 0);
+		cpu.long_mode = true;
+	}
+	table_set(GDT + 0x10, descriptor(0x89));
+	table_set(GDT + 0x18, 0x00008000);
+	task_faults(&cpu, 0x10, 13, 0x10); /* no address */
+	table_set(GDT + 0x18, 0x010000000000);
+	task_faults(&cpu, 0x10, 13, 0x10); /* two descriptors */
+	table_set(GDT + 0x18, descriptor(0x89));
+	task_faults(&cpu, 0x18, 13, 0x18); /* its end is beyond the table */
+	table_set(GDT + 0x10, descriptor(0x81));
+	table_set(GDT + 0x18, 0);
+	task_faults(&cpu, 0x10, 13, 0x10); /* of a 286 */
+}
+
 static void segment_fill(struct emulate_cpu *cpu, unsigned which)
 {
 	check_expected(which);
@@ -244,6 +324,8 @@ int main(void)
 		cmocka_unit_test(descriptors),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(null_selectors),
+		cmocka_unit_test(task_register),
+		cmocka_unit_test(wide_task_register),
 		cmocka_unit_test(segments_missing),
 	};
 
