@@ -11,7 +11,7 @@
 #define READ_BYTES (4 * MIB)
 
 #define FILES_MAX_BYTES (64 * GIB)
-/* A kernel or firmware, an initrd, modules, disks. */
+/* A kernel or firmware, an initrd or variables, modules, disks. */
 #define FILES_PER_PARTITION (2 + CONFIG_MODULES_MAX + CONFIG_DISKS_MAX)
 
 static int files_open_volume(EFI_FILE_HANDLE *root)
@@ -192,6 +192,8 @@ static int files_add_all(struct loader *loader, const struct config_partition *p
 	int error = files_add(loader, partition->kernel), next;
 
 	next = files_add(loader, partition->firmware);
+	error = error ? error : next;
+	next = files_add(loader, partition->variables);
 	error = error ? error : next;
 	next = files_add(loader, partition->initrd);
 	error = error ? error : next;

@@ -177,6 +177,8 @@ static void partition_print(const struct config_partition *partition)
 	if (partition->boot == CONFIG_BOOT_RAW)
 		printf(" at 0x%lx, entered in %s mode", partition->load_address,
 		       config_entry_names[partition->entry]);
+	if (partition->variables[0])
+		printf(", variables %s", partition->variables);
 	if (partition->initrd[0])
 		printf(", initrd %s", partition->initrd);
 	if (partition->rng)

@@ -88,6 +88,11 @@ const char *config_firmware_read(struct slice value, const struct config_target 
 	return config_path_read(value, target->partition->firmware);
 }
 
+const char *config_variables_read(struct slice value, const struct config_target *target)
+{
+	return config_path_read(value, target->partition->variables);
+}
+
 const char *config_initrd_read(struct slice value, const struct config_target *target)
 {
 	return config_path_read(value, target->partition->initrd);
@@ -110,6 +115,11 @@ void config_kernel_write(const struct config_source *source, struct config_out *
 void config_firmware_write(const struct config_source *source, struct config_out *out)
 {
 	config_text_write(source->partition->firmware, false, out);
+}
+
+void config_variables_write(const struct config_source *source, struct config_out *out)
+{
+	config_text_write(source->partition->variables, false, out);
 }
 
 void config_initrd_write(const struct config_source *source, struct config_out *out)

@@ -312,6 +312,16 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.allowed = "a file of the boot volume such as \\bulkhead\\bios-256k.bin, "
 				   "at most 127 characters",
 		},
+	[CONFIG_KEY_VARIABLES] =
+		{
+			.name = "variables",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_variables_read,
+			.write = config_variables_write,
+			.goes_with = MAYBE(BIT(CONFIG_BOOT_UEFI)),
+			.allowed = "a file of the boot volume such as \\bulkhead\\OVMF_VARS_4M.fd, "
+				   "at most 127 characters",
+		},
 	[CONFIG_KEY_INITRD] =
 		{
 			.name = "initrd",

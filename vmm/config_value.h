@@ -122,6 +122,7 @@ enum config_key_id {
 	CONFIG_KEY_BOOT,
 	CONFIG_KEY_KERNEL,
 	CONFIG_KEY_FIRMWARE,
+	CONFIG_KEY_VARIABLES,
 	CONFIG_KEY_INITRD,
 	CONFIG_KEY_MODULES,
 	CONFIG_KEY_CMDLINE,
@@ -182,6 +183,7 @@ void config_text_write(const char *text, bool verbatim, struct config_out *out);
 CONFIG_KEY_FUNCTIONS(boot);
 CONFIG_KEY_FUNCTIONS(kernel);
 CONFIG_KEY_FUNCTIONS(firmware);
+CONFIG_KEY_FUNCTIONS(variables);
 CONFIG_KEY_FUNCTIONS(initrd);
 CONFIG_KEY_FUNCTIONS(modules);
 CONFIG_KEY_FUNCTIONS(cmdline);

@@ -23,7 +23,8 @@ struct change {
 	u64 address, physical; /* where the whole range starts */
 	u32 access;
 	enum memory_type type;
-	bool map; /* or unmap */
+	bool map;  /* or unmap */
+	bool keep; /* the tables */
 	bool changed;
 };
 
@@ -194,13 +195,15 @@ static void entry_replace(struct change *change, u64 *entry, unsigned level, u64
 }
 
 /* Can [first, last] become one entry of this level? The tables below the root stay for sharers. */
-static bool change_fits(const struct change *change, unsigned level, u64 first, u64 last)
+static bool change_fits(const struct change *change, u64 old, unsigned level, u64 first, u64 last)
 {
 	u64 span = level_span(level);
 	u64 physical = change->physical + (first - change->address);
 
 	if (level == TOP_LEVEL || last - first != span - 1)
 		return false;
+	if (change->keep)
+		return !entry_is_table(change->table, old, level);
 	return !change->map ||
 	       (change->table->format->leaf_sizes & span && is_aligned(physical, span));
 }
@@ -250,7 +253,7 @@ static int change_at(struct change *change, u64 *entry, unsigned level, u64 firs
 	u64 *child;
 	int error;
 
-	if (change_fits(change, level, first, last)) {
+	if (change_fits(change, old, level, first, last)) {
 		entry_replace(change, entry, level, change_entry(change, level, first));
 		return 0;
 	}
@@ -260,7 +263,7 @@ static int change_at(struct change *change, u64 *entry, unsigned level, u64 firs
 		return change_grow(change, entry, level, first, last);
 	child = entry_table(table, old);
 	error = change_level(change, child, level - 1, first, last);
-	if (!change->map && level < TOP_LEVEL && table_is_empty(table, child))
+	if (!change->map && !change->keep && level < TOP_LEVEL && table_is_empty(table, child))
 		entry_replace(change, entry, level, 0);
 	return error;
 }
@@ -347,6 +350,13 @@ int page_table_map(struct page_table *table, u64 address, u64 physical, u64 byte
 int page_table_unmap(struct page_table *table, u64 address, u64 bytes, bool *changed)
 {
 	struct change change = {.table = table, .address = address};
+
+	return change_run(&change, bytes, changed);
+}
+
+int page_table_hide(struct page_table *table, u64 address, u64 bytes, bool *changed)
+{
+	struct change change = {.table = table, .address = address, .keep = true};
 
 	return change_run(&change, bytes, changed);
 }

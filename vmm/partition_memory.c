@@ -2,6 +2,7 @@
 /* A partition's RAM and its mappings. */
 #include "partition_memory.h"
 
+#include <bulkhead/arch.h>
 #include <bulkhead/boot_files.h>
 #include <bulkhead/error.h>
 #include <bulkhead/format.h>
@@ -42,15 +43,66 @@ static int take_ram(struct partition *partition, u64 gpa, u64 bytes)
 	return 0;
 }
 
-/* Of the block that the ROM begins in only its end is seen. */
-static int map_rom(struct partition *partition, const struct ram_block *block)
+/* What of [first, end) is in this block. */
+static int map_rom_part(struct partition *partition, const struct ram_block *block, u64 first,
+			u64 end)
 {
-	u64 gpa = MAX(block->gpa, guest_rom_base(&partition->memory));
-	u64 skip = gpa - block->gpa;
 	bool changed;
 
-	return page_table_map(&partition->second_level, gpa, block->physical + skip,
-			      (PAGE_SIZE << block->order) - skip, ROM_ACCESS, MEMORY_WB, &changed);
+	first = MAX(first, block->gpa);
+	end = MIN(end, block->gpa + (PAGE_SIZE << block->order));
+	if (first >= end)
+		return 0;
+	return page_table_map(&partition->second_level, first,
+			      block->physical + (first - block->gpa), end - first, ROM_ACCESS,
+			      MEMORY_WB, &changed);
+}
+
+static u64 flash_end(const struct guest_memory *memory)
+{
+	return guest_rom_base(memory) + memory->flash_bytes;
+}
+
+/* Of the block that the ROM begins in only its end is seen. The flash is mapped by itself, so that
+ * it can be hidden by itself. */
+static int map_rom(struct partition *partition, const struct ram_block *block)
+{
+	const struct guest_memory *memory = &partition->memory;
+	int error = map_rom_part(partition, block, flash_end(memory), GUEST_ROM_END);
+
+	return error ? error
+		     : map_rom_part(partition, block, guest_rom_base(memory), flash_end(memory));
+}
+
+static void flash_fail(const struct partition *partition, const char *what, int error)
+{
+	if (error) /* neither takes memory: see map_rom */
+		panic("%s: its flash cannot be %s: error %d", partition->config->name, what, error);
+}
+
+void partition_flash_show(struct partition *partition)
+{
+	struct guest_memory *memory = &partition->memory;
+
+	if (!memory->flash_hidden)
+		return;
+	for (u32 i = partition->rom_first;
+	     i < partition->ram_count && partition->ram[i].gpa < flash_end(memory); i++)
+		flash_fail(partition, "shown",
+			   map_rom_part(partition, &partition->ram[i], guest_rom_base(memory),
+					flash_end(memory)));
+	__atomic_store_n(&memory->flash_hidden, false, __ATOMIC_RELEASE);
+}
+
+void partition_flash_hide(struct partition *partition)
+{
+	struct guest_memory *memory = &partition->memory;
+	bool changed;
+
+	__atomic_store_n(&memory->flash_hidden, true, __ATOMIC_RELEASE);
+	flash_fail(partition, "hidden",
+		   page_table_hide(&partition->second_level, guest_rom_base(memory),
+				   memory->flash_bytes, &changed));
 }
 
 /* The guest sees no RAM in the legacy video window: accesses there go to the board. */
@@ -145,6 +197,8 @@ static int map_files(struct partition *partition, char *reason)
 	int error = map_file(partition, first, &at, &partition->kernel, reason);
 
 	error = error ? error
+		      : map_file(partition, config->variables, &at, &partition->variables, reason);
+	error = error ? error
 		      : map_file(partition, config->initrd, &at, &partition->initrd, reason);
 	for (u32 i = 0; i < config->modules.count && !error; i++) {
 		struct load_module *module = &partition->modules[i];
@@ -178,6 +232,7 @@ static int take_all_ram(struct partition *partition, char *reason)
 		return -ENOMEM;
 	memory_usage(&usage);
 	error = take_ram(partition, 0, memory->low_bytes);
+	partition->rom_first = partition->ram_count;
 	error = error ? error : take_ram(partition, GUEST_ROM_END - rom, rom);
 	error = error ? error : take_ram(partition, GUEST_HIGH_BASE, memory->high_bytes);
 	if (error)
@@ -186,20 +241,25 @@ static int take_all_ram(struct partition *partition, char *reason)
 	return error;
 }
 
-/* The file's size is the ROM's. */
+/* The files' sizes are the ROM's. What a UEFI firmware is in is a flash, or, if its variables have
+ * a file of their own, what these are in. */
 static int size_rom(struct partition *partition, char *reason)
 {
-	u64 previous;
+	struct guest_memory *memory = &partition->memory;
+	u64 variables = partition->variables.bytes, previous;
 	int error;
 
 	if (!partition->config->firmware[0])
 		return 0;
 	previous = address_space_enter(&partition->space);
-	error = load_rom_check(&partition->kernel, reason);
+	error = load_rom_check(&partition->kernel, &partition->variables, reason);
 	address_space_leave(previous);
-	if (!error)
-		partition->memory.rom_bytes = partition->kernel.bytes;
-	return error;
+	if (error)
+		return error;
+	memory->rom_bytes = partition->kernel.bytes + variables;
+	if (partition->config->boot == CONFIG_BOOT_UEFI)
+		memory->flash_bytes = variables ? variables : memory->rom_bytes;
+	return 0;
 }
 
 /* Where what firmware is told is put together. */
@@ -215,6 +275,7 @@ static int make_firmware(struct partition *partition)
 static void fill_rom(struct partition *partition)
 {
 	const struct guest_memory *memory = &partition->memory;
+	const struct load_file *code = &partition->kernel, *variables = &partition->variables;
 	u64 previous;
 
 	if (!memory->rom_bytes)
@@ -222,7 +283,9 @@ static void fill_rom(struct partition *partition)
 	previous = address_space_enter(&partition->space);
 	memset(memory->window + GUEST_ROM_END - rom_room(partition), 0,
 	       rom_room(partition) - memory->rom_bytes);
-	memcpy(memory->window + guest_rom_base(memory), partition->kernel.data, memory->rom_bytes);
+	if (variables->bytes)
+		memcpy(memory->window + guest_rom_base(memory), variables->data, variables->bytes);
+	memcpy(memory->window + GUEST_ROM_END - code->bytes, code->data, code->bytes);
 	address_space_leave(previous);
 }
 

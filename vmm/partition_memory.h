@@ -9,3 +9,10 @@ struct partition;
 int partition_memory_create(struct partition *partition, char *reason);
 /* Give all of it back, however far creation came. */
 void partition_memory_destroy(struct partition *partition);
+/*
+ * The guest reads the array of its flash as memory from now on; or each access to it comes to the
+ * device, as soon as virt_backend's vcpu_tables_changed was called for each vCPU. Under the device
+ * lock.
+ */
+void partition_flash_show(struct partition *partition);
+void partition_flash_hide(struct partition *partition);

@@ -51,6 +51,33 @@ static void stopped(struct vcpu *vcpu)
 	}
 }
 
+/*
+ * Whoever asked for this has asked all of them. Who comes here first waits until the others have
+ * left guest mode, too, so that what is gone is gone for all. They hold each other up for no longer
+ * than that: none of them holds a lock here, or counts as in guest mode.
+ */
+static void tables_changed(struct vcpu *vcpu)
+{
+	const struct partition *partition = vcpu->partition;
+
+	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_TABLES, __ATOMIC_SEQ_CST);
+	virt->vcpu_tables_changed(vcpu);
+	for (u32 i = 0; i < partition->vcpu_count; i++) {
+		const struct vcpu *other = partition->vcpus[i];
+
+		while (other->in_guest && other->requests & VCPU_REQUEST_TABLES)
+			arch_relax();
+	}
+}
+
+static void look(struct vcpu *vcpu)
+{
+	if (vcpu->requests & VCPU_REQUEST_DEVICES)
+		vcpu_devices_look(vcpu);
+	if (vcpu->requests & VCPU_REQUEST_TABLES)
+		tables_changed(vcpu);
+}
+
 /* In both loops below, as each turn of them is a wake-up of a guest. */
 inlined void run(struct vcpu *vcpu)
 {
@@ -59,8 +86,8 @@ inlined void run(struct vcpu *vcpu)
 	kvm_before_run(vcpu);
 	if (unlikely(vcpu->late_timers))
 		vcpu_devices_catch_up(vcpu);
-	if (unlikely(vcpu->requests & VCPU_REQUEST_DEVICES))
-		vcpu_devices_look(vcpu);
+	if (unlikely(vcpu->requests & (VCPU_REQUEST_DEVICES | VCPU_REQUEST_TABLES)))
+		look(vcpu);
 	result = virt->vcpu_run(vcpu);
 	kvm_after_run(vcpu);
 	switch (result) {

@@ -6,6 +6,7 @@
  */
 #include "vcpu_devices.h"
 
+#include "partition_memory.h"
 #include "partition_net.h"
 #include "vcpu_interrupt.h"
 
@@ -243,6 +244,20 @@ static void board_entropy(void *context unused, void *bytes, u64 count)
 	arch_entropy(bytes, count);
 }
 
+static void board_flash_show(void *context, bool array)
+{
+	struct partition *partition = context;
+
+	/* What is not there nobody has cached. */
+	if (array) {
+		partition_flash_show(partition);
+		return;
+	}
+	partition_flash_hide(partition);
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		vcpu_request(partition->vcpus[i], VCPU_REQUEST_TABLES);
+}
+
 static const struct pc_ops board_ops = {
 	.now = board_now,
 	.next_timer = board_next_timer,
@@ -253,6 +268,7 @@ static const struct pc_ops board_ops = {
 	.console_ready = board_console_ready,
 	.report = board_report,
 	.entropy = board_entropy,
+	.flash_show = board_flash_show,
 };
 
 static struct pc_choice board_choice(const struct partition *partition)
@@ -414,6 +430,7 @@ void vcpu_devices_reset(struct partition *partition)
 	partition->clock_offset = 0 - now;
 	for (u32 i = 0; i < partition->vcpu_count; i++)
 		vcpu_reset(partition->vcpus[i], now);
+	partition_flash_show(partition);
 	pc_init(partition->pc, &setup, &board_ops, partition);
 	spin_unlock(&partition->device_lock);
 }

@@ -7,6 +7,7 @@
 
 #include "pc_virtio.h"
 #include "vdebug.h"
+#include "vflash.h"
 #include "vfwcfg.h"
 #include "vhpet.h"
 #include "vi8042.h"
@@ -57,6 +58,7 @@ struct pc {
 	struct vhpet hpet;
 	struct vpanic panic;
 	struct vfwcfg fw_cfg;
+	struct vflash flash;
 	struct vscreen screen;
 	struct vpci pci;
 	struct virtio_console *console; /* NULL: there is none */
@@ -251,17 +253,19 @@ static const struct window {
 	{VSCREEN_BASE, VSCREEN_BYTES, {&vscreen_memory_ops, offsetof(struct pc, screen)}},
 };
 
-static const struct slot *memory_slot(u64 gpa)
+static const struct slot flash_slot = {&vflash_ops, offsetof(struct pc, flash)};
+
+static const struct slot *memory_slot(const struct pc *pc, u64 gpa)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(windows); i++)
 		if (gpa - windows[i].base < windows[i].bytes)
 			return &windows[i].slot;
-	return NULL;
+	return vflash_claims(&pc->flash, gpa) ? &flash_slot : NULL;
 }
 
 u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
 {
-	const struct slot *slot = memory_slot(gpa);
+	const struct slot *slot = memory_slot(pc, gpa);
 	u64 value;
 
 	if (slot)
@@ -274,7 +278,7 @@ u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
 
 void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value)
 {
-	const struct slot *slot = memory_slot(gpa);
+	const struct slot *slot = memory_slot(pc, gpa);
 
 	if (slot)
 		slot->ops->write(slot_device(pc, slot), gpa, bytes, value);
@@ -469,6 +473,20 @@ static void ioapic_deliver(void *context, u64 entry)
 	pc->ops->interrupt(pc->context, entry);
 }
 
+static void flash_show(void *context, bool array)
+{
+	struct pc *pc = context;
+
+	pc->ops->flash_show(pc->context, array);
+}
+
+static void flash_init(struct pc *pc, const struct guest_memory *memory)
+{
+	u64 base = guest_rom_base(memory);
+
+	vflash_init(&pc->flash, memory->window + base, base, memory->flash_bytes, flash_show, pc);
+}
+
 static void input_ready(void *context)
 {
 	struct pc *pc = context;
@@ -504,6 +522,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vi8042_init(&pc->kbc, &pc->host);
 	vdebug_init(&pc->debug, &pc->host);
 	vfwcfg_init(&pc->fw_cfg, setup->fw_cfg, setup->memory);
+	flash_init(pc, setup->memory);
 	vscreen_init(&pc->screen, &pc->host);
 	vpanic_init(&pc->panic, &pc->host);
 	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);

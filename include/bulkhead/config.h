@@ -98,7 +98,8 @@ struct config_partition {
 	/* Empty where it does not go with `boot`. With boot = raw the kernel is the image. */
 	char kernel[CONFIG_PATH_BYTES];
 	char firmware[CONFIG_PATH_BYTES];
-	char initrd[CONFIG_PATH_BYTES]; /* empty: none */
+	char variables[CONFIG_PATH_BYTES]; /* boot = uefi; empty: in the firmware's file, or none */
+	char initrd[CONFIG_PATH_BYTES];	   /* empty: none */
 	struct config_modules modules;
 	char cmdline[CONFIG_CMDLINE_BYTES];
 	bool autostart;		 /* default yes */

@@ -6,7 +6,8 @@
  *
  * RAM is [0, low_bytes) and, when there is more, [4 GiB, 4 GiB + high_bytes). A range marked as a
  * hole (the VGA window) is not RAM. A partition with firmware has that in a ROM which ends at 4
- * GiB: memory of its own as well, but the guest can only read it.
+ * GiB: memory of its own as well, but the guest can only read it. The first bytes of it may be a
+ * flash chip's, which is a device while it shows something else than what is in it.
  */
 #pragma once
 
@@ -24,7 +25,9 @@ struct guest_memory {
 	u8 *window;
 	u64 low_bytes;
 	u64 high_bytes;
-	u64 rom_bytes; /* multiple of 4 KiB; 0: there is no ROM */
+	u64 rom_bytes;	   /* multiple of 4 KiB; 0: there is no ROM */
+	u64 flash_bytes;   /* of these, likewise */
+	bool flash_hidden; /* changed by its board under the device lock, read without; atomic */
 };
 
 /* Where [gpa, gpa + bytes) is, or NULL when any of it is not RAM. */
@@ -49,11 +52,19 @@ static inline u64 guest_rom_base(const struct guest_memory *memory)
 	return GUEST_ROM_END - memory->rom_bytes;
 }
 
+static inline bool guest_flash_hides(const struct guest_memory *memory, u64 gpa)
+{
+	return gpa - guest_rom_base(memory) < memory->flash_bytes &&
+	       __atomic_load_n(&memory->flash_hidden, __ATOMIC_ACQUIRE);
+}
+
 /* The same for what the guest reads and executes: RAM or ROM. */
 static inline const void *guest_memory_read_at(const struct guest_memory *memory, u64 gpa,
 					       u64 bytes)
 {
-	if (gpa >= guest_rom_base(memory) && gpa < GUEST_ROM_END)
-		return bytes <= GUEST_ROM_END - gpa ? memory->window + gpa : NULL;
-	return guest_memory_at(memory, gpa, bytes);
+	if (gpa < guest_rom_base(memory) || gpa >= GUEST_ROM_END)
+		return guest_memory_at(memory, gpa, bytes);
+	if (bytes > GUEST_ROM_END - gpa || guest_flash_hides(memory, gpa))
+		return NULL;
+	return memory->window + gpa;
 }

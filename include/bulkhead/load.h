@@ -70,7 +70,8 @@ int load_rom_check(const struct load_file *file, const struct load_file *variabl
 
 /* The ACPI tables of a partition: RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, MCFG, DSDT. */
 struct acpi_request {
-	u32 vcpus; /* local APIC ids 0 to vcpus - 1 */
+	u32 vcpus;     /* local APIC ids 0 to vcpus - 1 */
+	u64 low_bytes; /* RAM below 4 GiB: BARs may be where it cannot reach */
 };
 
 /* Write the tables; *rsdp_gpa says where the root pointer is. -ENOSPC when they do not fit. */

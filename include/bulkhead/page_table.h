@@ -104,6 +104,13 @@ int page_table_map(struct page_table *table, u64 address, u64 physical, u64 byte
  * except those that top entries link, as other trees may share them. Fails like page_table_map. */
 int page_table_unmap(struct page_table *table, u64 address, u64 bytes, bool *changed) must_check;
 
+/*
+ * The same, but every table stays where it is, as those that split a leaf for this do. So a live
+ * tree may be changed like that, and mapping the range again as it was takes no memory and frees
+ * none: page_table_map cannot fail then.
+ */
+int page_table_hide(struct page_table *table, u64 address, u64 bytes, bool *changed) must_check;
+
 struct page_table_walk {
 	u64 physical;	/* of `address` itself */
 	u64 entry;	/* the leaf, raw */

@@ -67,10 +67,12 @@ struct partition {
 	struct address_space space;
 	struct page_table second_level;
 	struct load_file kernel, initrd; /* in `space`; firmware in place of a kernel */
+	struct load_file variables;	 /* of that; likewise */
 	struct load_module
 		modules[CONFIG_MODULES_MAX]; /* config->modules.count of them, likewise */
 	struct ram_block *ram; /* what RAM and ROM are made of, in order of guest address */
 	u32 ram_count, ram_room;
+	u32 rom_first;			     /* where in `ram` the ROM's blocks begin */
 	struct disk disks[CONFIG_DISKS_MAX]; /* the first disk_count of them; by device_lock */
 	u32 disk_count;
 	struct firmware *firmware; /* what its firmware is told; NULL: it boots without one */

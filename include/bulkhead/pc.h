@@ -32,6 +32,8 @@ struct pc_ops {
 	void (*console_ready)(void *context);
 	void (*report)(void *context, const char *text);
 	void (*entropy)(void *context, void *bytes, u64 count);
+	/* The flash of setup.memory shows its array from now on, or accesses to it come here. */
+	void (*flash_show)(void *context, bool array);
 };
 
 #define PC_DISKS_MAX 4
@@ -56,7 +58,8 @@ struct pc_setup {
 	u64 tsc_hz;
 	u64 unix_time_s;		   /* at guest tick 0 */
 	u64 low_bytes, high_bytes;	   /* RAM below and above 4 GiB, for CMOS */
-	const struct guest_memory *memory; /* for devices that use it; the caller keeps it */
+	const struct guest_memory *memory; /* for devices that use it; the caller keeps it.
+					    * Its flash shows the array. */
 	struct pc_choice choice;	   /* as pc_bytes was given it */
 	const struct disk_backend *disks[PC_DISKS_MAX]; /* the caller keeps them */
 	const struct fw_cfg *fw_cfg; /* what firmware is told; NULL: there is none to be told */

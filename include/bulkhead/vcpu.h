@@ -21,9 +21,11 @@ struct partition;
 /* The backend itself has something to do before the guest goes on; it is not set elsewhere than on
  * the vCPU's CPU. */
 #define VCPU_REQUEST_BACKEND 16u
+/* The second-level tables lost rights: no vCPU goes on while one may still use what it cached. */
+#define VCPU_REQUEST_TABLES 32u
 
 /* Those for its thread, not for the backend. */
-#define VCPU_REQUESTS_LEAVE (VCPU_REQUEST_STOP | VCPU_REQUEST_DEVICES)
+#define VCPU_REQUESTS_LEAVE (VCPU_REQUEST_STOP | VCPU_REQUEST_DEVICES | VCPU_REQUEST_TABLES)
 
 /* Whether a vCPU other than the first may run: see vmm/vcpu_lifecycle.c. */
 enum vcpu_hold {

@@ -73,6 +73,9 @@ struct virt_backend {
 	void (*vcpu_time_changed)(struct vcpu *vcpu);
 	/* Forget what this CPU has cached of the guest's own translations. */
 	void (*vcpu_flush)(struct vcpu *vcpu);
+	/* Second-level tables lost rights: what CPUs have cached of them may not be used when it
+	 * runs again. While it does not run, on its CPU. */
+	void (*vcpu_tables_changed)(struct vcpu *vcpu);
 	/* The state as the guest left it. */
 	void (*vcpu_state)(struct vcpu *vcpu, struct cpu_state *state);
 

@@ -158,6 +158,7 @@ static void write_check(const struct config *config)
 		demand(strcmp(a->cmdline, b->cmdline) == 0 && strcmp(a->kernel, b->kernel) == 0);
 		demand(memcmp(&a->modules, &b->modules, sizeof(a->modules)) == 0);
 		demand(strcmp(a->firmware, b->firmware) == 0);
+		demand(strcmp(a->variables, b->variables) == 0);
 		demand(a->claim.kind == b->claim.kind && a->claim.weight == b->claim.weight);
 		demand(a->claim.cap == b->claim.cap && a->claim.budget_us == b->claim.budget_us);
 		demand(a->claim.period_us == b->claim.period_us);

@@ -5,7 +5,7 @@ PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 re
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
                 sleeper switcher platform button guestpanic smp \
                 netload diskload hostile
-PAYLOADS_ASM := hello32 hello16 known rom
+PAYLOADS_ASM := hello32 hello16 known rom flash
 # ELF kernels, by boot protocol: one program for all of them.
 PAYLOADS_ELF := multiboot1 multiboot2 pvh
 PAYLOADS     := $(PAYLOADS_C:%=$(B)/guests/%.bin) $(PAYLOADS_ASM:%=$(B)/guests/%.bin) \

@@ -85,8 +85,8 @@ def test_refused():
         check_told(host, "multiboot1")
 
 
-def firmware(name, boot, file):
-    return Partition(name, ["memory = 64M", f"boot = {boot}", f"firmware = \\boot\\{name}"],
+def firmware(name, boot, file, *lines):
+    return Partition(name, ["memory = 64M", f"boot = {boot}", f"firmware = \\boot\\{name}", *lines],
                      {f"\\boot\\{name}": file})
 
 
@@ -99,6 +99,16 @@ def test_rom(boot):
             assert text.count("rom: only read, and its shadow can be written\r\n") == starts, text
             assert text.count("rom: descriptors in it can be used\r\n") == starts, text
             assert host.until("rom", "stopped").starts == starts
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_flash(cpus):
+    """Erased, programmed, and never seen by a second virtual CPU as what it was, be that on a CPU of its
+    own or not."""
+    partition = firmware("flash", "uefi", os.path.join(BUILD, "guests/flash.bin"), "vcpus = 2")
+    with Host([partition], cpus=cpus) as host:
+        host.run("flash", "flash: all is as it should be\r\nflash: done", 120)
+        host.until("flash", "stopped")
 
 
 def test_bios():

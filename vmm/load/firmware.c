@@ -25,7 +25,17 @@ static bool all_same(const u8 *bytes, u64 count)
 	return true;
 }
 
-int load_rom_check(const struct load_file *file, char *reason)
+static int variables_check(const struct load_file *file, u64 firmware_bytes, char *reason)
+{
+	if (is_aligned(file->bytes, PAGE_SIZE) && file->bytes <= GUEST_ROM_MAX - firmware_bytes)
+		return 0;
+	return load_refuse(reason, -ENOEXEC,
+			   "the variables have %lu bytes: steps of 4 KiB are needed, and at most "
+			   "16 MiB together with the firmware, which has %lu",
+			   file->bytes, firmware_bytes);
+}
+
+int load_rom_check(const struct load_file *file, const struct load_file *variables, char *reason)
 {
 	u64 bytes = file->data ? file->bytes : 0;
 
@@ -40,7 +50,7 @@ int load_rom_check(const struct load_file *file, char *reason)
 			"the firmware has no code in its last 16 bytes, where a CPU "
 			"begins: bytes %02x are all that is there (a file for variables?)",
 			file->data[bytes - 1]);
-	return 0;
+	return variables->data ? variables_check(variables, bytes, reason) : 0;
 }
 
 static void state_reset(struct cpu_state *start)
@@ -59,8 +69,9 @@ static void state_reset(struct cpu_state *start)
 int load_firmware(const struct load_request *request, struct guest_memory *memory,
 		  struct cpu_state *start, char *reason)
 {
+	const struct load_file no_variables = {0};
 	u64 bytes = MIN(memory->rom_bytes, SHADOW_MAX);
-	int error = load_rom_check(&request->kernel, reason);
+	int error = load_rom_check(&request->kernel, &no_variables, reason);
 
 	if (error)
 		return error;

@@ -204,8 +204,8 @@ static void device_access(struct vcpu *vcpu, u64 gpa, struct transfer data, unsi
 	}
 }
 
-/* RAM, ROM or device, one piece within a page. What is written to ROM finds no device and is lost.
- */
+/* RAM, ROM or device, one piece within a page. What is written to ROM is for the flash that it is,
+ * or finds no device and is lost. */
 static void access_physical(struct vcpu *vcpu, u64 gpa, struct transfer data, unsigned bytes)
 {
 	const struct guest_memory *memory = &vcpu->partition->memory;

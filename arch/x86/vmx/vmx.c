@@ -395,6 +395,11 @@ static void vcpu_flush(struct vcpu *vcpu)
 	vmx_flush_guest(vcpu);
 }
 
+static void vcpu_tables_changed(struct vcpu *vcpu)
+{
+	vmx_of(vcpu)->ept_stale = true;
+}
+
 static void vcpu_state(struct vcpu *vcpu, struct cpu_state *state)
 {
 	load(vcpu);
@@ -427,6 +432,7 @@ const struct virt_backend virt_vmx = {
 	.vcpu_leave = vcpu_leave,
 	.vcpu_time_changed = vcpu_time_changed,
 	.vcpu_flush = vcpu_flush,
+	.vcpu_tables_changed = vcpu_tables_changed,
 	.eoi_exits = eoi_exits,
 	.vcpu_capture = vmx_capture,
 	.vcpu_fields = vmx_fields,

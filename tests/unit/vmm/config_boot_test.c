@@ -27,6 +27,9 @@ static void each_protocol(void **state)
 	assert_string_equal(partitions[0].firmware, "\\f");
 	expect("[partition web]\nmemory=16M\nboot=uefi\nfirmware=\\f\n", "");
 	assert_int_equal(partitions[0].boot, CONFIG_BOOT_UEFI);
+	assert_string_equal(partitions[0].variables, "");
+	expect("[partition web]\nmemory=16M\nboot=uefi\nfirmware=\\f\nvariables=\\v\n", "");
+	assert_string_equal(partitions[0].variables, "\\v");
 }
 
 static void wrong_keys(void **state)
@@ -48,6 +51,9 @@ static void wrong_keys(void **state)
 	expect(WEB "modules=\\m\n",
 	       "f:5: [partition web] modules = \\m: does not go with boot = linux; allowed: only "
 	       "with boot = multiboot, pvh\n");
+	expect(BIOS "firmware=\\f\nvariables=\\v\n",
+	       "f:5: [partition web] variables = \\v: does not go with boot = bios; allowed: "
+	       "only with boot = uefi\n");
 	expect(BIOS "firmware=f\n",
 	       "f:4: [partition web] firmware = f: does not begin with '\\'" FIRMWARE);
 }

@@ -30,6 +30,7 @@ static void same_partition(const struct config_partition *a, const struct config
 	assert_int_equal(a->boot, b->boot);
 	assert_string_equal(a->kernel, b->kernel);
 	assert_string_equal(a->firmware, b->firmware);
+	assert_string_equal(a->variables, b->variables);
 	assert_string_equal(a->initrd, b->initrd);
 	assert_memory_equal(&a->modules, &b->modules, sizeof(a->modules));
 	assert_string_equal(a->cmdline, b->cmdline);
@@ -131,7 +132,8 @@ static void all_written(void **state)
 	       "[partition pvh]\nmemory=64M\nboot=pvh\nkernel=\\k\ninitrd=\\i\n"
 	       "modules=\"\\a # no comment\"\n"
 	       "[partition bios]\nmemory=64M\nboot=bios\nfirmware=\\f #1\n"
-	       "[partition uefi]\nmemory=64M\nboot=uefi\nfirmware=\"\\f #2\"\n",
+	       "[partition uefi]\nmemory=64M\nboot=uefi\nfirmware=\"\\f #2\"\n"
+	       "variables=\\v\n",
 	       "");
 	config_host_text(&config.host, text, sizeof(text));
 	assert_string_equal(text, "[host]\n"

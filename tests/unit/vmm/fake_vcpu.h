@@ -512,6 +512,11 @@ static void fake_vcpu_flush(struct vcpu *vcpu unused)
 	fail_msg("nobody asked for that");
 }
 
+static void fake_vcpu_tables_changed(struct vcpu *vcpu)
+{
+	say_of(vcpu, 't');
+}
+
 void vlapic_eoi(struct vlapic *apic unused)
 {
 	fail_msg("nobody asked for that");
@@ -531,6 +536,7 @@ static const struct virt_backend backend = {
 	.vcpu_leave = fake_vcpu_leave,
 	.vcpu_time_changed = fake_vcpu_time_changed,
 	.vcpu_flush = fake_vcpu_flush,
+	.vcpu_tables_changed = fake_vcpu_tables_changed,
 	.eoi_exits = fake_eoi_exits,
 	.vcpu_state = fake_vcpu_state,
 	.vcpu_capture = fake_vcpu_capture,

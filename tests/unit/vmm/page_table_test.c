@@ -449,6 +449,53 @@ static void unmapping_frees_empty_tables(unused void **state)
 	end();
 }
 
+static void hide(u64 address, u64 bytes)
+{
+	bool changed;
+
+	assert_int_equal(page_table_hide(&table, address, bytes, &changed), 0);
+	assert_true(changed);
+	assert_int_equal(page_table_hide(&table, address, bytes, &changed), 0);
+	assert_false(changed);
+}
+
+/* Hidden and mapped again: no table comes or goes, so that a CPU may walk them all the time. */
+static void hide_check(enum kind kind, u64 address, u64 bytes)
+{
+	unsigned live;
+
+	begin(kind);
+	map(address + bytes, GIB + address + bytes, PAGE_SIZE, RX, MEMORY_WB);
+	map(address, GIB + address, bytes, RX, MEMORY_WB);
+	live = test.live;
+	test.allocations = 0;
+	test.fail_at = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		hide(address, bytes);
+		assert_int_equal(test.live, live);
+		assert_unmapped(address);
+		assert_unmapped(address + bytes - 1);
+		assert_leaf(address + bytes, GIB + address + bytes, 1, RX);
+		assert_false(map(address, GIB + address, bytes, RX, MEMORY_WB));
+		assert_int_equal(test.live, live);
+		assert_int_equal(page_table_count(&table), live);
+	}
+	test.fail_at = NEVER;
+	end();
+}
+
+static void hiding_keeps_every_table(unused void **state)
+{
+	const enum kind kinds[] = {EPT_1G, EPT_2M, EPT_4K};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		hide_check(kinds[i], 4 * GIB - 4 * MIB, 2 * MIB);
+		hide_check(kinds[i], 4 * GIB - 4 * MIB, 528 * KIB);
+		hide_check(kinds[i], 4 * GIB - 7 * MIB, 5 * MIB + 12 * KIB);
+		hide_check(kinds[i], 4 * GIB - 64 * KIB, 60 * KIB);
+	}
+}
+
 static void nothing_happens_for_zero_bytes(unused void **state)
 {
 	begin(HOST_1G);
@@ -1049,6 +1096,7 @@ int main(void)
 		cmocka_unit_test_setup(gigabyte_leaves_need_2m_leaves, setup),
 		cmocka_unit_test_setup(splitting_keeps_the_neighbours, setup),
 		cmocka_unit_test_setup(unmapping_frees_empty_tables, setup),
+		cmocka_unit_test_setup(hiding_keeps_every_table, setup),
 		cmocka_unit_test_setup(nothing_happens_for_zero_bytes, setup),
 		cmocka_unit_test_setup(both_ends_of_the_address_space_work, setup),
 		cmocka_unit_test_setup(wrong_arguments_are_refused, setup),

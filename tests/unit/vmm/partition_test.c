@@ -834,6 +834,7 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(boot, CONFIG_BOOT_RAW, "boot");
 	REFUSES(kernel[0], 'k', "kernel");
 	REFUSES(firmware[0], 'f', "firmware");
+	REFUSES(variables[0], 'v', "variables");
 	REFUSES(initrd[0], 'i', "initrd");
 	REFUSES(modules.text[0], 'm', "modules");
 	REFUSES(cmdline[0], 'c', "cmdline");

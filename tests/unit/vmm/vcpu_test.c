@@ -71,6 +71,16 @@ static enum virt_result is_sent_to(struct vcpu *vcpu)
 	return VIRT_ATTENTION;
 }
 
+/* Its tables change while it runs. */
+static enum virt_result has_its_tables_changed(struct vcpu *vcpu)
+{
+	if (!ends_left)
+		return VIRT_HALTED;
+	ends_left--;
+	vcpu_request(vcpu, VCPU_REQUEST_TABLES);
+	return VIRT_ATTENTION;
+}
+
 /* --- tests --- */
 
 static struct config_partition config;
@@ -185,6 +195,22 @@ static void looks_at_what_has_come(void **state)
 	vcpu_request(partition->vcpus[0], VCPU_REQUEST_DEVICES);
 	let_run();
 	expect_story("nRnRnR");
+	assert_int_equal(partition->vcpus[0]->requests, 0);
+}
+
+/* Before it runs again. */
+static void forgets_tables_that_changed(void **state)
+{
+	struct partition *partition;
+
+	(void)state;
+	guest = has_its_tables_changed;
+	partition = started();
+	expect_story("xdSR");
+	ends_left = 2;
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_TABLES);
+	let_run();
+	expect_story("tRtRtR");
 	assert_int_equal(partition->vcpus[0]->requests, 0);
 }
 
@@ -1067,6 +1093,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_cannot_be_made_leaves_nothing),
 		T(looks_at_what_has_come),
+		T(forgets_tables_that_changed),
 		T(rests_until_it_is_started),
 		T(starts),
 		T(boots_what_it_should),

@@ -8,7 +8,7 @@
 /* links: drivers/virt/virtio_balloon.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
 /* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c drivers/virt/vscreen.c */
-/* links: drivers/virt/virtio_net.c */
+/* links: drivers/virt/virtio_net.c drivers/virt/vflash.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -39,6 +39,7 @@ static struct {
 	const char *refill; /* given to the UART from console_ready */
 	unsigned reports;
 	u64 random; /* bytes given */
+	int array;  /* +1: the flash showed its array, -1: it does not; 0: it said nothing */
 } world;
 
 static struct pc *pc;
@@ -108,6 +109,12 @@ static void world_entropy(void *context, void *bytes, u64 count)
 	world.random += count;
 }
 
+static void world_flash_show(void *context, bool array)
+{
+	(void)context;
+	world.array = array ? 1 : -1;
+}
+
 static const struct pc_ops ops = {
 	.now = world_now,
 	.next_timer = world_next_timer,
@@ -118,6 +125,7 @@ static const struct pc_ops ops = {
 	.console_ready = world_ready,
 	.report = world_report,
 	.entropy = world_entropy,
+	.flash_show = world_flash_show,
 };
 
 static void begin(void)
@@ -636,6 +644,35 @@ static void firmware_configuration(void **state)
 	assert_int_equal(pc_absent_accesses(pc), 0);
 }
 
+/* In front of the ROM, which takes no writes. */
+static void flash(void **state)
+{
+	const u64 base = GUEST_ROM_END - 12 * KIB;
+	static u8 rom[12 * KIB];
+	struct guest_memory with_rom = memory;
+
+	(void)state;
+	with_rom.window = (u8 *)((uintptr_t)rom - base);
+	with_rom.rom_bytes = sizeof(rom);
+	with_rom.flash_bytes = 4 * KIB;
+	board.memory = &with_rom;
+	pc_init(pc, &board, &ops, &world);
+	memset(rom, 0xff, sizeof(rom));
+	pc_memory_write(pc, base + 8 * KIB, 1, 0x70); /* ROM */
+	pc_memory_write(pc, base - 1, 1, 0x70);
+	assert_int_equal(world.array, 0);
+	assert_int_equal(pc_absent_accesses(pc), 2);
+	pc_memory_write(pc, base + 5, 1, 0x10);
+	assert_int_equal(world.array, -1);
+	pc_memory_write(pc, base + 5, 1, 0x5a);
+	assert_int_equal(rom[5], 0x5a);
+	assert_int_equal(pc_memory_read(pc, base + 9, 1), 0x80);
+	pc_memory_write(pc, base + 5, 1, 0xff);
+	assert_int_equal(world.array, 1);
+	assert_int_equal(pc_memory_read(pc, base + 5, 1), 0x5a);
+	assert_int_equal(pc_absent_accesses(pc), 2);
+}
+
 static void text_screen(void **state)
 {
 	struct screen_text text;
@@ -940,6 +977,7 @@ int main(void)
 		T(guest_panic),
 		T(text_screen),
 		T(firmware_configuration),
+		T(flash),
 		T(cmos),
 	};
 

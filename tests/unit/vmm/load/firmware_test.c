@@ -40,6 +40,8 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const struct load_file none;
+
 static void load(struct fixture *f)
 {
 	int error = load_firmware(&f->request, &f->memory, &f->start, f->reason);
@@ -50,7 +52,7 @@ static void load(struct fixture *f)
 
 static void check_refused(struct fixture *f, const char *words)
 {
-	assert_int_equal(load_rom_check(&f->request.kernel, f->reason), -ENOEXEC);
+	assert_int_equal(load_rom_check(&f->request.kernel, &none, f->reason), -ENOEXEC);
 	if (!strstr(f->reason, words))
 		fail_msg("\"%s\" lacks \"%s\"", f->reason, words);
 	assert_int_equal(load_firmware(&f->request, &f->memory, &f->start, f->reason), -ENOEXEC);
@@ -134,6 +136,24 @@ static void test_wrong_files(void **state)
 	f->request.kernel.data = rom;
 }
 
+static void test_variables(void **state)
+{
+	struct fixture *f = *state;
+	struct load_file file = {f->request.kernel.data, 528 * KIB, "\\vars"};
+
+	assert_int_equal(load_rom_check(&f->request.kernel, &file, f->reason), 0);
+	file.bytes = 16 * MIB - ROM_BYTES;
+	assert_int_equal(load_rom_check(&f->request.kernel, &file, f->reason), 0);
+	file.bytes += PAGE_SIZE;
+	assert_int_equal(load_rom_check(&f->request.kernel, &file, f->reason), -ENOEXEC);
+	assert_string_equal(f->reason,
+			    "the variables have 16519168 bytes: steps of 4 KiB are needed, and at "
+			    "most 16 MiB together with the firmware, which has 262144");
+	file.bytes = 528 * KIB + 1;
+	assert_int_equal(load_rom_check(&f->request.kernel, &file, f->reason), -ENOEXEC);
+	assert_non_null(strstr(f->reason, "the variables have 540673 bytes"));
+}
+
 static void test_no_memory(void **state)
 {
 	struct fixture *f = *state;
@@ -164,13 +184,33 @@ static void test_rom_is_only_read(void **state)
 	assert_null(guest_memory_read_at(memory, 4 * GIB - 16, 16));
 }
 
+/* What a flash hides is a device, in front of the rest of the ROM. */
+static void test_flash_hides(void **state)
+{
+	struct fixture *f = *state;
+	const struct guest_memory *memory = &f->memory;
+	u64 base = 4 * GIB - ROM_BYTES, end = base + 64 * KIB;
+
+	f->memory.flash_bytes = 64 * KIB;
+	assert_ptr_equal(guest_memory_read_at(memory, base, 8), memory->window + base);
+	f->memory.flash_hidden = true;
+	assert_null(guest_memory_read_at(memory, base, 8));
+	assert_null(guest_memory_read_at(memory, end - 8, 8));
+	assert_null(guest_memory_read_at(memory, end - 4, 8));
+	assert_ptr_equal(guest_memory_read_at(memory, end, 8), memory->window + end);
+	assert_ptr_equal(guest_memory_read_at(memory, 0x1000, 8), memory->window + 0x1000);
+	f->memory.flash_bytes = 0;
+	assert_ptr_equal(guest_memory_read_at(memory, base, 8), memory->window + base);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_power_on),	TEST(test_shadow),    TEST(test_small_rom),
-		TEST(test_wrong_files), TEST(test_no_memory), TEST(test_rom_is_only_read),
+		TEST(test_power_on),	TEST(test_shadow),	TEST(test_small_rom),
+		TEST(test_wrong_files), TEST(test_no_memory),	TEST(test_rom_is_only_read),
+		TEST(test_variables),	TEST(test_flash_hides),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
