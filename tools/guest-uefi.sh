@@ -4,7 +4,7 @@
 #
 #   tools/guest-uefi.sh DIRECTORY      needs DIRECTORY/debian.vmlinuz and debian.initrd.gz, makes in it
 #       uefi.img                       a disk: GRUB, which starts the Debian guest
-#       uefi-tools.img                 a disk that starts nothing by itself: memtest86+, iPXE
+#       uefi-tools.img                 a disk that starts nothing by itself, with iPXE
 #       uboot32.rom uboot64.rom        U-Boot, for 32-bit and 64-bit CPUs
 #
 # Packages are fetched but not installed.
@@ -49,9 +49,8 @@ disk_make() {
 }
 
 tools_make() {
-	packages_unpack "$work/tools" ipxe memtest86+
+	packages_unpack "$work/tools" ipxe
 	mkdir "$work/files"
-	cp "$work/tools/boot/memtest86+x64.efi" "$work/files/memtest.efi"
 	cp "$work/tools/boot/ipxe.efi" "$work/files/ipxe.efi"
 	"$here/mkimage.sh" "$work/files" "$directory/uefi-tools.img"
 }

@@ -1,21 +1,43 @@
 # SPDX-License-Identifier: MIT
 """Firmware in a partition, and what it starts: OVMF with GRUB and others from a disk."""
 import os
-import re
+
+import pytest
 
 from host import BUILD, Host, Partition
 
-OVMF = "/usr/share/ovmf/OVMF.fd"
+OVMF = {"firmware": "/usr/share/ovmf/OVMF.fd"}
+OVMF_4M = {"firmware": "/usr/share/OVMF/OVMF_CODE_4M.fd", "variables": "/usr/share/OVMF/OVMF_VARS_4M.fd"}
 BOOT_SECONDS = 300
+SHELL = r"Shell> "
+VARIABLE = "setvar Kept -guid 01234567-89ab-cdef-0123-456789abcdef"
+KEPT = "54 50 45 4B"
 
 
-def uefi(name, *lines, disk=None, memory="256M"):
-    """A partition with OVMF, and a disk of build/guests."""
-    files = {"\\boot\\ovmf": OVMF}
-    if disk:
-        files[f"\\guests\\{disk}"] = os.path.join(BUILD, "guests", disk)
-        lines = [*lines, f"disk = \\guests\\{disk}"]
-    return Partition(name, [f"memory = {memory}", "boot = uefi", "firmware = \\boot\\ovmf", *lines], files)
+def uefi(name, *lines, firmware=OVMF, disk=None, memory="256M"):
+    """A partition with OVMF, in one file or two, and a disk of build/guests."""
+    files = {**firmware, **({"disk": os.path.join(BUILD, "guests", disk)} if disk else {})}
+    lines = [*lines, *(f"{key} = \\boot\\{key}" for key in files)]
+    return Partition(name, [f"memory = {memory}", "boot = uefi", *lines],
+                     {f"\\boot\\{key}": file for key, file in files.items()})
+
+
+def shell(host, starts):
+    """Attach, and wait for the shell that came up so many times."""
+    host.attach("uefi")
+    for _ in range(starts):
+        host.expect("UEFI Interactive Shell", BOOT_SECONDS)
+    host.expect("Press .*ESC.* to skip|" + SHELL, 60)
+    if SHELL not in host.serial.match[0]:
+        host.send("\x1b")
+        host.expect(SHELL, 60)
+
+
+def ask(host, command):
+    """What the shell answers."""
+    host.send(command + "\r")
+    host.expect("(?s)\r\n(.*)" + SHELL, 60)
+    return host.serial.match[1]
 
 
 def test_grub_linux():
@@ -35,3 +57,60 @@ def test_grub_linux():
         for found in ("EFI v2.70 by EDK II", "BULKHD", "vda: vda1", "runtime"):
             assert found in text, text
         assert host.until("uefi", "stopped", 200).reason == "powered off by the guest"
+
+
+@pytest.mark.parametrize("firmware", [OVMF, OVMF_4M], ids=["one", "two"])
+def test_variables(firmware):
+    """What is written to the firmware's flash stays while the partition is there: resets by the operator
+    and by the guest, stop and start."""
+    with Host([uefi("uefi", firmware=firmware, memory="64M")]) as host:
+        host.command("start uefi")
+        shell(host, 1)
+        assert KEPT not in ask(host, VARIABLE)
+        ask(host, VARIABLE + " -nv -bs -rt =0x4b455054")
+        assert KEPT in ask(host, VARIABLE)
+        host.detach()
+        host.command("reset uefi")
+        shell(host, 2)
+        assert KEPT in ask(host, VARIABLE)
+        host.send("reset\r")
+        host.detach()
+        shell(host, 3)
+        assert KEPT in ask(host, VARIABLE)
+        host.detach()
+        host.command("stop uefi now")
+        host.until("uefi", "stopped")
+        host.command("start uefi")
+        shell(host, 4)
+        assert KEPT in ask(host, VARIABLE)
+        host.detach()
+        assert host.until("uefi", "running").starts == 4
+
+
+def test_ipxe():
+    """From the shell: iPXE finds no card that it knows, and comes back."""
+    with Host([uefi("uefi", disk="uefi-tools.img", memory="64M")]) as host:
+        host.command("start uefi")
+        shell(host, 1)
+        answer = ask(host, "fs0:\\ipxe.efi")
+        assert "Open Source Network Boot Firmware" in answer and "No more network devices" in answer, answer
+        host.detach()
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_uboot(bits):
+    """U-Boot for 32-bit and for 64-bit CPUs, to its prompt, and again after its own reset."""
+    path = os.path.join(BUILD, f"guests/uboot{bits}.rom")
+    partition = Partition("uboot", ["memory = 64M", "boot = bios", "firmware = \\boot\\uboot"],
+                          {"\\boot\\uboot": path})
+    with Host([partition]) as host:
+        host.command("start uboot")
+        host.attach("uboot")
+        for _ in range(2):
+            host.expect("Hit any key to stop autoboot", 90)
+            host.send("\r")
+            host.expect("=> ", 60)
+            host.send("version\r")
+            host.expect(r"(?s)version\r\nU-Boot 2023\.01.*=> ", 60)
+            host.send("reset\r")
+        host.detach()
