@@ -94,9 +94,16 @@ def written(host):
     return host.query("info debian")["disks"][0]["written_bytes"]
 
 
+def until_written(host, size, seconds=600):
+    """Until so much of what the guest wrote to its disk is kept."""
+    limit = host.now_us() + 1_000_000 * seconds
+    while written(host) < size:
+        assert host.now_us() < limit, f"{written(host)} bytes are written, not {size}"
+
+
 def check(host):
     """What e2fsck thinks of the file system, which is not mounted."""
-    shell(host, "mkdir -p /tools; mount -o ro /dev/vdb /tools")
+    shell(host, "mkdir -p /tools; mountpoint -q /tools || mount -o ro /dev/vdb /tools")
     answer = shell(host, f"{E2FSCK} -fn /dev/vda; echo result $?")
     assert "result 0" in answer, answer
 
@@ -168,6 +175,36 @@ def run_reset():
     return True
 
 
+def run_large_reset():
+    """Two vCPUs; reset amid copying 64 MB, twice: e2fsck mends it, and then the kernel. What was synced before
+    is there."""
+    copies = 22
+    with Host([guest(data_and_tools(192), lines=["vcpus = 2"])], cpus=2, memory_mib=1024) as host:
+        boot(host)
+        shell(host, "mkdir /mnt; mount -t ext4 /dev/vda /mnt")
+        shell(host, f"for i in $(seq {copies}); do cat /mnt/blob; done >/mnt/big; sync; umount /mnt", 300)
+        check(host)
+        for starts, mend in ((2, "e2fsck"), (3, "kernel")):
+            shell(host, "mount -t ext4 /dev/vda /mnt; cp /mnt/big /mnt/next &")
+            host.detach()
+            until_written(host, (BLOB_BYTES * copies * 3) // 2)
+            host.command("reset debian")
+            host.expect_starts("debian", starts)
+            boot(host, starts)
+            shell(host, "mkdir -p /mnt /tools; mount -o ro /dev/vdb /tools")
+            if mend == "e2fsck":
+                answer = shell(host, f"{E2FSCK} -fp /dev/vda; echo result $?", 300)
+                assert "recovering journal" in answer and re.search(r"result [01]\r", answer), answer
+            else:
+                answer = shell(host, "mount -t ext4 /dev/vda /mnt; dmesg | tail -n 3; umount /mnt")
+                assert "recovery complete" in answer, answer
+            check(host)
+            answer = shell(host, "mount -t ext4 /dev/vda /mnt; md5sum /mnt/big; rm -f /mnt/next; "
+                           "sync; fstrim /mnt; umount /mnt", 300)
+            assert md5(blob() * copies) in answer, answer
+    return True
+
+
 def run_full():
     """A guest that writes more than there is memory for: it is told of errors, the operator once."""
     path = os.path.join(CACHE, "empty.img")
@@ -211,6 +248,7 @@ RUNS = {
     "full": run_full,
     "console": run_console,
     "large": lambda: run_files(128, 22, True),  # 64 MB
+    "large-reset": run_large_reset,
 }
 
 
@@ -225,6 +263,6 @@ def results(request):
 
 @pytest.mark.parametrize("name", [
     "files", "reset", "console", pytest.param("full", marks=pytest.mark.long),
-    pytest.param("large", marks=pytest.mark.long)])
+    pytest.param("large", marks=pytest.mark.long), pytest.param("large-reset", marks=pytest.mark.long)])
 def test_disk(results, name):
     assert results(name)
