@@ -197,6 +197,9 @@ static void partition_print(const struct config_partition *partition)
 		if (partition->nets[i].network[0])
 			putchar('\n');
 	}
+	key_print(partition, CONFIG_KEY_CHANNEL, "  in channel ");
+	if (partition->channel.name[0])
+		putchar('\n');
 	for (u32 i = 0; i < partition->modules.count; i++) {
 		const char *text = config_module_text(&partition->modules, i);
 

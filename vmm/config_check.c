@@ -175,7 +175,9 @@ static void late_fault(struct config *config, const struct config_partition *par
 
 	config_keys[id].write(&source, &out);
 	fault.value = slice_of(value);
-	fault.line = id == CONFIG_KEY_GROUP ? partition->group_line : partition->after_line;
+	fault.line = id == CONFIG_KEY_GROUP	? partition->group_line
+		     : id == CONFIG_KEY_CHANNEL ? partition->channel.line
+						: partition->after_line;
 	format_text(title, sizeof(title), "partition %s", partition->name);
 	config_error_add(config, title, &fault, "%s", reason);
 }
@@ -318,6 +320,30 @@ static void circle_report(struct config *config, const struct config_partition *
 		   "names that do not lead back to the partition itself; or none");
 }
 
+/* The first of the file that names a channel says how large it is. */
+static const struct config_partition *channel_first(const struct config *config,
+						    const struct config_partition *partition)
+{
+	const struct config_partition *first = config->partitions;
+
+	while (strcmp(first->channel.name, partition->channel.name) != 0)
+		first++;
+	return first;
+}
+
+static void channel_check(struct config *config, const struct config_partition *partition)
+{
+	const struct config_partition *first = channel_first(config, partition);
+	char size[CONFIG_SIZE_BYTES], reason[96];
+
+	if (!partition->channel.name[0] || first->channel.bytes == partition->channel.bytes)
+		return;
+	config_size_text(first->channel.bytes, size);
+	format_text(reason, sizeof(reason), "it has %s in [partition %s]", size, first->name);
+	late_fault(config, partition, CONFIG_KEY_CHANNEL, reason,
+		   "the same size wherever the channel is named");
+}
+
 void config_sections_check(const struct parser *parser)
 {
 	struct config *config = parser->config;
@@ -331,6 +357,7 @@ void config_sections_check(const struct parser *parser)
 			group_check(config, partition);
 		if (!config->partial && !parser->partitions_lost)
 			after_check(config, partition);
+		channel_check(config, partition);
 	}
 	while ((left = ranks_give(config, &rank))) {
 		left = circle_find(config, left);
@@ -361,6 +388,14 @@ static void memory_fault(struct config *config, const struct config_partition *p
 			 most, all);
 }
 
+/* What a partition takes besides its RAM: the channel that it is the first to name. */
+static u64 channel_room(const struct config *config, const struct config_partition *partition)
+{
+	bool own = partition->channel.name[0] && channel_first(config, partition) == partition;
+
+	return own ? align_up(partition->channel.bytes, CONFIG_MEMORY_STEP) : 0;
+}
+
 int config_check_memory(struct config *config, u64 available_bytes)
 {
 	u64 available = align_down(available_bytes, CONFIG_MEMORY_STEP), left = available;
@@ -369,10 +404,12 @@ int config_check_memory(struct config *config, u64 available_bytes)
 	for (u32 i = 0; i < config->partition_count; i++) {
 		const struct config_partition *partition = &config->partitions[i];
 
-		if (partition->memory_bytes > left)
-			memory_fault(config, partition, left, available);
+		u64 room = channel_room(config, partition);
+
+		if (partition->memory_bytes + room > left)
+			memory_fault(config, partition, left - MIN(left, room), available);
 		else
-			left -= partition->memory_bytes;
+			left -= partition->memory_bytes + room;
 	}
 	return config->error_count > errors ? -EINVAL : 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The keys of the configuration file that say which devices a partition has. */
+#include <bulkhead/channel.h>
 #include <bulkhead/string.h>
 
 #include "config_value.h"
@@ -67,4 +68,39 @@ void config_balloon_write(const struct config_source *source, struct config_out 
 {
 	if (source->partition->balloon)
 		config_out_add(out, "yes");
+}
+
+const char *config_channel_read(struct slice value, const struct config_target *target)
+{
+	struct config_channel made = {.line = target->line};
+	struct slice rest = value, name = slice_trim(slice_split(&rest, ','));
+	const char *wrong;
+
+	if (!slice_is(value, "none")) {
+		if (!config_name_is_good(name))
+			return "not a name";
+		wrong = config_size_read(slice_trim(rest), &made.bytes);
+		if (wrong)
+			return wrong;
+		if (made.bytes < CHANNEL_BYTES_MIN)
+			return config_too_small;
+		if (made.bytes > CHANNEL_BYTES_MAX)
+			return config_too_large;
+		if (made.bytes & (made.bytes - 1))
+			return "the size is not a power of 2";
+		slice_show(name, made.name, sizeof(made.name));
+	}
+	target->partition->channel = made;
+	return NULL;
+}
+
+void config_channel_write(const struct config_source *source, struct config_out *out)
+{
+	const struct config_channel *channel = &source->partition->channel;
+	char size[CONFIG_SIZE_BYTES];
+
+	if (!channel->name[0])
+		return;
+	config_size_text(channel->bytes, size);
+	config_out_add(out, "%s, %s", channel->name, size);
 }

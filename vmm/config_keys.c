@@ -483,6 +483,17 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.goes_with = ANY_BOOT,
 			.allowed = "yes or no",
 		},
+	[CONFIG_KEY_CHANNEL] =
+		{
+			.name = "channel",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_channel_read,
+			.write = config_channel_write,
+			.goes_with = ANY_BOOT,
+			.allowed =
+				"a name, a comma and a size that is a power of 2 from 4K to 16M, "
+				"such as ring, 1M; or none",
+		},
 	[CONFIG_KEY_WEIGHT] =
 		{
 			.name = "weight",

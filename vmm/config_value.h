@@ -140,6 +140,7 @@ enum config_key_id {
 	CONFIG_KEY_NET3,
 	CONFIG_KEY_NET4,
 	CONFIG_KEY_BALLOON,
+	CONFIG_KEY_CHANNEL,
 	CONFIG_KEY_WEIGHT,
 	CONFIG_KEY_CAP,
 	CONFIG_KEY_RESERVATION,
@@ -197,6 +198,7 @@ CONFIG_KEY_FUNCTIONS(disk3);
 CONFIG_KEY_FUNCTIONS(disk4);
 CONFIG_KEY_FUNCTIONS(virtio_console);
 CONFIG_KEY_FUNCTIONS(balloon);
+CONFIG_KEY_FUNCTIONS(channel);
 
 /* config_policy.c: the keys that say when a partition runs. */
 CONFIG_KEY_FUNCTIONS(weight);

@@ -19,6 +19,7 @@
 #define EPT_EXECUTE    BIT(2)
 #define EPT_TYPE_SHIFT 3
 #define EPT_TYPE_MASK  BITS(5, 3)
+#define EPT_IGNORE_PAT BIT(6)
 #define EPT_LARGE      BIT(7)
 
 #define PHYSICAL_BITS_MAX 52
@@ -133,7 +134,8 @@ static u64 ept_leaf(unused const struct page_table_format *format, unsigned leve
 		     (access & PAGE_WRITE ? EPT_WRITE : 0) |
 		     (access & PAGE_EXECUTE ? EPT_EXECUTE : 0);
 
-	return rights | (u64)type << EPT_TYPE_SHIFT | (level > 1 ? EPT_LARGE : 0);
+	return rights | (u64)type << EPT_TYPE_SHIFT | (level > 1 ? EPT_LARGE : 0) |
+	       (access & PAGE_FIXED_TYPE ? EPT_IGNORE_PAT : 0);
 }
 
 static u64 ept_table(unused const struct page_table_format *format)
@@ -154,7 +156,8 @@ static bool ept_is_leaf(u64 entry, unsigned level)
 static u32 ept_access(u64 entry)
 {
 	return (entry & EPT_READ ? PAGE_READ : 0) | (entry & EPT_WRITE ? PAGE_WRITE : 0) |
-	       (entry & EPT_EXECUTE ? PAGE_EXECUTE : 0);
+	       (entry & EPT_EXECUTE ? PAGE_EXECUTE : 0) |
+	       (entry & EPT_IGNORE_PAT ? PAGE_FIXED_TYPE : 0);
 }
 
 static enum memory_type ept_type(u64 entry, unused unsigned level)

@@ -9,6 +9,7 @@
 #include <bulkhead/log.h>
 #include <bulkhead/string.h>
 
+#include "partition_channel.h"
 #include "partition_memory.h"
 #include "partition_net.h"
 #include "placement.h"
@@ -54,7 +55,9 @@ static void start_timer_fire(struct timer *timer)
 
 static void unmake(struct partition *partition)
 {
-	partition_net_destroy(partition); /* while there is a vCPU that others can ask */
+	/* While there is a vCPU that others can ask. */
+	partition_net_destroy(partition);
+	partition_channel_destroy(partition);
 	while (partition->vcpu_count)
 		vcpu_destroy(partition);
 	arch_guest_cpu_destroy(partition);
@@ -108,6 +111,7 @@ static int build(struct partition *partition, const struct placement *placement,
 	error = arch_guest_cpu_create(partition, reason);
 	error = error ? error : partition_memory_create(partition, reason);
 	error = error ? error : partition_net_create(partition, reason);
+	error = error ? error : partition_channel_create(partition, reason);
 	if (error)
 		return error;
 	return vcpus_create(partition, placement);
@@ -416,6 +420,8 @@ static const char *fixed_difference(const struct config_partition *a,
 		{"virtio_console", a->virtio_console != b->virtio_console},
 		{"a network", nets_differ(a, b)},
 		{"balloon", a->balloon != b->balloon},
+		{"channel", strcmp(a->channel.name, b->channel.name) != 0 ||
+				    a->channel.bytes != b->channel.bytes},
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {

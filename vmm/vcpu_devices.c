@@ -192,7 +192,7 @@ void vcpu_devices_look(struct vcpu *vcpu)
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_DEVICES, __ATOMIC_ACQUIRE);
 	previous = address_space_enter(&partition->space);
 	spin_lock(&partition->device_lock);
-	pc_net_arrived(partition->pc);
+	pc_arrived(partition->pc);
 	spin_unlock(&partition->device_lock);
 	address_space_leave(previous);
 }
@@ -427,6 +427,13 @@ void vcpu_devices_reset(struct partition *partition)
 		setup.disks[i] = &partition->disks[i].backend;
 		disk_started(&partition->disks[i]);
 	}
+	if (partition->channel)
+		setup.channel = (struct pc_channel){
+			.ops = &channel_port_ops,
+			.port = partition->channel,
+			.memory = partition->memory.window + CHANNEL_GPA,
+			.bytes = (u32)channel_bytes(partition->channel),
+		};
 	vcpu_devices_stop(partition);
 	partition_net_plugs(partition, nets);
 	setup.nets = nets;

@@ -6,6 +6,7 @@
 #include <bulkhead/pc.h>
 
 #include "pc_virtio.h"
+#include "vchannel.h"
 #include "vdebug.h"
 #include "vflash.h"
 #include "vfwcfg.h"
@@ -61,6 +62,7 @@ struct pc {
 	struct vflash flash;
 	struct vscreen screen;
 	struct vpci pci;
+	struct vchannel channel;	/* port NULL: there is none */
 	struct virtio_console *console; /* NULL: there is none */
 	struct virtio_balloon *balloon; /* likewise */
 	/* ISA lines that devices drive, and those that the HPET and PCI's devices do. */
@@ -523,9 +525,18 @@ u64 pc_bytes(const struct pc_choice *choice)
 	return sizeof(struct pc) + pc_virtio_bytes(choice);
 }
 
+static void channel_init(struct pc *pc, const struct pc_channel *channel, u8 slot)
+{
+	vchannel_init(&pc->channel, &pc->host, channel->ops, channel->port, channel->memory,
+		      channel->bytes);
+	/* The configuration's rules allow no more than there are slots. */
+	(void)!vpci_attach(&pc->pci, &pc->channel.function, VPCI_DEVFN(slot, 0));
+	vchannel_place(&pc->channel);
+}
+
 void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context)
 {
-	u8 cmos[VRTC_BYTES];
+	u8 cmos[VRTC_BYTES], slot;
 
 	memcpy(cmos, pc->rtc.cmos, sizeof(cmos));
 	*pc = (struct pc){
@@ -555,7 +566,9 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 		vpci_shadow_off(&pc->pci);
 	/* Lines of PCI are level-triggered: firmware has told the 8259 pair. */
 	vpic_ops.write(&pc->pic, ELCR_HIGH, 1, VPCI_ISA_LINES >> 8);
-	pc_virtio_init(pc->virtio, setup, &pc->pci, &pc->host);
+	slot = pc_virtio_init(pc->virtio, setup, &pc->pci, &pc->host);
+	if (setup->channel.port)
+		channel_init(pc, &setup->channel, slot);
 	pc->console = pc_virtio_console(pc->virtio, &setup->choice);
 	if (pc->console)
 		virtio_console_connect(pc->console, input_ready, pc);
@@ -610,9 +623,11 @@ bool pc_balloon_ask(struct pc *pc)
 	return pc->balloon;
 }
 
-void pc_net_arrived(struct pc *pc)
+void pc_arrived(struct pc *pc)
 {
 	pc_virtio_net_arrived(pc->virtio, &pc->choice);
+	if (pc->channel.port)
+		vchannel_arrived(&pc->channel);
 }
 
 u64 pc_absent_accesses(const struct pc *pc)

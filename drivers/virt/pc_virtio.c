@@ -141,8 +141,8 @@ struct virtio_balloon *pc_virtio_balloon(void *room, const struct pc_choice *cho
 	return device_find(room, choice, balloon_make);
 }
 
-void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
-		    struct device_host *host)
+u8 pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
+		  struct device_host *host)
 {
 	u8 *at = room;
 	u8 slot = FIRST_SLOT;
@@ -160,6 +160,7 @@ void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
 			(void)!vpci_attach(pci, &transport->function, VPCI_DEVFN(slot, 0));
 		}
 	}
+	return slot;
 }
 
 void pc_virtio_net_arrived(void *room, const struct pc_choice *choice)

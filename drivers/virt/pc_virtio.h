@@ -16,5 +16,6 @@ struct virtio_console *pc_virtio_console(void *room, const struct pc_choice *cho
 struct virtio_balloon *pc_virtio_balloon(void *room, const struct pc_choice *choice);
 /* Frames have come for some of the network cards. */
 void pc_virtio_net_arrived(void *room, const struct pc_choice *choice);
-void pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
-		    struct device_host *host);
+/* Returns the first slot that is free behind them. */
+u8 pc_virtio_init(void *room, const struct pc_setup *setup, struct vpci *pci,
+		  struct device_host *host);

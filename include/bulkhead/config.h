@@ -87,6 +87,12 @@ struct config_net {
 	u64 rate_bits; /* a second, a multiple of 1000; 0: any */
 };
 
+struct config_channel {
+	char name[CONFIG_NAME_BYTES]; /* empty: none */
+	u64 bytes;		      /* a power of 2, see include/bulkhead/channel.h */
+	u32 line;		      /* where the key stands */
+};
+
 struct config_partition {
 	char name[CONFIG_NAME_BYTES];
 	u32 line;	     /* where its section begins */
@@ -113,6 +119,7 @@ struct config_partition {
 	/* net = lan, mac=52:54:00:12:34:56, rate=100Mbit: the first card; net2 to net4: others,
 	 * each in another network. */
 	struct config_net nets[CONFIG_NETS_MAX];
+	struct config_channel channel; /* channel = ring, 1M: memory shared by all that name it */
 
 	/*
 	 * weight = 1 to 10000 (default 100; with a reservation 0, which is no time beyond it)

@@ -19,6 +19,8 @@
 #define PAGE_EXECUTE 4u
 #define PAGE_USER    8u	 /* host tables: reachable from CPL 3 */
 #define PAGE_GLOBAL  16u /* host tables: survives a CR3 load */
+/* Second-level tables: the type is the one here, whatever the guest's own tables ask for. */
+#define PAGE_FIXED_TYPE 32u
 
 /* Memory types by their PAT/MTRR/EPT number (SDM vol. 3, table 12-2). */
 enum memory_type {

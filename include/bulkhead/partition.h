@@ -13,6 +13,7 @@
 #include <bulkhead/spinlock.h>
 #include <bulkhead/vcpu.h>
 
+struct channel_port;
 struct net_port;
 struct pc;
 struct guest_cpuid;
@@ -80,6 +81,7 @@ struct partition {
 	/* What its network cards are plugged into, in order of their keys. */
 	struct net_port *nets[CONFIG_NETS_MAX];
 	u32 net_count;
+	struct channel_port *channel; /* its place in a channel; NULL: it is in none */
 
 	/*
 	 * By APIC id. The thread of the first one leads: it makes every change of `state` that is

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <bulkhead/balloon.h>
+#include <bulkhead/channel.h>
 #include <bulkhead/device.h>
 #include <bulkhead/disk.h>
 #include <bulkhead/fw_cfg.h>
@@ -54,6 +55,14 @@ struct pc_net {
 	void *cable;
 };
 
+/* A channel's end. */
+struct pc_channel {
+	const struct channel_port_ops *ops;
+	void *port; /* NULL: there is none */
+	u8 *memory; /* where devices find it while they are called */
+	u32 bytes;
+};
+
 struct pc_setup {
 	u64 tsc_hz;
 	u64 unix_time_s;		   /* at guest tick 0 */
@@ -65,6 +74,7 @@ struct pc_setup {
 	const struct fw_cfg *fw_cfg; /* what firmware is told; NULL: there is none to be told */
 	bool had_power;		     /* the same board ran before: CMOS memory is what it was */
 	const struct pc_net *nets;   /* choice.nets of them; only for this call */
+	struct pc_channel channel;
 };
 
 u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */
@@ -95,8 +105,8 @@ bool pc_balloon_look(struct pc *pc, struct balloon_view *view) must_check;
 bool pc_balloon_target(struct pc *pc, u64 bytes) must_check;
 bool pc_balloon_ask(struct pc *pc) must_check; /* for new statistics */
 
-/* Frames have come for some of its network cards. */
-void pc_net_arrived(struct pc *pc);
+/* Frames have come for some of its network cards, or doorbells rang. */
+void pc_arrived(struct pc *pc);
 
 /* Accesses to ports and addresses where nothing is, since pc_init. */
 u64 pc_absent_accesses(const struct pc *pc);

@@ -4,7 +4,7 @@ PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 re
                 apic memory emulate mmio debug junk hidden paravirt \
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
                 sleeper switcher platform button guestpanic smp \
-                netload diskload hostile
+                netload diskload hostile channel
 PAYLOADS_ASM := hello32 hello16 known rom flash
 # ELF kernels, by boot protocol: one program for all of them.
 PAYLOADS_ELF := multiboot1 multiboot2 pvh

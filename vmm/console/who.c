@@ -3,16 +3,17 @@
  * who: which partition reaches whom, by what. Nothing is taken from the configuration: second-level
  * tables are walked leaf by leaf, bitmaps and controls are read back from the backend.
  *
- * That no memory is shared is shown in two steps. Every leaf is in a block of that partition's own
- * RAM, at the place that the block has; and no block overlaps another partition's or anything that
- * the hypervisor has mapped. What breaks either is a row that is not allowed, and the command
- * fails.
+ * That no memory is shared but that of channels is shown in two steps. Every leaf is in a block of
+ * that partition's own RAM, at the place that the block has, or is its channel's; and no block
+ * overlaps another partition's or anything that the hypervisor has mapped, but a channel itself.
+ * What breaks either is a row that is not allowed, and the command fails.
  */
 #include "command.h"
 #include "internal.h"
 #include "nets.h"
 #include "report.h"
 
+#include <bulkhead/channel.h>
 #include <bulkhead/format.h>
 #include <bulkhead/memory.h>
 #include <bulkhead/net_switch.h>
@@ -31,6 +32,7 @@ struct extent {
 	u64 first, last;
 	const struct partition *owner; /* NULL: the hypervisor */
 	bool granted;		       /* the hypervisor's, but this partition's hardware uses it */
+	const struct channel_port *channel; /* of which it is the memory; NULL: of none */
 };
 
 /* Filled in two passes: without a list they are counted. */
@@ -94,7 +96,8 @@ static void extent_flush(struct extents *extents)
 /* Blocks often come in falling order of physical address. */
 static bool extent_grow(struct extent *extent, const struct extent *more)
 {
-	if (extent->owner != more->owner || extent->granted != more->granted)
+	if (extent->owner != more->owner || extent->granted != more->granted ||
+	    extent->channel != more->channel)
 		return false;
 	if (more->first == extent->last + 1)
 		extent->last = more->last;
@@ -105,16 +108,30 @@ static bool extent_grow(struct extent *extent, const struct extent *more)
 	return true;
 }
 
+static void extent_take(struct extents *extents, const struct extent *extent)
+{
+	if (extents->pending && extent_grow(&extents->next, extent))
+		return;
+	extent_flush(extents);
+	extents->next = *extent;
+	extents->pending = true;
+}
+
 static void extent_add(struct extents *extents, const struct partition *owner, u64 first, u64 bytes,
 		       bool granted)
 {
-	struct extent extent = {first, first + bytes - 1, owner, granted};
+	const struct extent extent = {first, first + bytes - 1, owner, granted, NULL};
 
-	if (extents->pending && extent_grow(&extents->next, &extent))
-		return;
-	extent_flush(extents);
-	extents->next = extent;
-	extents->pending = true;
+	extent_take(extents, &extent);
+}
+
+static void extent_add_channel(struct extents *extents, const struct partition *owner)
+{
+	u64 first = channel_physical(owner->channel);
+	const struct extent extent = {first, first + channel_bytes(owner->channel) - 1, owner,
+				      false, owner->channel};
+
+	extent_take(extents, &extent);
 }
 
 static void sift_down(struct extent *list, u32 at, u32 count)
@@ -154,7 +171,8 @@ static const char *owner_name(const struct partition *owner)
 
 static bool overlap_allowed(const struct extent *a, const struct extent *b)
 {
-	return a->owner == b->owner || (!a->owner && b->granted) || (!b->owner && a->granted);
+	return a->owner == b->owner || (!a->owner && b->granted) || (!b->owner && a->granted) ||
+	       channel_same(a->channel, b->channel);
 }
 
 static void overlap_show(const struct extent *a, const struct extent *b)
@@ -199,6 +217,17 @@ static bool is_own_ram(const struct partition *partition, u64 gpa, u64 physical,
 	return false;
 }
 
+/* Likewise of its channel's memory. */
+static bool is_channel(const struct partition *partition, u64 gpa, u64 physical, u64 bytes)
+{
+	const struct channel_port *channel = partition->channel;
+	u64 offset = gpa - CHANNEL_GPA;
+
+	return channel && offset < channel_bytes(channel) &&
+	       bytes <= channel_bytes(channel) - offset &&
+	       physical == channel_physical(channel) + offset;
+}
+
 static bool is_granted(const struct grants *grants, const struct page_table_leaf *leaf)
 {
 	for (u32 i = 0; i < grants->page_count; i++)
@@ -209,7 +238,7 @@ static bool is_granted(const struct grants *grants, const struct page_table_leaf
 }
 
 struct memory_sum {
-	u64 leaves, bytes, foreign, granted;
+	u64 leaves, bytes, foreign, granted, channel;
 };
 
 static void leaf_foreign(const struct partition *partition, const char *what,
@@ -235,6 +264,10 @@ static void guest_leaves(const struct partition *partition, const struct grants 
 			sum->bytes += leaf.bytes;
 			continue;
 		}
+		if (is_channel(partition, leaf.address, leaf.physical, leaf.bytes)) {
+			sum->channel++;
+			continue;
+		}
 		if (is_granted(grants, &leaf)) {
 			sum->granted++;
 			extent_add(extents, partition, leaf.physical, leaf.bytes, true);
@@ -254,7 +287,8 @@ static void window_leaves(const struct partition *partition, struct memory_sum *
 
 	while (page_table_next(&partition->space.table, &leaf) == 0 &&
 	       leaf.address < MEMORY_FILES) {
-		if (is_own_ram(partition, leaf.address - MEMORY_GUEST, leaf.physical, leaf.bytes))
+		if (is_own_ram(partition, leaf.address - MEMORY_GUEST, leaf.physical, leaf.bytes) ||
+		    is_channel(partition, leaf.address - MEMORY_GUEST, leaf.physical, leaf.bytes))
 			continue;
 		sum->foreign++;
 		leaf_foreign(partition, "the hypervisor's window at", &leaf);
@@ -426,6 +460,23 @@ static void network_rows(const struct partition *partition)
 	}
 }
 
+/* Whom it has memory in common with. */
+static void channel_rows(const struct partition *partition)
+{
+	for (const struct partition *p = partition_first(); p; p = p->next) {
+		char by[sizeof("channel ") + CONFIG_NAME_BYTES], detail[DETAIL_BYTES];
+
+		if (p == partition || !channel_same(p->channel, partition->channel))
+			continue;
+		format_text(by, sizeof(by), "channel %s", channel_name(partition->channel));
+		format_text(detail, sizeof(detail),
+			    "%lu KiB of memory at guest-physical 0x%lx, and doorbells",
+			    channel_bytes(partition->channel) / KIB, CHANNEL_GPA);
+		row(partition, p->config->name, by, true, detail);
+		meetings++;
+	}
+}
+
 static void console_row(const struct partition *partition)
 {
 	char detail[DETAIL_BYTES];
@@ -442,7 +493,7 @@ static void memory_row(const struct partition *partition, const struct grants *g
 
 	if (!sum->foreign) {
 		format_text(detail, sizeof(detail), "%lu KiB in %lu mappings, all its own RAM",
-			    sum->bytes / KIB, sum->leaves - sum->granted);
+			    sum->bytes / KIB, sum->leaves - sum->granted - sum->channel);
 		row(partition, "nobody", "memory", true, detail);
 	}
 	if (sum->granted)
@@ -466,6 +517,8 @@ static void extents_find(struct extents *extents, bool show)
 		for (u32 i = 0; i < partition->ram_count; i++)
 			extent_add(extents, partition, partition->ram[i].physical,
 				   PAGE_SIZE << partition->ram[i].order, false);
+		if (partition->channel)
+			extent_add_channel(extents, partition);
 		grants_find(partition, &grants);
 		guest_leaves(partition, &grants, extents, show, &sum);
 		if (!show)
@@ -479,6 +532,7 @@ static void extents_find(struct extents *extents, bool show)
 		interrupts_row(partition, &grants);
 		devices_row(partition);
 		network_rows(partition);
+		channel_rows(partition);
 	}
 	extent_flush(extents);
 }
@@ -506,9 +560,10 @@ static void verdict(const struct extents *extents)
 	else if (extents->count > extents->room)
 		report_error("the hypervisor took more memory meanwhile, try again");
 	else if (meetings)
-		report_note(
-			"Partitions reach each other by the networks above and by nothing else; "
-			"none reaches the hypervisor or the machine.");
+		report_note("Partitions reach each other by the networks and channels above and by "
+			    "nothing "
+			    "else; "
+			    "none reaches the hypervisor or the machine.");
 	else
 		report_note("No partition reaches another one, the hypervisor or the machine.");
 }

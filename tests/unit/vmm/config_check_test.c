@@ -222,6 +222,17 @@ static void many_names(void **state)
 	assert_string_equal(errors[0].allowed, strcat(expected, "..."));
 }
 
+static void channel_sizes(void **state)
+{
+	(void)state;
+	expect("[partition a]\n" GOOD "channel=ring,1M\n[partition b]\n" GOOD
+	       "channel=ring,1024K\n[partition c]\n" GOOD "channel=other,4K\n[partition d]\n" GOOD,
+	       "");
+	expect("[partition a]\n" GOOD "channel=ring,1M\n[partition b]\n" GOOD "channel=ring,2M\n",
+	       "f:10: [partition b] channel = ring, 2M: it has 1M in [partition a]; allowed: the "
+	       "same size wherever the channel is named\n");
+}
+
 static void circles(void **state)
 {
 	static const char *const two[] = {"b", "a"};
@@ -339,6 +350,7 @@ int main(void)
 		cmocka_unit_test(unknown_partitions),
 		cmocka_unit_test(long_names),
 		cmocka_unit_test(many_names),
+		cmocka_unit_test(channel_sizes),
 		cmocka_unit_test(circles),
 		cmocka_unit_test(long_circle),
 		cmocka_unit_test(random_orders),

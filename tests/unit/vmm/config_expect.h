@@ -83,7 +83,8 @@ static inline void expect(const char *text, const char *expected)
 	"initrd, "                                                                                 \
 	"modules, cmdline, autostart, "                                                            \
 	"entry, load, rng, disk, disk2, disk3, disk4, virtio_console, net, net2, net3, net4, "     \
-	"balloon, weight, cap, reservation, dedicated, affinity, group, after, on_poweroff, "      \
+	"balloon, channel, weight, cap, reservation, dedicated, affinity, group, after, "          \
+	"on_poweroff, "                                                                            \
 	"on_reset, "                                                                               \
 	"on_crash\n"
 #define HOST_KEYS "; allowed: console, cpus, loglevel\n"

@@ -356,6 +356,15 @@ static void memory_fit(void **state)
 		"left; allowed: at most 88M here\n"
 		"f:9: [partition c] memory = 512M: does not fit: 88M of the machine's 600M are "
 		"left; allowed: at most 88M here\n");
+	/* A channel counts once, where it is named first, in whole steps. */
+	expect("[partition a]\n" GOOD "[partition b]\n" GOOD "channel=ring,4M\n[partition c]\n" GOOD
+	       "channel=ring,4M\n[partition d]\n" GOOD "channel=small,4K\n",
+	       "");
+	assert_int_equal(config_check_memory(&config, 4 * 512 * MIB + 6 * MIB), 0);
+	assert_int_equal(config_check_memory(&config, 4 * 512 * MIB + 4 * MIB), -EINVAL);
+	errors_expect(
+		"f:15: [partition d] memory = 512M: does not fit: 510M of the machine's 2052M "
+		"are left; allowed: at most 510M here\n");
 	expect(text, "");
 	assert_int_equal(config_check_memory(&config, 0), -EINVAL);
 	assert_int_equal(config.error_count, 4);

@@ -45,6 +45,8 @@ static void same_partition(const struct config_partition *a, const struct config
 	assert_int_equal(a->virtio_console, b->virtio_console);
 	assert_memory_equal(a->nets, b->nets, sizeof(a->nets));
 	assert_int_equal(a->balloon, b->balloon);
+	assert_string_equal(a->channel.name, b->channel.name);
+	assert_int_equal(a->channel.bytes, b->channel.bytes);
 	assert_int_equal(a->claim.kind, b->claim.kind);
 	assert_int_equal(a->claim.weight, b->claim.weight);
 	assert_int_equal(a->claim.cap, b->claim.cap);
@@ -97,7 +99,7 @@ static void defaults_left_out(void **state)
 	(void)state;
 	expect("[host]\nconsole=com1,115200\ncpus=all\nloglevel=info\n" WEB
 	       "vcpus=1\ncpu=host\nhypervisor_leaves=kvm\nautostart=yes\nrng=no\nvirtio_console="
-	       "no\nnet=none\nballoon=no\n"
+	       "no\nnet=none\nballoon=no\nchannel=none\n"
 	       "cmdline=\nweight=100\ncap=none\nreservation=none\n"
 	       "dedicated=no\naffinity=0-511\ngroup=none\nafter=none\non_poweroff=stop\n"
 	       "on_reset=restart\non_crash=preserve\n[group g]\nweight=100\ncap=none\n",
@@ -121,7 +123,8 @@ static void all_written(void **state)
 	       "[group servers]\nweight=50\ncap=150%\n" WEB
 	       "initrd=\\i\ncpu=x86-64-v2\nhypervisor_leaves=none\ncmdline=a \"b\" # "
 	       "c\nautostart=no\nrng=yes\ndisk3=\\a b.img,readonly\ndisk=\\d.img\n"
-	       "virtio_console=yes\nnet=lan\nnet2=dmz,rate=1Mbit\nballoon=yes\nweight=200\ncap=80%"
+	       "virtio_console=yes\nnet=lan\nnet2=dmz,rate=1Mbit\nballoon=yes\nchannel=ring,"
+	       "1024K\nweight=200\ncap=80%"
 	       "\n"
 	       "affinity=5,0-2,511\ngroup=servers\nafter=rt\non_poweroff=restart\n"
 	       "on_reset=stop\non_crash=restart\n"
@@ -161,6 +164,7 @@ static void all_written(void **state)
 				  "net         = lan\n"
 				  "net2        = dmz, rate=1Mbit\n"
 				  "balloon     = yes\n"
+				  "channel     = ring, 1M\n"
 				  "weight      = 200\n"
 				  "cap         = 80%\n"
 				  "affinity    = 0-2, 5, 511\n"
@@ -309,6 +313,8 @@ static void add_partition(u32 number)
 		add("virtio_console=%s\n", random_below(2) ? "yes" : "no");
 	if (random_below(2))
 		add("balloon=%s\n", random_below(2) ? "yes" : "no");
+	if (random_below(2))
+		add("channel=c%u , %uK\n", number, 4u << random_below(13));
 	if (way == 0)
 		add("dedicated=yes\n");
 	if (way == 1)

@@ -202,6 +202,36 @@ static void disks(void **state)
 	assert_false(partitions[0].virtio_console);
 }
 
+#define CHANNELS                                                                                   \
+	"; allowed: a name, a comma and a size that is a power of 2 from 4K to 16M, such as "      \
+	"ring, 1M; or none\n"
+
+static void channels(void **state)
+{
+	static const char *const cases[][2] = {
+		{"channel = ring", "not a size"},
+		{"channel = ring,", "not a size"},
+		{"channel = ring, 1Q", "not a size"},
+		{"channel = ring, 1M, 2M", "not a size"},
+		{"channel = ring, 3M", "the size is not a power of 2"},
+		{"channel = ring, 2K", "too small"},
+		{"channel = ring, 32M", "too large"},
+		{"channel = , 1M", "not a name"},
+		{"channel = Ring, 1M", "not a name"},
+	};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(cases); i++)
+		value_expect(WEB, "partition web", cases[i][0], cases[i][1], CHANNELS);
+	expect(WEB "channel = ring,4K\n", "");
+	assert_string_equal(partitions[0].channel.name, "ring");
+	assert_int_equal(partitions[0].channel.bytes, 4 * KIB);
+	expect(WEB "channel = ring , 16M\n", "");
+	assert_int_equal(partitions[0].channel.bytes, 16 * MIB);
+	expect(WEB "channel = none\n", "");
+	assert_string_equal(partitions[0].channel.name, "");
+}
+
 static void raw_errors(void **state)
 {
 	static const char *const cases[][2] = {
@@ -280,8 +310,8 @@ int main(void)
 		cmocka_unit_test(quotes),	 cmocka_unit_test(host_errors),
 		cmocka_unit_test(memory_errors), cmocka_unit_test(partition_errors),
 		cmocka_unit_test(path_errors),	 cmocka_unit_test(disks),
-		cmocka_unit_test(raw_errors),	 cmocka_unit_test(raw_reach),
-		cmocka_unit_test(lengths),
+		cmocka_unit_test(channels),	 cmocka_unit_test(raw_errors),
+		cmocka_unit_test(raw_reach),	 cmocka_unit_test(lengths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,6 +269,7 @@ static void ept_entries_match_the_manual(unused void **state)
 		{PAGE_EXECUTE, MEMORY_WB, 0x35},
 		{RW | PAGE_USER, MEMORY_WB, 0x33},
 		{RW | PAGE_GLOBAL, MEMORY_WB, 0x33},
+		{RW | PAGE_FIXED_TYPE, MEMORY_WB, 0x73},
 	};
 
 	begin(EPT_1G);

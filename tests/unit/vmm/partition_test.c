@@ -10,6 +10,7 @@
 /* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_machine.h"
 
+#include "vmm/partition_channel.h"
 #include "vmm/partition_memory.h"
 #include "vmm/vcpu_devices.h"
 #include "vmm/vcpu_thread.h"
@@ -41,6 +42,18 @@ int partition_memory_create(struct partition *partition, char *reason)
 void partition_memory_destroy(struct partition *partition)
 {
 	memory_free(partition->ram, 3);
+}
+
+int partition_channel_create(struct partition *partition, char *reason)
+{
+	(void)reason;
+	partition->channel = memory_alloc(0);
+	return partition->channel ? 0 : -ENOMEM;
+}
+
+void partition_channel_destroy(struct partition *partition)
+{
+	memory_free(partition->channel, 0);
 }
 
 int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *affinity,
@@ -846,6 +859,8 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(disks[3].readonly, true, "a disk");
 	REFUSES(virtio_console, true, "virtio_console");
 	REFUSES(balloon, true, "balloon");
+	REFUSES(channel.name[0], 'c', "channel");
+	REFUSES(channel.bytes, PAGE_SIZE, "channel");
 	REFUSES(name[0], 'W', "name");
 	assert_ptr_equal(partition_find("web"), partition);
 }

@@ -5,7 +5,7 @@
 /* links: drivers/virt/vpci_function.c drivers/virt/pc_virtio.c drivers/virt/virtio_pci.c */
 /* links: drivers/virt/virtio_device.c drivers/virt/virtqueue.c drivers/virt/virtio_rng.c */
 /* links: drivers/virt/virtio_blk.c drivers/virt/virtio_console.c vmm/format.c */
-/* links: drivers/virt/virtio_balloon.c */
+/* links: drivers/virt/virtio_balloon.c drivers/virt/vchannel.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
 /* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c drivers/virt/vscreen.c */
 /* links: drivers/virt/virtio_net.c drivers/virt/vflash.c */

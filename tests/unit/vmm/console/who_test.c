@@ -7,9 +7,11 @@
 /* links: vmm/page_table.c vmm/page_table_formats.c */
 /* links: vmm/partition_view.c vmm/byte_ring.c */
 /* links: vmm/console/nets.c */
+/* links: vmm/channel.c */
 /* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_guest.h"
 
+#include <bulkhead/channel.h>
 #include <bulkhead/net_switch.h>
 
 #define APIC_PAGE(guest) (TABLES_AT + 0x100000 + (guest)*PAGE_SIZE) /* the hypervisor's */
@@ -305,10 +307,85 @@ static void networks(void **state)
 	expect_part(command_who, "",
 		    "db         web       network lan  yes      frames between 02:00:00:00:00:02 "
 		    "and 02:00:00:00:00:01, copied\n"
-		    "Partitions reach each other by the networks above and by nothing else; none "
-		    "reaches the hypervisor or the machine.\n");
+		    "Partitions reach each other by the networks and channels above and by nothing "
+		    "else; none reaches the hypervisor or the machine.\n");
 	assert_null(strstr(output, "dmz"));
 	unplug_all();
+}
+
+#define CHANNEL_AT 0x70000000UL
+
+u64 memory_guest_alloc(unsigned order)
+{
+	assert_int_equal(order, 4);
+	return CHANNEL_AT;
+}
+
+void memory_guest_free(u64 physical, unsigned order)
+{
+	assert_int_equal(order, 4);
+	assert_int_equal(physical, CHANNEL_AT);
+}
+
+/* In the tables it is at `offset` of where it belongs. */
+static void channel_map(u32 guest, u64 offset)
+{
+	const struct channel_setup channel = {.name = "ring", .bytes = 64 * KIB};
+	bool fresh;
+
+	assert_int_equal(channel_join(&channel, &guests[guest].channel, &fresh), 0);
+	map(&guests[guest].second_level, CHANNEL_GPA + offset, CHANNEL_AT, 64 * KIB,
+	    PAGE_READ | PAGE_WRITE);
+	map(&guests[guest].space.table, MEMORY_GUEST + CHANNEL_GPA, CHANNEL_AT, 64 * KIB,
+	    PAGE_READ | PAGE_WRITE);
+}
+
+static void channels_leave(void)
+{
+	for (u32 i = 0; i < GUESTS; i++) {
+		channel_leave(guests[i].channel);
+		guests[i].channel = NULL;
+	}
+}
+
+static void channels(void **state)
+{
+	(void)state;
+	channel_map(0, 0);
+	expect_part(command_who, "",
+		    "No partition reaches another one, the hypervisor or the machine.\n");
+	channel_map(1, 0);
+	expect_part(command_who, "",
+		    "web        db        channel ring  yes      64 KiB of memory at "
+		    "guest-physical 0xd0000000, and doorbells\n");
+	assert_null(failure);
+	expect_part(command_who, "",
+		    "db         web       channel ring  yes      64 KiB of memory at "
+		    "guest-physical 0xd0000000, and doorbells\n"
+		    "Partitions reach each other by the networks and channels above and by nothing "
+		    "else; none reaches the hypervisor or the machine.\n");
+	channels_leave();
+}
+
+/* Mapped where it does not belong, and by one that is not in it. */
+static void stray_channel(void **state)
+{
+	(void)state;
+	channel_map(0, 64 * KIB);
+	(void)run_as(false, command_who, "");
+	assert_non_null(failure);
+	channels_leave();
+}
+
+static void stolen_channel(void **state)
+{
+	(void)state;
+	channel_map(0, 0);
+	map(&guests[1].second_level, CHANNEL_GPA, CHANNEL_AT, 64 * KIB, PAGE_READ);
+	(void)run_as(false, command_who, "");
+	assert_non_null(failure);
+	expect_part(command_who, "", "both have host-physical 0x70000000 to 0x7000ffff");
+	channels_leave();
 }
 
 static void different_networks(void **state)
@@ -368,6 +445,9 @@ int main(void)
 		WHO_TEST(devices),
 		WHO_TEST(much_of_it),
 		WHO_TEST(networks),
+		WHO_TEST(channels),
+		WHO_TEST(stray_channel),
+		WHO_TEST(stolen_channel),
 		WHO_TEST(different_networks),
 		WHO_TEST(a_port_of_nobody),
 		WHO_TEST(without_memory),

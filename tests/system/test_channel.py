@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Channels: two partitions count in turns in memory that they share, and wake each other by doorbells."""
+import re
+
+from host import Host, tiny
+
+CHANNEL = "channel = ring, 64K"
+COUNT = re.compile(r"^channel: peer (\d), (\d+) counts, (\d+) bells, (\d+) and (\d+) runs$", re.M)
+
+
+def counts(host, name):
+    """The last line that it printed: peer, counts, bells, and how often each has run."""
+    found = COUNT.findall(host.printed(name))
+    return [int(number) for number in found[-1]] if found else None
+
+
+def until_counts(host, name, least):
+    limit = host.now_us() + 30_000_000
+    while not (last := counts(host, name)) or last[1] < least:
+        assert host.now_us() < limit, host.printed(name)
+    return last
+
+
+def test_channel():
+    partitions = [tiny("left", "channel", CHANNEL), tiny("right", "channel", CHANNEL),
+                  tiny("alone", "idle"), tiny("other", "channel", "channel = elsewhere, 4K")]
+    with Host(partitions, cpus=2) as host:
+        for name, peer in (("left", 0), ("right", 1)):
+            last = until_counts(host, name, 400)
+            assert last[0] == peer and last[2] > 100 and last[3:] == [1, 1], last
+            assert "channel: PASS" in host.printed(name)
+            assert "64 KiB at 0xd0000000" in host.printed(name)
+        assert counts(host, "other") is None, "it counts with nobody"
+        rows = [(row["partition"], row["with"], row["allowed"]) for row in host.good("who")["channels"]
+                if row["by"].startswith("channel ")]
+        assert rows == [("left", "right", True), ("right", "left", True)], rows
+        # One is reset: the memory stays, and so does the other, which goes on with it.
+        host.good("reset left")
+        host.expect_starts("left", 2)
+        reached = until_counts(host, "right", counts(host, "right")[1] + 400)
+        assert reached[3:] == [2, 1], reached
+        assert host.states()["right"]["starts"] == 1
+        # One is destroyed: its place is free for another one, with the same memory.
+        host.good("stop left now")
+        host.until_state("left", "stopped")
+        host.good("destroy left")
+        reached = counts(host, "right")[1]
+        host.good("create third like right")
+        host.good("start third")
+        last = until_counts(host, "third", reached + 200)
+        assert last[0] == 0 and last[3:] == [3, 1], last
+        answer = host.query("create fourth like alone channel=ring,128K")
+        assert "channel ring exists with another size than 128 KiB" in answer["error"], answer
+        # The last ones: the memory goes, and who comes then finds it cleared.
+        for name in ("third", "right"):
+            host.good(f"stop {name} now")
+            host.until_state(name, "stopped")
+            host.good(f"destroy {name}")
+        host.good("create new like other channel=ring,64K")
+        host.good("create newer like new")
+        host.good("start new")
+        host.good("start newer")
+        assert until_counts(host, "new", 100)[3:] == [1, 1]
+        host.times()
