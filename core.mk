@@ -12,6 +12,9 @@ CORE_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zon
               -fno-asynchronous-unwind-tables -fno-strict-aliasing -ffunction-sections \
               -I$(B)/gen -DBULKHEAD_VERSION='"$(shell cat VERSION)"' \
               $(CORE_MORE_FLAGS)
+# What guests do not wait for is small rather than quick: the image may have 512 KiB (tests/bench/scale.py).
+$(B)/core/vmm/console/%.o $(B)/core/vmm/load/%.o $(B)/core/vmm/config%.o: CORE_FLAGS += -Os
+
 CORE_LD    := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
               --gc-sections --build-id=none -T linker.ld
 
