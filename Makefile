@@ -70,7 +70,8 @@ clean: ## remove everything that was built
 HELP_GROUPS := "Build: build core efi check bhctl image guests payloads" \
                "Run: run" \
                "Test: test unit emulate-long fuzz-short fuzz system test-guests \
-                     bench bench-operations bench-ceilings bench-chart" \
+                     bench bench-operations bench-ceilings bench-counts \
+                     bench-chart" \
                "Quality: format format-check lint" \
                "Other:"
 

@@ -4,12 +4,17 @@ CORE_C   := $(wildcard arch/x86/*.c arch/x86/vmx/*.c arch/x86/emulate/*.c vmm/*.
 CORE_ASM := $(wildcard arch/x86/*.asm arch/x86/vmx/*.asm)
 CORE_OBJ := $(CORE_C:%.c=$(B)/core/%.o) $(CORE_ASM:%.asm=$(B)/core/%.asm.o)
 
+# CORE_MORE_FLAGS: for a core with a difference, in a folder of its own (tests/bench/bench.mk).
 CORE_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone \
               -mgeneral-regs-only -fno-omit-frame-pointer -momit-leaf-frame-pointer \
               -fno-optimize-sibling-calls -mpreferred-stack-boundary=3 \
               -fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none \
               -fno-asynchronous-unwind-tables -fno-strict-aliasing -ffunction-sections \
-              -I$(B)/gen -DBULKHEAD_VERSION='"$(shell cat VERSION)"'
+              -I$(B)/gen -DBULKHEAD_VERSION='"$(shell cat VERSION)"' \
+              $(CORE_MORE_FLAGS)
+# What guests do not wait for is small rather than quick: the image may have 512 KiB (tests/bench/scale.py).
+$(B)/core/vmm/console/%.o $(B)/core/vmm/load/%.o $(B)/core/vmm/config%.o: CORE_FLAGS += -Os
+
 CORE_LD    := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
               --gc-sections --build-id=none -T linker.ld
 

@@ -66,7 +66,7 @@ BENCH_MODELS ?= haswell sandybridge cannonlake
 BENCH_OPERATIONS = tests/bench/operations.py --core $(B)/core.bin --native $(BENCH)/native.bin \
                    --ops $(BENCH)/ops.bin --ips $(BENCH_IPS) --directory $(BENCH)
 
-.PHONY: bench bench-operations bench-ceilings bench-chart
+.PHONY: bench bench-operations bench-ceilings bench-counts bench-chart
 bench: ## measure what Bulkhead costs, in instructions
 bench: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.bin $(BENCH)/initrd \
        $(GUESTS)/debian.vmlinuz $(BENCH_PAYLOADS)
@@ -87,6 +87,12 @@ bench-operations: $(B)/core.bin $(B)/stub.img $(BENCH)/native.bin $(BENCH)/ops.b
 bench-ceilings: ## lower the ceilings of operations to what they cost now
 bench-ceilings: $(B)/core.bin $(B)/stub.img $(BENCH)/ops.bin
 	@tests/bench/gate.py --core $(B)/core.bin --ops $(BENCH)/ops.bin
+
+# The same sources, assembled with counters (tests/bench/count/count.s).
+bench-counts: ## count the privileged instructions of each kind of exit
+bench-counts: $(B)/stub.img $(BENCH)/ops.bin
+	@$(MAKE) B=$(B)/count CORE_MORE_FLAGS=-Wa,tests/bench/count/count.s core
+	@tests/bench/counts.py --core $(B)/count/core --ops $(BENCH)/ops.bin --directory $(BENCH)
 
 bench-chart: ## draw the last figures: docs/performance.svg
 	@tests/bench/chart.py $(BENCH)/bench.json docs/performance.svg

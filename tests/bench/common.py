@@ -3,18 +3,22 @@
 the file with all figures."""
 import json
 import os
+import re
+import subprocess
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "../..")
 sys.path[:0] = [HERE, os.path.join(ROOT, "tools")]
-from machine import Machine
+from machine import Machine, file_text
 from machine_serial import EOF
 from mkbundle import PADDING, bundle_make, file_read
 from pexpect import TIMEOUT
 
 TIMEOUT_S = 120
+DEBUGGER_S = 300
+GUEST_ENTRY = 0x100000  # of payloads
 PARTITION_MIB = 256
 IPS = 50_000_000
 HEAD = f"[host]\nconsole = com1, 115200\n[partition bench]\nmemory = {PARTITION_MIB}M\n"
@@ -69,6 +73,37 @@ def partition_run(image, config, files, pattern, model="haswell", ips=IPS, logs=
             if "crashed" in ended[1]:
                 raise BenchError(f"the partition has {ended[1]}")
             return line_expect(machine, pattern, "partition")
+
+
+class DebuggedMachine(Machine):
+    """Under the emulator's debugger, which carries out the lines of a script and ends the run."""
+
+    def __init__(self, script, **arguments):
+        self._script = script
+        super().__init__(**arguments)
+
+    def _bochs_command(self, listeners):
+        command = super()._bochs_command(listeners)
+        with open(os.path.join(self.directory, "go.rc"), "w", encoding="ascii") as file:
+            file.write("\n".join(self._script + ["q", ""]))
+        return command
+
+    def said(self):
+        """What the debugger said, once it has ended."""
+        ending = self.wait(DEBUGGER_S)
+        if ending.kind == "timeout":
+            raise BenchError("the debugger did not come to the end of its script")
+        return file_text(self._log("emulator.log"))
+
+
+def debugger_run(script, **machine):
+    with DebuggedMachine(script, **machine) as debugged:
+        return debugged.said()
+
+
+def symbol_address(elf, name):
+    symbols = subprocess.run(["nm", elf], capture_output=True, text=True, check=True).stdout
+    return int(re.search(rf"^([0-9a-f]+) \w {name}$", symbols, re.M)[1], 16)
 
 
 def table_print(title, head, rows):

@@ -12,9 +12,10 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../system")]
-from common import IPS, BenchError, figures_add, table_print
+from common import (GUEST_ENTRY, IPS, BenchError, debugger_run, figures_add, symbol_address,
+                    table_print)
 from host import BUILD, Host, payload
-from machine import Machine, MachineError, file_text
+from machine import MachineError
 from operations import verdict
 from scheduling import switch_costs, switcher_parse
 
@@ -96,33 +97,14 @@ def memory_measure():
             "vcpu": (more - one) // 8}
 
 
-class StoppedMachine(Machine):
-    """Under the emulator's debugger: says when it comes to each of some addresses, for the first time."""
-
-    def __init__(self, addresses, **arguments):
-        self._addresses = addresses
-        super().__init__(**arguments)
-
-    def _bochs_command(self, listeners):
-        command = super()._bochs_command(listeners)
-        script = "".join(f"lb {address:#x}\nc\nptime\nd {i}\n" for i, address in enumerate(self._addresses, 1))
-        with open(os.path.join(self.directory, "go.rc"), "w", encoding="ascii") as file:
-            file.write(script + "q\n")
-        return command
-
-
-def core_entry():
-    symbols = subprocess.run(["nm", os.path.join(BUILD, "core.elf")], capture_output=True, text=True, check=True)
-    return int(re.search(r"^([0-9a-f]+) \w core_entry$", symbols.stdout, re.M)[1], 16)
-
-
 def start_measure(ips, console):
     """Instructions from the core's first to a guest's."""
     host = Host([payload("first", "idle", f"{GUEST_MIB}M", True)], [f"console = {console}"])
-    machine = StoppedMachine([core_entry(), 0x100000], bundle=host.machine.bundle, ips=ips, memory_mib=512)
-    with machine:
-        machine.wait(END_S)
-        times = [int(ticks) for ticks in re.findall(r"ptime: (\d+)", file_text(machine._log("emulator.log")))]
+    core = os.path.join(BUILD, "core.elf")
+    script = [f"lb {address:#x}\nc\nptime\nd {i}" for i, address in
+              enumerate((symbol_address(core, "core_entry"), GUEST_ENTRY), 1)]
+    said = debugger_run(script, bundle=host.machine.bundle, ips=ips, memory_mib=512)
+    times = [int(ticks) for ticks in re.findall(r"ptime: (\d+)", said)]
     if len(times) != 2:
         raise BenchError(f"start: the debugger stopped {len(times)} times and not twice")
     return times[1] - times[0]
