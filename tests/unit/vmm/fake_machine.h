@@ -18,6 +18,8 @@
 #include <bulkhead/memory.h>
 #include <bulkhead/partition.h>
 
+#include "vmm/partition_channel.h"
+
 static u32 fake_cpu_count;
 static bool fake_cpu_lacks; /* what configurations ask for of the guest's CPU */
 static unsigned fake_errors, fake_infos;
@@ -48,6 +50,19 @@ static inline void fake_machine_init(void)
 	fake_pages_left = FAKE_UNLIMITED;
 	fake_errors = fake_infos = fake_closed_count = 0;
 	fake_logged[0] = fake_closed[0] = '\0';
+}
+
+/* A page, to see whether it is given back. */
+int partition_channel_create(struct partition *partition, char *reason)
+{
+	(void)reason;
+	partition->channel = memory_alloc(0);
+	return partition->channel ? 0 : -ENOMEM;
+}
+
+void partition_channel_destroy(struct partition *partition)
+{
+	memory_free(partition->channel, 0);
 }
 
 u32 arch_cpu_count(void)

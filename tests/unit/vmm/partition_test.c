@@ -10,7 +10,6 @@
 /* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_machine.h"
 
-#include "vmm/partition_channel.h"
 #include "vmm/partition_memory.h"
 #include "vmm/vcpu_devices.h"
 #include "vmm/vcpu_thread.h"
@@ -42,18 +41,6 @@ int partition_memory_create(struct partition *partition, char *reason)
 void partition_memory_destroy(struct partition *partition)
 {
 	memory_free(partition->ram, 3);
-}
-
-int partition_channel_create(struct partition *partition, char *reason)
-{
-	(void)reason;
-	partition->channel = memory_alloc(0);
-	return partition->channel ? 0 : -ENOMEM;
-}
-
-void partition_channel_destroy(struct partition *partition)
-{
-	memory_free(partition->channel, 0);
 }
 
 int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *affinity,
