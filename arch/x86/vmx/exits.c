@@ -295,6 +295,8 @@ static void exit_preemption_timer(struct vcpu *vcpu)
 {
 	struct cpu *cpu = cpu_this();
 
+	if (unlikely(tsc_read() < cpu->timer_next))
+		return;
 	timer_run_due();
 	cpu->leave_at = leave_at_find(cpu, vmx_of(vcpu), tsc_read());
 }
