@@ -273,7 +273,7 @@ static void exit_emulate(struct vcpu *vcpu)
 
 static void exit_apic_access(struct vcpu *vcpu)
 {
-	if (!is_delivery(vcpu))
+	if (!is_delivery(vcpu) && !guest_move_apic(vcpu, vmread(EXIT_QUALIFICATION)))
 		vmx_emulate(vcpu);
 }
 
