@@ -275,7 +275,7 @@ static void exit_emulate(struct vcpu *vcpu)
 
 static void exit_apic_access(struct vcpu *vcpu)
 {
-	if (!is_delivery(vcpu))
+	if (!is_delivery(vcpu) && !guest_move_apic(vcpu, vmread(EXIT_QUALIFICATION)))
 		vmx_emulate(vcpu);
 }
 
@@ -284,9 +284,23 @@ static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
 	panic("EPT misconfiguration at guest address 0x%lx", vmread(GUEST_PHYSICAL_ADDRESS));
 }
 
-/* The preemption timer only brings us here: what is due is looked at before the next entry. */
-static void exit_preemption_timer(struct vcpu *vcpu unused)
+/* Until when nothing is due that needs this CPU, and no longer than the timer can count. */
+static inline u64 leave_at_find(const struct cpu *cpu, const struct vmx_vcpu *vmx, u64 now)
 {
+	u64 at = MIN(cpu->timer_next, cpu->slice_end);
+
+	return MIN(MIN(at, vmx->look_at), now + vmx_machine.preemption_most);
+}
+
+/* Most often it is the guest's own timer. Whatever else it is shows before the next entry. */
+static void exit_preemption_timer(struct vcpu *vcpu)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (unlikely(tsc_read() < cpu->timer_next))
+		return;
+	timer_run_due();
+	cpu->leave_at = leave_at_find(cpu, vmx_of(vcpu), tsc_read());
 }
 
 static void exit_unknown(struct vcpu *vcpu)
@@ -447,9 +461,8 @@ static void prepare_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
 	struct cpu *cpu = cpu_this();
 	u64 now = tsc_read();
-	u64 at = MIN(cpu->timer_next, cpu->slice_end);
 
-	cpu->leave_at = MIN(MIN(at, vmx->look_at), now + vmx_machine.preemption_most);
+	cpu->leave_at = leave_at_find(cpu, vmx, now);
 	preemption_timer_arm(cpu->leave_at > now ? cpu->leave_at - now : 0);
 	if (vcpu->exit_at)
 		meter_exit(vcpu, now);

@@ -69,12 +69,14 @@ u8 *guest_access_at(struct guest_access *access, u64 linear, u64 bytes, bool wri
 /* The bytes at RIP, up to INSTRUCTION_BYTES_MAX: fewer when the next page cannot be fetched. */
 unsigned guest_access_fetch(const struct emulate_cpu *cpu, struct guest_access *access, u8 *code);
 
-/* The instruction at `rip` in 64-bit mode, fetched as `code`, has been emulated because of an EPT
- * violation: keep it if it is a plain MOV. */
+/* The instruction at `rip` in 64-bit mode, fetched as `code`, has been emulated because of an
+ * access to device memory: keep it if it is a plain MOV. */
 void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *access, u64 rip,
 		     const u8 *code);
-/* Carry out such a one again. `qualification` is the violation's. False: nothing was done. */
+/* Carry out such a one again, after an EPT violation or an APIC access with this qualification.
+ * False: nothing was done. */
 bool guest_move_again(struct vcpu *vcpu, u64 qualification) must_check;
+bool guest_move_apic(struct vcpu *vcpu, u64 qualification) must_check;
 
 /* Segment registers that the instruction loaded go to the VMCS. */
 void guest_access_segments_write(const struct emulate_cpu *cpu);

@@ -23,6 +23,11 @@
 #define EPT_LOAD	(EPT_READ | EPT_LINEAR | EPT_TRANSLATION)
 #define EPT_STORE	(EPT_WRITE | EPT_LINEAR | EPT_TRANSLATION)
 
+/* And for APIC accesses (SDM vol. 3, table 28-6). */
+#define APIC_OFFSET(q) ((q)&0xfff)
+#define APIC_KIND(q)   ((q) >> 12 & 0xf)
+enum { APIC_LOAD, APIC_STORE };
+
 #define CODE_LONG	BIT(13) /* CS.L, in the access rights */
 #define CODE_LAST_START (INSTRUCTION_BYTES_MAX - 8)
 
@@ -64,7 +69,8 @@ void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *a
 		return;
 	kept->rip = 0;
 	kept->refused = rip;
-	if (!access->known || cpu->mode != CPU_MODE_64 || !cache->valid ||
+	if ((!access->known && (u16)vmread(EXIT_REASON) != EXIT_APIC_ACCESS) ||
+	    cpu->mode != CPU_MODE_64 || !cache->valid ||
 	    (cache->walk.linear ^ rip) & ~(PAGE_SIZE - 1) ||
 	    offset > PAGE_SIZE - INSTRUCTION_BYTES_MAX ||
 	    !emulate_move_describe(code, &kept->move) || !tables_keep(memory, &cache->walk, kept))
@@ -113,21 +119,18 @@ static inline bool is_operand(const struct vcpu *vcpu, const struct emulate_move
 	       emulate_move_address(move, vcpu->gpr, rip) == vmread(GUEST_LINEAR_ADDRESS);
 }
 
-bool guest_move_again(struct vcpu *vcpu, u64 qualification)
+/* The instruction at RIP has touched device memory at `gpa`, to store or to load. */
+static inline bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 {
-	u64 rip = vmread(GUEST_RIP), gpa;
+	u64 rip = vmread(GUEST_RIP);
 	const struct guest_move *kept = slot_of(vcpu, rip);
 	const struct emulate_move *move = &kept->move;
 
-	if (kept->rip != rip || (qualification & EPT_KIND) != (move->store ? EPT_STORE : EPT_LOAD))
-		return false;
 	/* Traps and what RF holds back are for the long way. */
-	if (!is_same(kept) || vmread(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF))
+	if (kept->rip != rip || move->store != store || !is_same(kept) ||
+	    vmread(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF) || !is_operand(vcpu, move, rip, gpa))
 		return false;
-	gpa = vmread(GUEST_PHYSICAL_ADDRESS);
-	if (!is_operand(vcpu, move, rip, gpa))
-		return false;
-	if (move->store)
+	if (store)
 		exit_memory_write(vcpu, gpa, move->bytes,
 				  move->constant ? move->immediate : vcpu->gpr[move->reg]);
 	else
@@ -135,4 +138,21 @@ bool guest_move_again(struct vcpu *vcpu, u64 qualification)
 	vmwrite(GUEST_RIP, rip + move->length);
 	vmx_shadow_end();
 	return true;
+}
+
+bool guest_move_again(struct vcpu *vcpu, u64 qualification)
+{
+	u64 kind = qualification & EPT_KIND;
+
+	return (kind == EPT_LOAD || kind == EPT_STORE) &&
+	       move_again(vcpu, kind == EPT_STORE, vmread(GUEST_PHYSICAL_ADDRESS));
+}
+
+bool guest_move_apic(struct vcpu *vcpu, u64 qualification)
+{
+	u64 offset = APIC_OFFSET(qualification), kind = APIC_KIND(qualification);
+
+	/* There is no register at the beginning of the page, and no linear address is told. */
+	return (kind == APIC_LOAD || kind == APIC_STORE) && offset &&
+	       move_again(vcpu, kind == APIC_STORE, VLAPIC_BASE_DEFAULT | offset);
 }
