@@ -37,13 +37,14 @@ CASES = {
                 r"32-bit guest is up: Linux 6\.1\.\d+-\d+-686 on i686\r\n", 600, powered_off),
     "686-pae": Case("pae.vmlinuz", "init32.initrd.gz", "64M",
                     r"32-bit guest is up: Linux 6\.1\.\d+-\d+-686-pae on i686\r\n", 600, powered_off),
+    "installer": Case("installer.vmlinuz", "installer.initrd.gz", "1G", r"Select a language", 900, None),
 }
 
 
 def boot(name):
     case = CASES[name]
     partition = guest("linux", "linux", case.kernel, f"cmdline = {QUIET}", memory=case.memory, initrd=case.initrd)
-    with Host([partition], memory_mib=512) as host:
+    with Host([partition], memory_mib=1536) as host:
         text = host.run("linux", case.goal, case.seconds)
         if case.check:
             case.check(host)
