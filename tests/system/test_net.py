@@ -1,36 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Networks between partitions: two unmodified Debian systems reach each other, and nobody else does."""
-import itertools
-import re
-
 import pytest
 
-from host import Host, debian, tiny
-
-BOOT_SECONDS = 250
-SHELL = "debian:/# "
-numbers = itertools.count()
-ADDRESSES = {"left": "10.0.0.1", "right": "10.0.0.2"}
-SLOW = {"left": "10.0.1.1", "right": "10.0.1.2"}
-RATE = 16_000_000   # bits a second, in the network `slow`
-
-
-def partition(name):
-    lines = ["net = lan", f"net2 = slow, rate={RATE // 1_000_000}Mbit"]
-    return debian(name, memory="160M", lines=lines)
-
-
-def shell(host, name, command, seconds=120):
-    """What a command in the shell of a guest prints. The marks around it are not in what is typed, and
-    tell it from what was printed before, which attaching may show again."""
-    number = next(numbers)
-    host.attach(name)
-    host.send(f'echo "<{number}"">"; {command}; echo "</{number}"">"\r')
-    host.expect(f"<{number}>\r\n", seconds)
-    host.expect(f"</{number}>\r\n", seconds)
-    printed = host.serial.before
-    host.detach()
-    return printed
+from host import Host, tiny
+from nets import ADDRESSES, RATE, SLOW, bring_up, cards, check_pings, copy, partition, shell
 
 
 @pytest.fixture(scope="module")
@@ -38,38 +11,13 @@ def host():
     # The outsider has a network of its own, with the same name in no other partition.
     outsider = tiny("outsider", "idle", "net = alone")
     with Host([partition("left"), partition("right"), outsider], cpus=2) as machine:
-        for name in ADDRESSES:
-            machine.attach(name)
-            machine.expect("Debian guest is up: Linux ", BOOT_SECONDS)
-            machine.expect(SHELL, BOOT_SECONDS)
-            machine.detach()
-        for name, address in ADDRESSES.items():
-            shell(machine, name, f"ip addr add {address}/24 dev eth0; ip link set eth0 up")
-            shell(machine, name, f"ip addr add {SLOW[name]}/24 dev eth1; ip link set eth1 up")
+        bring_up(machine)
         yield machine
 
 
-def cards(host):
-    return {(card["network"], card["partition"]): card for card in host.good("net")["cards"]}
-
-
 def test_they_reach_each_other(host):
-    for one, other in (("left", "right"), ("right", "left")):
-        printed = shell(host, one, f"ping -c 3 {ADDRESSES[other]}")
-        assert "3 packets transmitted, 3 packets received, 0% packet loss" in printed
+    check_pings(host)
     assert "MSI" in shell(host, "left", "grep virtio /proc/interrupts")
-
-
-def copy(host, mib, address, seconds):
-    """Send a file from right to left; how long that took, in seconds of the guest."""
-    shell(host, "left", "rm -f /tmp/got; (sleep 9999 | nc -l -p 9 >/tmp/got) & sleep 0.2")
-    summed = shell(host, "right", f"head -c {mib << 20} /dev/urandom >/tmp/sent; md5sum </tmp/sent", seconds)
-    took = shell(host, "right", f"time nc {address} 9 </tmp/sent", seconds)
-    copied = shell(host, "left", "sleep 0.2; wc -c </tmp/got; md5sum </tmp/got; killall sleep", seconds)
-    assert re.search(r"\b[0-9a-f]{32}\b", summed)[0] == re.search(r"\b[0-9a-f]{32}\b", copied)[0]
-    assert re.search(r"^(\d+)\r$", copied, re.M)[1] == str(mib << 20)
-    minutes, rest = re.search(r"real\s+(\d+)m\s*([\d.]+)s", took).groups()
-    return 60 * int(minutes) + float(rest)
 
 
 def test_tcp(host):
@@ -80,11 +28,6 @@ def test_tcp(host):
     assert after["lan", "left"]["received_bytes"] > 4 << 20
     # On one network only.
     assert after["slow", "left"]["received_bytes"] < 1 << 16
-
-
-@pytest.mark.long
-def test_tcp_32_mib(host):
-    copy(host, 32, ADDRESSES["left"], 550)
 
 
 def test_rate(host):
