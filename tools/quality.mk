@@ -2,8 +2,8 @@
 FORMAT_FILES := $(sort $(shell find arch boot drivers include tests tools vmm -name '*.[ch]'))
 
 # Each folder is read with the flags that it is built with. Flags of code generation only gcc knows.
-LINT_ONLY_GCC := -maccumulate-outgoing-args -mpreferred-stack-boundary=3 \
-                 -mstack-protector-guard=global -fno-stack-check
+LINT_ONLY_GCC := -maccumulate-outgoing-args -mstack-protector-guard=global -fno-stack-check \
+                 -mpreferred-stack-boundary=%
 LINT_FLAGS     = $(filter-out $(LINT_ONLY_GCC) -MMD -MP,$(1))
 LINT_UNIT     := $(COMMON) -Itests/unit -I$(B)/gen
 LINT_C        := $(filter %.c,$(FORMAT_FILES))

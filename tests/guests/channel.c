@@ -80,7 +80,7 @@ static void bells_on(u32 slot)
 static void check_moved(u32 slot, struct common *common)
 {
 	volatile u64 *moved = (void *)(u64)(MEMORY_MOVED + PAGE_SIZE - 8);
-	volatile u64 *home = (void *)((u64)common + PAGE_SIZE - 8);
+	const volatile u64 *home = (void *)((u64)common + PAGE_SIZE - 8);
 	u64 value = tsc_read();
 	u32 address = read32(pci_config(slot, PCI_BAR(2)));
 
