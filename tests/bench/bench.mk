@@ -58,6 +58,9 @@ $(BENCH)/initrd: $(BENCH)/init $(GUESTS)/debian.initrd.gz
 	@cd $(BENCH)/root && echo init | cpio --quiet --reproducible -o -H newc -R 0:0 >> ../$(@F).new
 	@mv $@.new $@
 
+# The system tests run it.
+payloads: $(BENCH)/ops.bin
+
 BENCH_PAYLOADS := $(patsubst %,$(B)/guests/%.bin,sleeper switcher spinon netload diskload idle)
 
 # The first is compared with peers and drawn; the others have no APIC virtualisation, and one no x2APIC.

@@ -16,7 +16,7 @@ from machine_serial import EOF
 from mkbundle import PADDING, bundle_make, file_read
 from pexpect import TIMEOUT
 
-TIMEOUT_S = 120
+TIMEOUT_S = 500
 DEBUGGER_S = 300
 GUEST_ENTRY = 0x100000  # of payloads
 PARTITION_MIB = 256
