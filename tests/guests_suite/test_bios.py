@@ -11,6 +11,7 @@ from mkdisk import STEADY, disk_make
 
 BOOT_SECONDS = 300
 FIRMWARE = "/usr/share/seabios/bios-256k.bin"
+OVMF = "/usr/share/ovmf/OVMF.fd"
 DEBIAN = "console=ttyS0 quiet nokaslr cryptomgr.notests"
 
 
@@ -94,6 +95,27 @@ def test_sector(tmp_path):
         sector_ends(host, "80", "read by number")
 
 
+def test_boot_menu(tmp_path):
+    """Two disks, of which the first has nothing to start: once by itself, once by the operator's choice."""
+    empty = tmp_path / "empty.img"
+    empty.write_bytes(bytes(2 << 20))
+    with Host([pc(empty, "boot_menu = 60s", disk2=sectors(tmp_path / "disk.img", 2048))]) as host:
+        host.command("start pc")
+        host.attach("pc")
+        host.expect("Press ESC for boot menu", BOOT_SECONDS)
+        host.expect("not a bootable disk", BOOT_SECONDS)
+        host.detach()
+        host.command("stop pc now")
+        host.until("pc", "stopped")
+        host.command("start pc")
+        host.attach("pc")
+        host.expect("Press ESC for boot menu", BOOT_SECONDS)
+        host.send("\x1b")
+        host.expect(r"2\. .*\r\n", BOOT_SECONDS)
+        host.send("2")
+        sector_ends(host, "80", "read by number")
+
+
 SYSLINUX_MENU = """serial 0 115200
 prompt 1
 label floppy
@@ -163,3 +185,46 @@ def test_invaders():
             if len(seen) == 3:
                 return
         raise AssertionError(f"nobody moves:\n{text}")
+
+
+def given(kernel, *lines, memory="64M", firmware=FIRMWARE, **files):
+    """A partition whose firmware is given a kernel; `files` by the key that names them."""
+    files = {"kernel": file(kernel), "firmware": firmware, **files}
+    lines = [f"memory = {memory}", "boot = linux", *lines, *(f"{key} = \\given\\{key}" for key in files)]
+    return Partition("pc", lines, {f"\\given\\{key}": path for key, path in files.items()})
+
+
+def test_ipxe_given():
+    with Host([given("ipxe.lkrn", "net = lan")]) as host:
+        host.command("start pc")
+        host.attach("pc")
+        ipxe_prompt(host, "02")
+        host.detach()
+
+
+def test_memdisk_given(tmp_path):
+    """An initrd of more than one transfer, at the end of memory."""
+    floppy = sectors(tmp_path / "floppy.img", 1440)
+    with Host([given("memdisk", initrd=floppy)]) as host:
+        host.command("start pc")
+        host.attach("pc")
+        host.expect("MEMDISK 6", BOOT_SECONDS)
+        sector_ends(host, "00")
+
+
+@pytest.mark.parametrize("firmware", [FIRMWARE, OVMF])
+def test_debian_given(firmware):
+    """Command line and initrd come along, and nothing of a disk is needed."""
+    with Host([given("debian.vmlinuz", f"cmdline = {DEBIAN}", memory="256M", firmware=firmware,
+                     initrd=file("debian.initrd.gz"))]) as host:
+        host.command("start pc")
+        text = host.guest("pc", "Debian guest is up: Linux 6.1.", BOOT_SECONDS)
+        assert ("SeaBIOS" in text) == (firmware == FIRMWARE), text
+
+
+def test_16_bit_kernel_alone():
+    """Without firmware it is refused, and the words say what is missing."""
+    partition = Partition("pc", ["memory = 16M", "boot = linux", "kernel = \\k"], {"\\k": file("ipxe.lkrn")})
+    with Host([partition]) as host:
+        host.command("start pc")
+        assert "give one with firmware =" in " ".join(host.until("pc", "stopped").reason.split())
