@@ -52,7 +52,7 @@ menuentry "by its 16-bit entry" {{
 """
 
 
-@pytest.mark.parametrize("entry", [0, 1])
+@pytest.mark.parametrize("entry", [0, 1], ids=["32-bit", "16-bit"])
 def test_grub(tmp_path, entry):
     """From the disk's first sector to a system, which was loaded by the BIOS, and off."""
     disk = grub_disk(tmp_path, GRUB_MENU, vmlinuz=file("debian.vmlinuz"), initrd=file("debian.initrd.gz"))
@@ -212,7 +212,7 @@ def test_memdisk_given(tmp_path):
         sector_ends(host, "00")
 
 
-@pytest.mark.parametrize("firmware", [FIRMWARE, OVMF])
+@pytest.mark.parametrize("firmware", [FIRMWARE, OVMF], ids=["bios", "uefi"])
 def test_debian_given(firmware):
     """Command line and initrd come along, and nothing of a disk is needed."""
     with Host([given("debian.vmlinuz", f"cmdline = {DEBIAN}", memory="256M", firmware=firmware,
