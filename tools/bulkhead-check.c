@@ -172,8 +172,11 @@ static void partition_print(const struct config_partition *partition)
 	printf("\npartition %s: %u virtual CPU%s, %s of memory, %s\n", partition->name,
 	       partition->vcpus, partition->vcpus == 1 ? "" : "s", size,
 	       partition->autostart ? "starts by itself" : "starts on command");
-	printf("  %s %s%s", config_boot_names[partition->boot], partition->kernel,
-	       partition->firmware);
+	printf("  %s %s", config_boot_names[partition->boot],
+	       partition->kernel[0] ? partition->kernel : partition->firmware);
+	if (partition->kernel[0] && partition->firmware[0])
+		printf(" by firmware %s", partition->firmware);
+	key_print(partition, CONFIG_KEY_BOOT_MENU, ", its menu waits ");
 	if (partition->boot == CONFIG_BOOT_RAW)
 		printf(" at 0x%lx, entered in %s mode", partition->load_address,
 		       config_entry_names[partition->entry]);

@@ -12,8 +12,9 @@ SUITE_FETCHED := $(GUESTS)/generic.vmlinuz $(GUESTS)/realtime.vmlinuz $(GUESTS)/
                  $(GUESTS)/pae.vmlinuz $(GUESTS)/installer.vmlinuz $(GUESTS)/installer.initrd.gz $(GUESTS)/xen
 # Those that firmware starts, and firmware.
 UEFI_FILES    := $(GUESTS)/uefi.img $(GUESTS)/uefi-tools.img $(GUESTS)/uboot32.rom $(GUESTS)/uboot64.rom
-SUITE_FILES   := $(ZOO_FILES) $(SUITE_FETCHED) $(UEFI_FILES) $(GUESTS)/realtime.initrd.gz $(GUESTS)/debian.vmlinux \
-                 $(GUESTS)/init32.initrd.gz
+BIOS_FILES    := $(addprefix $(GUESTS)/,grub.core grub.boot syslinux syslinux.mbr memdisk ipxe.lkrn invaders)
+SUITE_FILES   := $(ZOO_FILES) $(SUITE_FETCHED) $(UEFI_FILES) $(BIOS_FILES) $(GUESTS)/realtime.initrd.gz \
+                 $(GUESTS)/debian.vmlinux $(GUESTS)/init32.initrd.gz $(GUESTS)/sector.bin
 
 # One run of the script makes both. The kernel is fetched only when it is not there.
 $(GUESTS)/debian.initrd.gz: tools/guest-debian.sh tools/guest-common.sh tools/guests/debian-init
@@ -50,6 +51,14 @@ $(GUESTS)/uefi.img: tools/guest-uefi.sh tools/guest-common.sh tools/mkimage.sh $
 $(filter-out %/uefi.img,$(UEFI_FILES)): | $(GUESTS)/uefi.img
 	@test -s $@ || tools/guest-uefi.sh $(GUESTS)
 
+# GRUB is made last of all.
+$(GUESTS)/grub.core: tools/guest-bios.sh tools/guest-common.sh | $(GUESTS)/uefi.img
+	@echo "  GUEST bios"
+	@tools/guest-bios.sh $(GUESTS)
+
+$(filter-out %/grub.core,$(BIOS_FILES)): | $(GUESTS)/grub.core
+	@test -s $@ || tools/guest-bios.sh $(GUESTS)
+
 # A kernel takes one behind the other.
 $(GUESTS)/realtime.initrd.gz: $(GUESTS)/debian.initrd.gz $(GUESTS)/cyclictest.initrd.gz
 	@cat $^ > $@
@@ -58,6 +67,10 @@ $(GUESTS)/debian.vmlinux: $(GUESTS)/debian.vmlinuz tools/vmlinux.py
 	@echo "  ELF   $@"
 	@tools/vmlinux.py $< $@.new
 	@mv $@.new $@
+
+$(GUESTS)/sector.bin: tests/guests_suite/sector.asm
+	@mkdir -p $(@D)
+	@$(NASM) -f bin -o $@ $<
 
 # A system for 32-bit kernels: one program without any library.
 $(GUESTS)/init32: tests/guests_suite/init32.asm

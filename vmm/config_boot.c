@@ -5,6 +5,8 @@
 
 #include "config_value.h"
 
+#define BOOT_MENU_MAX_US 60000000UL /* firmware knows 16 bits of milliseconds */
+
 const char *const config_boot_names[] = {"", "linux", "raw", "multiboot", "pvh", "bios", "uefi"};
 const char *const config_entry_names[] = {"long", "protected", "real"};
 
@@ -93,6 +95,21 @@ const char *config_variables_read(struct slice value, const struct config_target
 	return config_path_read(value, target->partition->variables);
 }
 
+const char *config_boot_menu_read(struct slice value, const struct config_target *target)
+{
+	u64 us;
+	const char *wrong = config_time_read(value, &us);
+
+	if (wrong)
+		return wrong;
+	if (us > BOOT_MENU_MAX_US)
+		return config_too_large;
+	if (us % 1000)
+		return "not in whole milliseconds";
+	target->partition->boot_menu_ms = (u32)(us / 1000);
+	return NULL;
+}
+
 const char *config_initrd_read(struct slice value, const struct config_target *target)
 {
 	return config_path_read(value, target->partition->initrd);
@@ -120,6 +137,16 @@ void config_firmware_write(const struct config_source *source, struct config_out
 void config_variables_write(const struct config_source *source, struct config_out *out)
 {
 	config_text_write(source->partition->variables, false, out);
+}
+
+void config_boot_menu_write(const struct config_source *source, struct config_out *out)
+{
+	char text[CONFIG_SIZE_BYTES];
+
+	if (!source->partition->boot_menu_ms)
+		return;
+	config_time_text(source->partition->boot_menu_ms * 1000UL, text);
+	config_out_add(out, "%s", text);
 }
 
 void config_initrd_write(const struct config_source *source, struct config_out *out)

@@ -308,7 +308,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.read = config_firmware_read,
 			.write = config_firmware_write,
 			.needed_by = FIRMWARE_BOOT,
-			.goes_with = MAYBE(FIRMWARE_BOOT),
+			.goes_with = MAYBE(FIRMWARE_BOOT | BIT(CONFIG_BOOT_LINUX)),
 			.allowed = "a file of the boot volume such as \\bulkhead\\bios-256k.bin, "
 				   "at most 127 characters",
 		},
@@ -321,6 +321,15 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.goes_with = MAYBE(BIT(CONFIG_BOOT_UEFI)),
 			.allowed = "a file of the boot volume such as \\bulkhead\\OVMF_VARS_4M.fd, "
 				   "at most 127 characters",
+		},
+	[CONFIG_KEY_BOOT_MENU] =
+		{
+			.name = "boot_menu",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_boot_menu_read,
+			.write = config_boot_menu_write,
+			.goes_with = MAYBE(FIRMWARE_BOOT),
+			.allowed = "a time such as 5s, in milliseconds, at most 60s; 0s is none",
 		},
 	[CONFIG_KEY_INITRD] =
 		{

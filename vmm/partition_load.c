@@ -47,12 +47,12 @@ static void clear(struct partition *partition, u64 gpa, u64 bytes)
 }
 
 /* The tables that describe the board: in RAM, or for firmware to fetch. */
-static int describe(struct partition *partition, u64 *rsdp_gpa)
+static int describe(struct partition *partition, u64 *rsdp_gpa, char *reason)
 {
 	struct guest_memory *memory = &partition->memory;
 	const struct config_partition *config = partition->config;
 	struct firmware *firmware = partition->firmware;
-	const struct fw_cfg_request request = {
+	struct fw_cfg_request request = {
 		.acpi = {.vcpus = config->vcpus, .low_bytes = memory->low_bytes},
 		.smbios =
 			{
@@ -61,9 +61,18 @@ static int describe(struct partition *partition, u64 *rsdp_gpa)
 				.low_bytes = memory->low_bytes,
 				.high_bytes = memory->high_bytes,
 			},
+		.kernel = partition->handed,
+		.initrd = partition->initrd,
+		.cmdline = config->cmdline,
+		.boot_menu_ms = config->boot_menu_ms,
 	};
-	int error;
+	int error = 0;
 
+	format_text(reason, LOAD_REASON_BYTES, "no room for its firmware tables");
+	if (partition->handed.data)
+		error = load_linux_setup(&partition->handed, &request.setup_bytes, reason);
+	if (error)
+		return error;
 	if (firmware)
 		return fw_cfg_build(&request, firmware->area, sizeof(firmware->area),
 				    &firmware->fw_cfg);
@@ -77,7 +86,7 @@ int partition_load(struct partition *partition, char *reason)
 	struct guest_memory *memory = &partition->memory;
 	const struct config_partition *config = partition->config;
 	struct load_request request = {
-		.boot = (int)config->boot,
+		.boot = (int)(partition->firmware ? CONFIG_BOOT_BIOS : config->boot),
 		.kernel = partition->kernel,
 		.initrd = partition->initrd,
 		.modules = partition->modules,
@@ -95,10 +104,8 @@ int partition_load(struct partition *partition, char *reason)
 	clear(partition, 0, memory->low_bytes);
 	clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
 	previous = address_space_enter(&partition->space);
-	error = describe(partition, &request.rsdp_gpa);
-	if (error)
-		format_text(reason, LOAD_REASON_BYTES, "no room for its firmware tables");
-	else
+	error = describe(partition, &request.rsdp_gpa, reason);
+	if (!error)
 		error = load_guest(&request, memory, &start, reason);
 	address_space_leave(previous);
 	if (error)

@@ -196,6 +196,8 @@ static int map_files(struct partition *partition, char *reason)
 	u64 at = MEMORY_FILES;
 	int error = map_file(partition, first, &at, &partition->kernel, reason);
 
+	if (!error && config->firmware[0])
+		error = map_file(partition, config->kernel, &at, &partition->handed, reason);
 	error = error ? error
 		      : map_file(partition, config->variables, &at, &partition->variables, reason);
 	error = error ? error

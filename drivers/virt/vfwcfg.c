@@ -19,6 +19,7 @@ enum {
 	KEY_RAM_SIZE = 0x03,
 	KEY_NO_GRAPHICS = 0x04,
 	KEY_CPUS = 0x05,
+	KEY_BOOT_MENU = 0x0e,
 	KEY_CPUS_MAX = 0x0f,
 	KEY_DIRECTORY = 0x19,
 	KEY_FILES = 0x20,
@@ -48,6 +49,17 @@ struct directory_entry {
 	char name[FW_CFG_NAME_BYTES];
 } packed;
 
+/* What of a kernel is how long, and where it is. */
+static const struct {
+	u16 size_key, key;
+	size_t item; /* in struct fw_cfg */
+} kernel_keys[] = {
+	{0x17, 0x18, offsetof(struct fw_cfg, setup)},
+	{0x08, 0x11, offsetof(struct fw_cfg, kernel)},
+	{0x0b, 0x12, offsetof(struct fw_cfg, initrd)},
+	{0x14, 0x15, offsetof(struct fw_cfg, cmdline)},
+};
+
 static const u8 signature[] = {'Q', 'E', 'M', 'U'};
 static const u8 dma_signature[] = {'Q', 'E', 'M', 'U', ' ', 'C', 'F', 'G'};
 
@@ -70,6 +82,19 @@ static void select_file(struct vfwcfg *device, u32 number)
 
 	if (number < content->file_count)
 		select_bytes(device, content->files[number].data, content->files[number].bytes);
+}
+
+static void select_of_kernel(struct vfwcfg *device, u16 key)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(kernel_keys); i++) {
+		const struct fw_cfg_item *item =
+			(const void *)((const u8 *)device->content + kernel_keys[i].item);
+
+		if (key == kernel_keys[i].size_key)
+			select_number(device, item->bytes, 4);
+		else if (key == kernel_keys[i].key)
+			select_bytes(device, item->data, item->bytes);
+	}
 }
 
 static void item_select(struct vfwcfg *device, u16 key)
@@ -98,6 +123,9 @@ static void item_select(struct vfwcfg *device, u16 key)
 	case KEY_CPUS_MAX:
 		select_number(device, content->vcpus, 2);
 		break;
+	case KEY_BOOT_MENU:
+		select_number(device, content->boot_menu, 2);
+		break;
 	case KEY_DIRECTORY:
 		select_bytes(device, device->directory,
 			     (u32)(4 + content->file_count * sizeof(struct directory_entry)));
@@ -108,6 +136,8 @@ static void item_select(struct vfwcfg *device, u16 key)
 	default:
 		if (key >= KEY_FILES)
 			select_file(device, key - KEY_FILES);
+		else
+			select_of_kernel(device, key);
 	}
 }
 

@@ -105,7 +105,8 @@ struct config_partition {
 	char kernel[CONFIG_PATH_BYTES];
 	char firmware[CONFIG_PATH_BYTES];
 	char variables[CONFIG_PATH_BYTES]; /* boot = uefi; empty: in the firmware's file, or none */
-	char initrd[CONFIG_PATH_BYTES];	   /* empty: none */
+	u32 boot_menu_ms; /* how long firmware waits for who wants its menu; at most 60 s; 0: not */
+	char initrd[CONFIG_PATH_BYTES]; /* empty: none */
 	struct config_modules modules;
 	char cmdline[CONFIG_CMDLINE_BYTES];
 	bool autostart;		 /* default yes */

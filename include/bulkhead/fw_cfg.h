@@ -17,11 +17,21 @@ struct fw_cfg_file {
 	u32 bytes;
 };
 
+/* What is read by number. */
+struct fw_cfg_item {
+	const u8 *data;
+	u32 bytes;
+};
+
 /* Owned by the partition, as is all that it points to; does not change while the partition runs. */
 struct fw_cfg {
 	u8 uuid[FW_CFG_UUID_BYTES];
 	u64 ram_bytes;
 	u16 vcpus;
+	bool boot_menu; /* firmware is to wait for who wants its menu */
+	/* A kernel that firmware is to start, its file in two: setup code and what follows. All
+	 * empty: there is none. */
+	struct fw_cfg_item setup, kernel, initrd, cmdline;
 	u32 file_count;
 	struct fw_cfg_file files[FW_CFG_FILES_MAX];
 };

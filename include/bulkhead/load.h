@@ -137,10 +137,21 @@ void smbios_anchor(const struct smbios_tables *tables, u32 gpa, u8 *anchor);
 /* Both into guest memory, from GUEST_SMBIOS_BASE on. -ENOSPC when they do not fit. */
 int smbios_build(const struct smbios_request *request, struct guest_memory *memory) must_check;
 
+/*
+ * How many bytes at the beginning of a kernel's file are its setup code, by which a BIOS starts it.
+ * Or a negative errno and the reason why a BIOS could not.
+ */
+int load_linux_setup(const struct load_file *kernel, u32 *setup_bytes, char *reason) must_check;
+
 /* What firmware is told. */
 struct fw_cfg_request {
 	struct acpi_request acpi;
 	struct smbios_request smbios;
+	/* What it is to start before anything else; without data: nothing. */
+	struct load_file kernel, initrd;
+	u32 setup_bytes; /* of the kernel's file */
+	const char *cmdline;
+	u32 boot_menu_ms;	/* how long it waits for who wants its menu; 0: not at all */
 	const char *boot_order; /* paths of devices, a line each; NULL: firmware's own order */
 };
 

@@ -69,6 +69,7 @@ struct partition {
 	struct page_table second_level;
 	struct load_file kernel, initrd; /* in `space`; firmware in place of a kernel */
 	struct load_file variables;	 /* of that; likewise */
+	struct load_file handed;	 /* the kernel that its firmware is given to start */
 	struct load_module
 		modules[CONFIG_MODULES_MAX]; /* config->modules.count of them, likewise */
 	struct ram_block *ram; /* what RAM and ROM are made of, in order of guest address */

@@ -40,6 +40,7 @@ static void partition_check(const struct config_partition *partition)
 	demand(strnlen(partition->kernel, CONFIG_PATH_BYTES) < CONFIG_PATH_BYTES);
 	demand(strnlen(partition->initrd, CONFIG_PATH_BYTES) < CONFIG_PATH_BYTES);
 	demand(strnlen(partition->firmware, CONFIG_PATH_BYTES) < CONFIG_PATH_BYTES);
+	demand(partition->boot_menu_ms <= 60000);
 	modules_check(&partition->modules);
 	demand(strnlen(partition->cmdline, CONFIG_CMDLINE_BYTES) < CONFIG_CMDLINE_BYTES);
 	demand(partition->memory_bytes % (2 * MIB) == 0);
@@ -159,6 +160,7 @@ static void write_check(const struct config *config)
 		demand(memcmp(&a->modules, &b->modules, sizeof(a->modules)) == 0);
 		demand(strcmp(a->firmware, b->firmware) == 0);
 		demand(strcmp(a->variables, b->variables) == 0);
+		demand(a->boot_menu_ms == b->boot_menu_ms);
 		demand(a->claim.kind == b->claim.kind && a->claim.weight == b->claim.weight);
 		demand(a->claim.cap == b->claim.cap && a->claim.budget_us == b->claim.budget_us);
 		demand(a->claim.period_us == b->claim.period_us);

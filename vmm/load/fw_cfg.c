@@ -4,12 +4,16 @@
  * commands of QEMU's hw/acpi/bios-linker-loader.c), SMBIOS, where the console is.
  */
 #include <bulkhead/error.h>
+#include <bulkhead/format.h>
 #include <bulkhead/load.h>
 #include <bulkhead/string.h>
+
+#include "linux_rom.h"
 
 #define ACPI_FILE  "etc/acpi/tables"
 #define ROOT_FILE  "etc/acpi/rsdp"
 #define ALIGNMENT  64 /* as the FACS wants it */
+#define KERNEL_ROM "genroms/linux.bin"
 #define COM1_PORT  0x3f8
 #define E820_RAM   1
 #define TABLES_MAX (64 * KIB)
@@ -190,23 +194,72 @@ static int smbios_add(struct store *store, const struct smbios_request *request)
 	return 0;
 }
 
+/* Its last byte makes the sum of all 0. */
+static void rom_add(struct store *store)
+{
+	u8 *rom = store_take(store, sizeof(linux_rom));
+
+	file_add(store, KERNEL_ROM, rom, sizeof(linux_rom));
+	if (!rom)
+		return;
+	memcpy(rom, linux_rom, sizeof(linux_rom));
+	for (u32 i = 0; i < sizeof(linux_rom); i++)
+		rom[sizeof(linux_rom) - 1] = (u8)(rom[sizeof(linux_rom) - 1] - linux_rom[i]);
+}
+
+/* UEFI firmware takes the kernel by itself; for a BIOS there is a ROM, which comes first. */
+static void kernel_add(struct store *store, const struct fw_cfg_request *request)
+{
+	const struct load_file *kernel = &request->kernel, *initrd = &request->initrd;
+	const char *cmdline = request->cmdline ? request->cmdline : "";
+	struct fw_cfg *fw_cfg = store->fw_cfg;
+
+	fw_cfg->setup = (struct fw_cfg_item){kernel->data, request->setup_bytes};
+	fw_cfg->kernel = (struct fw_cfg_item){kernel->data + request->setup_bytes,
+					      (u32)kernel->bytes - request->setup_bytes};
+	if (initrd->data)
+		fw_cfg->initrd = (struct fw_cfg_item){initrd->data, (u32)initrd->bytes};
+	fw_cfg->cmdline = (struct fw_cfg_item){(const u8 *)cmdline, (u32)strlen(cmdline) + 1};
+	rom_add(store);
+}
+
+/* A line for each device, the first one first. */
+static void order_add(struct store *store, const struct fw_cfg_request *request)
+{
+	static const char rom[] = "/rom@" KERNEL_ROM "\n";
+	const char *first = request->kernel.data ? rom : "";
+	const char *rest = request->boot_order ? request->boot_order : "";
+	u64 bytes = strlen(first) + strlen(rest) + 1;
+	u8 *order;
+
+	if (bytes == 1)
+		return;
+	order = store_take(store, bytes);
+	file_add(store, "bootorder", order, bytes);
+	if (order)
+		format_text((char *)order, bytes, "%s%s", first, rest);
+}
+
 int fw_cfg_build(const struct fw_cfg_request *request, u8 *area, u64 room, struct fw_cfg *fw_cfg)
 {
 	const struct smbios_request *smbios = &request->smbios;
 	struct store store = {.base = area, .room = room, .fw_cfg = fw_cfg};
-	const u16 serial = COM1_PORT;
+	const u16 serial = COM1_PORT, menu_ms = (u16)request->boot_menu_ms;
 	int error;
 
 	*fw_cfg = (struct fw_cfg){
 		.ram_bytes = smbios->low_bytes + smbios->high_bytes,
 		.vcpus = (u16)request->acpi.vcpus,
+		.boot_menu = request->boot_menu_ms > 0,
 	};
 	smbios_uuid(smbios->name, fw_cfg->uuid);
 	memory_add(&store, smbios);
 	file_copy(&store, "etc/sercon-port", &serial, sizeof(serial));
-	if (request->boot_order)
-		file_copy(&store, "bootorder", request->boot_order,
-			  strlen(request->boot_order) + 1);
+	if (fw_cfg->boot_menu)
+		file_copy(&store, "etc/boot-menu-wait", &menu_ms, sizeof(menu_ms));
+	if (request->kernel.data)
+		kernel_add(&store, request);
+	order_add(&store, request);
 	error = acpi_add(&store, &request->acpi);
 	error = error ? error : smbios_add(&store, smbios);
 	return !error && store.full ? -ENOSPC : error;

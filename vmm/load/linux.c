@@ -19,6 +19,7 @@
 #define CMDLINE_GPA   0x20000UL
 #define CMDLINE_ROOM  (LOAD_LOW_END - CMDLINE_GPA)
 #define ELF_MAGIC     0x464c457fU
+#define SETUP_MAX     0xe000UL /* in a segment with its stack and heap (linux_rom.asm) */
 
 _Static_assert(STATE_GPA + LOAD_LONG_BYTES <= CMDLINE_GPA, "low memory overlaps");
 
@@ -102,8 +103,8 @@ static int header_check_entry(struct linux_image *image, char *reason)
 	if (!header->code32_start)
 		return load_refuse(reason, -ENOEXEC,
 				   "the kernel can be entered in 16-bit mode only (code32_start "
-				   "is 0), which takes a BIOS: start it from a disk with boot = "
-				   "bios");
+				   "is 0), which takes a BIOS: give one with firmware = (SeaBIOS, "
+				   "for example)");
 	return load_refuse(reason, -ENOEXEC,
 			   "the kernel's header is damaged: code32_start 0x%x, 0x%x is needed",
 			   header->code32_start, LINUX_CODE32_USUAL);
@@ -117,7 +118,7 @@ static int header_check_protocol(struct linux_image *image, char *reason)
 	if (header->version < LINUX_VERSION_NEEDED)
 		return load_refuse(reason, -ENOEXEC,
 				   "the kernel is too old: boot protocol 2.06 (Linux 2.6.22) is "
-				   "needed, found %u.%02u; boot = bios can start it from a disk",
+				   "needed, found %u.%02u; with firmware = a BIOS can start it",
 				   header->version >> 8, header->version & 0xff);
 	if (!(header->loadflags & LINUX_LOADED_HIGH))
 		return load_refuse(
@@ -128,11 +129,17 @@ static int header_check_protocol(struct linux_image *image, char *reason)
 	return error ? error : header_check_entry(image, reason);
 }
 
+static u64 header_setup_bytes(const struct linux_header *header)
+{
+	u64 sectors = header->setup_sects ? header->setup_sects : LINUX_SETUP_SECTS_OLD;
+
+	return (sectors + 1) * LINUX_SECTOR_BYTES;
+}
+
 /* Find the protected-mode code. What follows it (a signature, say) is of no use to the kernel. */
 static int image_find_code(const struct load_file *file, struct linux_image *image, char *reason)
 {
-	u64 sectors = image->header.setup_sects ? image->header.setup_sects : LINUX_SETUP_SECTS_OLD;
-	u64 setup_bytes = (sectors + 1) * LINUX_SECTOR_BYTES;
+	u64 setup_bytes = header_setup_bytes(&image->header);
 	u64 needed = (u64)image->header.syssize * 16;
 	u64 found = file->bytes > setup_bytes ? file->bytes - setup_bytes : 0;
 	u64 entry = image->is_64 ? LINUX_ENTRY_64 : 0;
@@ -327,5 +334,29 @@ int load_linux(const struct load_request *request, struct guest_memory *memory,
 				   memory->low_bytes / KIB);
 	start->rip = image.code_gpa + (image.is_64 ? LINUX_ENTRY_64 : 0);
 	start->gpr[GPR_RSI] = ZERO_PAGE_GPA;
+	return 0;
+}
+
+int load_linux_setup(const struct load_file *kernel, u32 *setup_bytes, char *reason)
+{
+	struct linux_image image = {};
+	const struct linux_header *header = &image.header;
+	int error = header_check_magic(kernel, &image, reason);
+	u64 bytes;
+
+	if (error)
+		return error;
+	if (header->version < LINUX_VERSION_CMDLINE || !(header->loadflags & LINUX_LOADED_HIGH))
+		return load_refuse(reason, -ENOEXEC,
+				   "the kernel is too old for the firmware: boot protocol 2.02 and "
+				   "LOADED_HIGH in loadflags are needed, found %u.%02u and 0x%02x",
+				   header->version >> 8, header->version & 0xff, header->loadflags);
+	bytes = header_setup_bytes(header);
+	if (bytes > SETUP_MAX || bytes >= kernel->bytes)
+		return load_refuse(reason, -ENOEXEC,
+				   "the kernel's header is damaged: %lu bytes of setup code, at "
+				   "most %lu are possible, in a file of %lu bytes",
+				   bytes, SETUP_MAX, kernel->bytes);
+	*setup_bytes = (u32)bytes;
 	return 0;
 }

@@ -15,6 +15,7 @@
 #define LINUX_JUMP_END	       0x202 /* the jump at 0x200 leads from here over the header */
 #define LINUX_BOOT_FLAG	       0xaa55
 #define LINUX_MAGIC	       0x53726448 /* "HdrS" */
+#define LINUX_VERSION_CMDLINE  0x0202	  /* 2.02: the first with cmd_line_ptr */
 #define LINUX_VERSION_NEEDED   0x0206	  /* 2.06: the first that tells the command line's limit */
 #define LINUX_VERSION_PLACE    0x020a	  /* 2.10: the first with pref_address and init_size */
 #define LINUX_VERSION_64       0x020c	  /* 2.12: the first with xloadflags */

@@ -30,6 +30,34 @@ static void each_protocol(void **state)
 	assert_string_equal(partitions[0].variables, "");
 	expect("[partition web]\nmemory=16M\nboot=uefi\nfirmware=\\f\nvariables=\\v\n", "");
 	assert_string_equal(partitions[0].variables, "\\v");
+	expect(WEB "firmware=\\f\n", "");
+	assert_int_equal(partitions[0].boot, CONFIG_BOOT_LINUX);
+}
+
+static void boot_menu(void **state)
+{
+	static const char allowed[] = "; allowed: a time such as 5s, in milliseconds, at most 60s; "
+				      "0s is none\n";
+	char words[300];
+
+	(void)state;
+	expect(BIOS "firmware=\\f\n", "");
+	assert_int_equal(partitions[0].boot_menu_ms, 0);
+	expect(BIOS "firmware=\\f\nboot_menu=2500ms\n", "");
+	assert_int_equal(partitions[0].boot_menu_ms, 2500);
+	expect(BIOS "firmware=\\f\nboot_menu=60s\n", "");
+	assert_int_equal(partitions[0].boot_menu_ms, 60000);
+	expect(BIOS "firmware=\\f\nboot_menu=0s\n", "");
+	assert_int_equal(partitions[0].boot_menu_ms, 0);
+	snprintf(words, sizeof(words), "f:5: [partition web] boot_menu = %s: %s%s", "61s",
+		 "too large", allowed);
+	expect(BIOS "firmware=\\f\nboot_menu=61s\n", words);
+	snprintf(words, sizeof(words), "f:5: [partition web] boot_menu = %s: %s%s", "1500us",
+		 "not in whole milliseconds", allowed);
+	expect(BIOS "firmware=\\f\nboot_menu=1500us\n", words);
+	expect(WEB "boot_menu=1s\n",
+	       "f:5: [partition web] boot_menu = 1s: does not go with boot = linux; allowed: only "
+	       "with boot = bios, uefi\n");
 }
 
 static void wrong_keys(void **state)
@@ -39,7 +67,7 @@ static void wrong_keys(void **state)
 	       "f:5: [partition web] initrd = \\i: does not go with boot = multiboot; allowed: "
 	       "only with boot = linux, pvh\n"
 	       "f:6: [partition web] firmware = \\f: does not go with boot = multiboot; allowed: "
-	       "only with boot = bios, uefi\n");
+	       "only with boot = linux, bios, uefi\n");
 	expect(BIOS "kernel=\\k\nmodules=\\m\ncmdline=c\n",
 	       "f:1: [partition web] firmware: required key is missing" FIRMWARE
 	       "f:4: [partition web] kernel = \\k: does not go with boot = bios; allowed: only "
@@ -124,11 +152,9 @@ static void modules_at_their_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_protocol),
-		cmocka_unit_test(wrong_keys),
-		cmocka_unit_test(modules),
-		cmocka_unit_test(wrong_modules),
-		cmocka_unit_test(modules_at_their_limits),
+		cmocka_unit_test(each_protocol), cmocka_unit_test(boot_menu),
+		cmocka_unit_test(wrong_keys),	 cmocka_unit_test(modules),
+		cmocka_unit_test(wrong_modules), cmocka_unit_test(modules_at_their_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,7 @@ static void same_partition(const struct config_partition *a, const struct config
 	assert_string_equal(a->kernel, b->kernel);
 	assert_string_equal(a->firmware, b->firmware);
 	assert_string_equal(a->variables, b->variables);
+	assert_int_equal(a->boot_menu_ms, b->boot_menu_ms);
 	assert_string_equal(a->initrd, b->initrd);
 	assert_memory_equal(&a->modules, &b->modules, sizeof(a->modules));
 	assert_string_equal(a->cmdline, b->cmdline);
@@ -134,7 +135,7 @@ static void all_written(void **state)
 	       "modules=\\a  some \"text\" ;\\b;\\c x#y\n"
 	       "[partition pvh]\nmemory=64M\nboot=pvh\nkernel=\\k\ninitrd=\\i\n"
 	       "modules=\"\\a # no comment\"\n"
-	       "[partition bios]\nmemory=64M\nboot=bios\nfirmware=\\f #1\n"
+	       "[partition bios]\nmemory=64M\nboot=bios\nfirmware=\\f #1\nboot_menu=2500ms\n"
 	       "[partition uefi]\nmemory=64M\nboot=uefi\nfirmware=\"\\f #2\"\n"
 	       "variables=\\v\n",
 	       "");

@@ -294,6 +294,15 @@ int smbios_build(const struct smbios_request *request, struct guest_memory *memo
 }
 
 /* None of them has a firmware. */
+int load_linux_setup(const struct load_file *kernel, u32 *setup_bytes, char *reason)
+{
+	(void)kernel;
+	(void)setup_bytes;
+	(void)reason;
+	fail();
+	return -ENOEXEC;
+}
+
 int fw_cfg_build(const struct fw_cfg_request *request, u8 *area, u64 room, struct fw_cfg *fw_cfg)
 {
 	(void)request;

@@ -835,6 +835,7 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(kernel[0], 'k', "kernel");
 	REFUSES(firmware[0], 'f', "firmware");
 	REFUSES(variables[0], 'v', "variables");
+	REFUSES(boot_menu_ms, 1, "boot_menu");
 	REFUSES(initrd[0], 'i', "initrd");
 	REFUSES(modules.text[0], 'm', "modules");
 	REFUSES(cmdline[0], 'c', "cmdline");

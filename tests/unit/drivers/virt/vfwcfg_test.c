@@ -10,11 +10,17 @@
 
 static struct vfwcfg device;
 static struct guest_memory memory;
+static const u8 setup_code[700] = {0xeb, 0x63}, kernel[] = "code", initrd[] = "files";
 static const u8 first[] = "the first file", second[300] = {1, 2, 3};
 static const struct fw_cfg content = {
 	.uuid = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
 	.ram_bytes = 0x123456789aUL,
 	.vcpus = 5,
+	.boot_menu = true,
+	.setup = {setup_code, sizeof(setup_code)},
+	.kernel = {kernel, sizeof(kernel)},
+	.initrd = {initrd, sizeof(initrd)},
+	.cmdline = {(const u8 *)"a b", 4},
 	.file_count = 2,
 	.files = {{"etc/first", first, sizeof(first)}, {"opt/second", second, sizeof(second)}},
 };
@@ -65,13 +71,34 @@ static void test_items(void **state)
 	assert_int_equal(item(0x05, 2), 5);
 	assert_int_equal(item(0x0f, 2), 5);
 	assert_int_equal(item(0x8002, 4), 1);
-	assert_int_equal(item(0x0e, 8), 0); /* what there is not reads as zeros */
+	assert_int_equal(item(0x0e, 2), 1);
+	assert_int_equal(item(0x0d, 8), 0); /* what there is not reads as zeros */
 	assert_int_equal(item(0x22, 8), 0);
 	assert_int_equal(item(0xffff, 8), 0);
 	out(0x510, 2, 0x02);
 	for (unsigned i = 1; i <= 16; i++)
 		assert_int_equal(next(), i);
 	assert_int_equal(next(), 0);
+}
+
+static void test_kernel(void **state)
+{
+	static const struct fw_cfg none;
+
+	(void)state;
+	assert_int_equal(item(0x17, 4), 700);
+	assert_int_equal(item(0x18, 2) & 0xffff, 0x63eb);
+	assert_int_equal(item(0x08, 4), sizeof(kernel));
+	assert_int_equal(item(0x11, 5), 0x65646f63);
+	assert_int_equal(item(0x0b, 4), sizeof(initrd));
+	assert_int_equal(item(0x12, 6), 0x73656c6966);
+	assert_int_equal(item(0x14, 4), 4);
+	assert_int_equal(item(0x15, 4), 0x622061);
+	vfwcfg_init(&device, &none, &memory);
+	assert_int_equal(item(0x08, 4), 0);
+	assert_int_equal(item(0x11, 4), 0);
+	assert_int_equal(item(0x17, 4), 0);
+	assert_int_equal(item(0x0e, 2), 0);
 }
 
 static void test_files(void **state)
@@ -178,7 +205,11 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_items),	T(test_files), T(test_dma), T(test_impossible_transfers),
+		T(test_items),
+		T(test_kernel),
+		T(test_files),
+		T(test_dma),
+		T(test_impossible_transfers),
 		T(test_random),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What firmware is told, and whether it gets sound tables when it does what the script says. */
-/* links: vmm/load/acpi.c vmm/load/smbios.c */
+/* links: vmm/format.c vmm/load/acpi.c vmm/load/smbios.c */
 #include "cmocka_all.h"
 
 #include <bulkhead/error.h>
@@ -74,14 +74,62 @@ static void test_plain_items(void **state)
 	assert_int_equal(get(e820->data + 20, 8), 4 * GIB);
 	assert_int_equal(get(e820->data + 28, 8), GIB);
 	assert_int_equal(get(file("etc/sercon-port")->data, 2), 0x3f8);
-	for (u32 i = 0; i < fw_cfg.file_count; i++)
+	assert_false(fw_cfg.boot_menu);
+	for (u32 i = 0; i < fw_cfg.file_count; i++) {
 		assert_string_not_equal(fw_cfg.files[i].name, "bootorder");
+		assert_string_not_equal(fw_cfg.files[i].name, "etc/boot-menu-wait");
+	}
 	request.smbios.high_bytes = 0;
 	request.boot_order = "/rom@one\n";
+	request.boot_menu_ms = 60000;
 	build();
+	assert_true(fw_cfg.boot_menu);
+	assert_int_equal(file("etc/boot-menu-wait")->bytes, 2);
+	assert_int_equal(get(file("etc/boot-menu-wait")->data, 2), 60000);
 	assert_int_equal(file("etc/e820")->bytes, 20);
 	assert_int_equal(file("bootorder")->bytes, 10);
 	assert_string_equal((const char *)file("bootorder")->data, "/rom@one\n");
+}
+
+/* The file's two parts, and a ROM that a BIOS takes for something to boot from, before all others.
+ */
+static void test_kernel(void **state)
+{
+	static const u8 kernel[2000] = {1}, initrd[3000] = {2};
+	const struct fw_cfg_file *rom;
+	u64 expansion;
+
+	(void)state;
+	request.kernel = (struct load_file){kernel, sizeof(kernel), "\\k"};
+	request.setup_bytes = 1536;
+	build();
+	assert_ptr_equal(fw_cfg.setup.data, kernel);
+	assert_int_equal(fw_cfg.setup.bytes, 1536);
+	assert_ptr_equal(fw_cfg.kernel.data, kernel + 1536);
+	assert_int_equal(fw_cfg.kernel.bytes, 464);
+	assert_int_equal(fw_cfg.initrd.bytes, 0);
+	assert_int_equal(fw_cfg.cmdline.bytes, 1);
+	assert_int_equal(fw_cfg.cmdline.data[0], 0);
+	rom = file("genroms/linux.bin");
+	assert_int_equal(get(rom->data, 2), 0xaa55);
+	assert_int_equal(rom->data[2] * 512, rom->bytes);
+	assert_int_equal(sum(rom->data, rom->bytes), 0);
+	expansion = get(rom->data + 0x1a, 2);
+	assert_true(expansion + 32 <= rom->bytes);
+	assert_memory_equal(rom->data + expansion, "$PnP\1\2\0", 7);
+	assert_in_range(get(rom->data + expansion + 0x1a, 2), 0x1c, rom->bytes - 1);
+	assert_string_equal((const char *)file("bootorder")->data, "/rom@genroms/linux.bin\n");
+
+	request.initrd = (struct load_file){initrd, sizeof(initrd), "\\i"};
+	request.cmdline = "a b";
+	request.boot_order = "/one\n";
+	build();
+	assert_ptr_equal(fw_cfg.initrd.data, initrd);
+	assert_int_equal(fw_cfg.initrd.bytes, sizeof(initrd));
+	assert_int_equal(fw_cfg.cmdline.bytes, 4);
+	assert_memory_equal(fw_cfg.cmdline.data, "a b", 4);
+	assert_string_equal((const char *)file("bootorder")->data,
+			    "/rom@genroms/linux.bin\n/one\n");
 }
 
 /* A firmware that carries out the script: files at addresses of its own. */
@@ -260,6 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_plain_items, setup),
+		cmocka_unit_test_setup(test_kernel, setup),
 		cmocka_unit_test_setup(test_tables_are_sound_where_firmware_puts_them, setup),
 		cmocka_unit_test_setup(test_smbios, setup),
 		cmocka_unit_test_setup(test_room, setup),

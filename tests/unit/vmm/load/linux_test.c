@@ -535,6 +535,45 @@ static void test_16_bit_kernel(void **state)
 	load(f);
 }
 
+static void refuse_for_bios(struct fixture *f, const char *words)
+{
+	u32 bytes = 7;
+
+	assert_int_equal(load_linux_setup(&f->request.kernel, &bytes, f->reason), -ENOEXEC);
+	assert_non_null(strstr(f->reason, words));
+	assert_int_equal(bytes, 7);
+}
+
+/* Where the setup code ends, for kernels that have nothing that we could enter ourselves. */
+static void test_setup_for_a_bios(void **state)
+{
+	struct fixture *f = *state;
+	u32 bytes;
+
+	put(f->file + 0x206, 0x0202, 2);
+	put(f->file + 0x214, 0, 4);
+	assert_int_equal(load_linux_setup(&f->request.kernel, &bytes, f->reason), 0);
+	assert_int_equal(bytes, SETUP_BYTES);
+	f->file[0x1f1] = 0; /* means 4 */
+	assert_int_equal(load_linux_setup(&f->request.kernel, &bytes, f->reason), 0);
+	assert_int_equal(bytes, SETUP_BYTES);
+	put(f->file + 0x206, 0x0201, 2);
+	refuse_for_bios(f, "2.02 and LOADED_HIGH in loadflags are needed, found 2.01 and 0x01");
+	put(f->file + 0x206, 0x0203, 2);
+	f->file[0x211] = 0x80;
+	refuse_for_bios(f, "found 2.03 and 0x80");
+	f->file[0x211] = 1;
+	f->file[0x1f1] = 112; /* more than its segment has room for, and longer than the file */
+	refuse_for_bios(f, "57856 bytes of setup code");
+	f->request.kernel.bytes = 100000;
+	refuse_for_bios(f, "at most 57344 are possible");
+	f->file[0x1f1] = 4;
+	f->request.kernel.bytes = SETUP_BYTES;
+	refuse_for_bios(f, "in a file of 2560 bytes");
+	f->file[0x202] = 'X';
+	refuse_for_bios(f, "not a bzImage");
+}
+
 static void test_header_too_short(void **state)
 {
 	struct fixture *f = *state;
@@ -662,6 +701,7 @@ int main(void)
 		TEST(test_32_bit_kernel),
 		TEST(test_old_kernel),
 		TEST(test_16_bit_kernel),
+		TEST(test_setup_for_a_bios),
 		TEST(test_header_too_short),
 		TEST(test_truncated),
 		TEST(test_code_without_entry),
