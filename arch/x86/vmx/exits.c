@@ -245,7 +245,7 @@ static void exit_apic_write(struct vcpu *vcpu)
 
 /* If an access was made by the CPU itself while it delivered an event (a stack or a descriptor
  * table in device memory), the instruction at RIP has nothing to do with it. */
-static bool is_delivery(struct vcpu *vcpu)
+inlined bool is_delivery(struct vcpu *vcpu)
 {
 	u64 info = vmread(VECTORING_INFO);
 
@@ -470,7 +470,7 @@ static void prepare_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	vcpu->guest_ticks -= now;
 }
 
-bool vmx_prepare(struct vcpu *vcpu)
+struct vcpu *vmx_prepare(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	u64 now = tsc_read();
@@ -484,17 +484,12 @@ bool vmx_prepare(struct vcpu *vcpu)
 		if (vcpu->exit_at)
 			meter_exit(vcpu, tsc_read());
 		vcpu->exit_at = 0;
-		return false;
+		return NULL;
 	}
 	if (unlikely(look))
 		leave_alone(vcpu);
 	prepare_entry(vcpu, vmx);
-	return true;
-}
-
-static seldom struct vcpu *prepare_again(struct vcpu *vcpu)
-{
-	return vmx_prepare(vcpu) ? vcpu : NULL;
+	return vcpu;
 }
 
 /* What waits for the guest is seen to. Whether that was all, and it does not stay halted. */
@@ -522,11 +517,11 @@ static inline struct vcpu *go_on(struct vcpu *vcpu)
 	/* A compiler loads what is volatile by itself first. */
 	__asm__ volatile("orl %2, %0" : "+r"(words), "=@ccnz"(wanted) : "m"(vcpu->requests));
 	if (unlikely(wanted) && (words != VCPU_REQUEST_INTERRUPT || !interrupt_only(vcpu)))
-		return prepare_again(vcpu);
+		return vmx_prepare(vcpu);
 	now = tsc_read();
 	leave_at = cpu_this()->leave_at;
 	if (unlikely(now >= leave_at))
-		return prepare_again(vcpu);
+		return vmx_prepare(vcpu);
 	vcpu->guest_ticks -= now;
 	preemption_timer_arm(leave_at - now);
 	meter_exit(vcpu, now);
@@ -551,7 +546,7 @@ static seldom struct vcpu *exit_seldom(struct vcpu *vcpu, u64 reason)
 		vcpu->exit_reason = METER_EXIT_REASONS - 1;
 		exit_unknown(vcpu);
 	}
-	return prepare_again(vcpu);
+	return vmx_prepare(vcpu);
 }
 
 struct vcpu *vmx_exit(struct vcpu *vcpu)

@@ -91,6 +91,7 @@ static inline u64 tables_differ(const struct guest_move *kept)
 {
 	u64 differ = 0;
 
+#pragma GCC unroll 5
 	for (u32 i = 0; i < GUEST_MOVE_LEVELS; i++)
 		differ |= *kept->tables[i] ^ kept->entries[i];
 	return differ;
@@ -120,7 +121,7 @@ static inline bool is_operand(const struct vcpu *vcpu, const struct emulate_move
 }
 
 /* The instruction at RIP has touched device memory at `gpa`, to store or to load. */
-static inline bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
+inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 {
 	u64 rip = vmread(GUEST_RIP);
 	const struct guest_move *kept = slot_of(vcpu, rip);

@@ -78,8 +78,8 @@ int vmx_run(struct vcpu *vcpu, bool launched);
 extern const char vmx_exit_entry[];
 /* After an exit: the vCPU if its guest goes on, else NULL. */
 struct vcpu *vmx_exit(struct vcpu *vcpu);
-/* Everything that must happen right before guest code runs. false: not now, see vmx_vcpu.result. */
-bool vmx_prepare(struct vcpu *vcpu);
+/* Everything that must happen right before guest code runs. NULL: not now, see vmx_vcpu.result. */
+struct vcpu *vmx_prepare(struct vcpu *vcpu);
 void vmx_look_around(struct vcpu *vcpu, u64 now);
 /* VM entry was refused with this VM-instruction error, or 0: with exit reason 33 or 34. */
 void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error);
