@@ -26,6 +26,9 @@ struct descriptor {
 #define AVAILABLE_ALIGNMENT  2
 #define USED_ALIGNMENT	     4
 
+/* So many descriptors of a chain cost as much of a call's budget as the chain itself. */
+#define DESCRIPTORS_PRICED 16
+
 struct used_entry {
 	u32 head;
 	u32 bytes;
@@ -167,7 +170,7 @@ static const char *piece_add(const struct virtqueue *queue, struct virtio_chain 
 
 /* Returns what is wrong with it, or NULL. A chain has at most as many descriptors as the queue, so
  * a loop is found by counting, and the pieces fit (VIRTIO_QUEUE_SIZE_MAX). */
-static const char *chain_walk(const struct virtqueue *queue, struct virtio_chain *chain)
+static const char *chain_walk(const struct virtqueue *queue, struct virtio_chain *chain, u16 *cost)
 {
 	struct table table = {queue->descriptors, queue->size, false};
 	struct descriptor descriptor;
@@ -188,6 +191,7 @@ static const char *chain_walk(const struct virtqueue *queue, struct virtio_chain
 		}
 		if (!left--)
 			return "a chain longer than the queue";
+		*cost = (u16)(1 + (queue->size - left) / DESCRIPTORS_PRICED);
 		error = piece_add(queue, chain, &descriptor);
 		if (error || !(descriptor.flags & DESCRIPTOR_NEXT))
 			return error;
@@ -220,7 +224,7 @@ bool virtqueue_pop(struct virtqueue *queue, struct virtio_chain *chain)
 {
 	const u8 *available;
 	const char *error;
-	u16 index;
+	u16 index, cost = 1;
 
 	if (!queue->ready || !queue->budget || !virtio_live(queue->device))
 		return false;
@@ -241,13 +245,13 @@ bool virtqueue_pop(struct virtqueue *queue, struct virtio_chain *chain)
 	chain->readable_bytes = chain->writable_bytes = 0;
 	chain->head = load16(available + RING_ENTRIES +
 			     AVAILABLE_ENTRY * (u64)(queue->taken & (queue->size - 1U)));
-	error = chain_walk(queue, chain);
+	error = chain_walk(queue, chain, &cost);
 	if (error) {
 		virtio_break(queue->device, error);
 		return false;
 	}
 	queue->taken++;
-	queue->budget--;
+	queue->budget = (u16)(queue->budget - MIN(queue->budget, cost));
 	return true;
 }
 

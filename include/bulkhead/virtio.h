@@ -65,7 +65,7 @@ struct virtqueue {
 	u16 taken;    /* chains taken, ever: free-running as the rings' own indices are */
 	u16 returned; /* chains given back */
 	u16 told;     /* `returned` when it was last asked whether to interrupt */
-	u16 budget;   /* chains that may still be taken in this call */
+	u16 budget;   /* chains that may still be taken in this call; long ones count more */
 };
 
 /* A part of a buffer, contiguous in the guest's RAM and never empty. */
@@ -158,8 +158,8 @@ static inline bool virtio_live(const struct virtio_device *device)
 /*
  * Let the back-end look at a queue: what it has for the driver may have buffers there. Calls
  * queue_ready, unless the device is not live, and tells the driver of what was pushed. In one call
- * a queue gives at most as many chains as it has descriptors; a guest that makes more is served
- * again by a timer, so that it cannot keep a CPU in here.
+ * a queue gives at most as many chains as it has descriptors, and of long ones fewer; a guest that
+ * makes more is served again by a timer, so that it cannot keep a CPU in here.
  */
 void virtio_serve(struct virtio_device *device, u16 index);
 
