@@ -96,7 +96,7 @@ def rows_make(native, inside, model="haswell"):
     for name, (least, average) in inside.items():
         bare = native.get(name, (None,))[0]
         kvm, kvm_average, kvm_apicv = peers.KVM.get(name, (None, None, None))
-        saved = round(kvm / least, 1) if kvm and least and name not in peers.NO_EXIT else None
+        saved = round(kvm / least, 2) if kvm and least and name not in peers.NO_EXIT else None
         target = target_of(name, bare, model)
         rows.append({"name": name, "native": bare, "bulkhead_least": least, "bulkhead_average": average,
                      "kvm_least": kvm, "kvm_average": kvm_average, "kvm_apicv_least": kvm_apicv,
