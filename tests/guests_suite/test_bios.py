@@ -96,7 +96,8 @@ def test_sector(tmp_path):
 
 
 def test_boot_menu(tmp_path):
-    """Two disks, of which the first has nothing to start: once by itself, once by the operator's choice."""
+    """Two disks, of which the first has nothing to start: it is taken first, and when the BIOS begins anew the
+    operator chooses the other."""
     empty = tmp_path / "empty.img"
     empty.write_bytes(bytes(2 << 20))
     with Host([pc(empty, "boot_menu = 60s", disk2=sectors(tmp_path / "disk.img", 2048))]) as host:
@@ -104,11 +105,6 @@ def test_boot_menu(tmp_path):
         host.attach("pc")
         host.expect("Press ESC for boot menu", BOOT_SECONDS)
         host.expect("not a bootable disk", BOOT_SECONDS)
-        host.detach()
-        host.command("stop pc now")
-        host.until("pc", "stopped")
-        host.command("start pc")
-        host.attach("pc")
         host.expect("Press ESC for boot menu", BOOT_SECONDS)
         host.send("\x1b")
         host.expect(r"2\. .*\r\n", BOOT_SECONDS)
