@@ -3,10 +3,10 @@
 # fails to build/fuzz/NAME-crash-*.
 FUZZ_SECONDS ?= 60
 FUZZ_TESTS   := $(sort $(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_HEADERS := $(shell find include arch vmm drivers tests/fuzz -name '*.h')
+FUZZ_HEADERS := $(shell find include arch vmm drivers tests/fuzz tests/unit -name '*.h')
 FUZZ_NAMES   := $(FUZZ_TESTS:tests/fuzz/%_fuzz.c=%)
 FUZZ_BINS    := $(FUZZ_NAMES:%=$(B)/fuzz/%_fuzz)
-FUZZ_FLAGS   := $(filter-out -Werror,$(COMMON)) -O1 -fsanitize=fuzzer,address,undefined \
+FUZZ_FLAGS   := $(filter-out -Werror,$(COMMON)) -Itests/unit -O1 -fsanitize=fuzzer,address,undefined \
                 -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # clang leaves no one dependency file for a program of several sources, so all headers count.
