@@ -53,10 +53,14 @@ static struct cpu *timer_lock(const struct timer *timer, u64 *flags)
 
 void timer_set(struct timer *timer, u64 deadline)
 {
-	u64 flags;
-	struct cpu *cpu = timer_lock(timer, &flags);
-	u64 before = cpu->timer_next;
+	struct cpu *cpu;
+	u64 flags, before;
 
+	if (deadline == TIMER_OFF &&
+	    __atomic_load_n(&timer->deadline, __ATOMIC_RELAXED) == TIMER_OFF)
+		return;
+	cpu = timer_lock(timer, &flags);
+	before = cpu->timer_next;
 	if (timer->deadline != TIMER_OFF)
 		timer_remove(cpu, timer);
 	timer->deadline = deadline;

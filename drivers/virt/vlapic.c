@@ -580,6 +580,8 @@ static int base_write(struct vlapic *apic, u64 value)
 	u64 old = apic->base_msr & mode_bits, new = value &mode_bits;
 	u64 reserved = BITS(63, 52) | BIT(9) | BITS(7, 0);
 
+	if (value == apic->base_msr)
+		return 0;
 	if (!apic->has_x2apic)
 		reserved |= VLAPIC_X2APIC;
 	if (value & reserved || new == VLAPIC_X2APIC)
@@ -618,10 +620,8 @@ int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value)
 {
 	if (msr == MSR_APIC_BASE)
 		return base_write(apic, value);
-	if (msr == MSR_TSC_DEADLINE && apic->has_tsc_deadline) {
-		vlapic_timer_deadline_set(apic, value);
-		return 0;
-	}
+	if (msr == MSR_TSC_DEADLINE)
+		return vlapic_deadline_write(apic, value);
 	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST && vlapic_x2apic(apic))
 		return x2apic_write(apic, (msr - MSR_X2APIC) << 4, value);
 	return -EINVAL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The local APIC's timer: one-shot, periodic, TSC deadline (SDM vol. 3, section 11.5.4). */
+#include <bulkhead/error.h>
 #include <bulkhead/string.h>
 
 #include "vlapic_timer.h"
@@ -134,12 +135,15 @@ void vlapic_timer_mode_changed(struct vlapic *apic)
 	count_stop(apic);
 }
 
-void vlapic_timer_deadline_set(struct vlapic *apic, u64 deadline)
+int vlapic_deadline_write(struct vlapic *apic, u64 deadline)
 {
+	if (!apic->has_tsc_deadline)
+		return -EINVAL;
 	if (apic->timer_mode != MODE_DEADLINE)
-		return;
+		return 0;
 	apic->tsc_deadline = deadline;
 	device_timer_set(apic->host, &apic->timer, deadline ? deadline : DEVICE_TIMER_OFF);
+	return 0;
 }
 
 void vlapic_timer_reset(struct vlapic *apic)

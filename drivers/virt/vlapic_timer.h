@@ -10,7 +10,6 @@ void vlapic_timer_reset(struct vlapic *apic);
 void vlapic_timer_start(struct vlapic *apic);
 void vlapic_timer_divide_changed(struct vlapic *apic);
 void vlapic_timer_mode_changed(struct vlapic *apic);
-void vlapic_timer_deadline_set(struct vlapic *apic, u64 deadline);
 u32 vlapic_timer_current(const struct vlapic *apic);
 
 /* vlapic.c's: raise the interrupt of a local vector table entry unless it is masked. */

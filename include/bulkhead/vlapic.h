@@ -117,6 +117,10 @@ void vlapic_send_ipi(struct vlapic *apic, u64 icr);
 int vlapic_msr_read(struct vlapic *apic, u32 msr, u64 *value) must_check;
 int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value) must_check;
 
+/* The same for a write of IA32_TSC_DEADLINE alone, which is at every tick of most guests' clocks.
+ */
+int vlapic_deadline_write(struct vlapic *apic, u64 deadline) must_check;
+
 /* An interrupt for this APIC of fixed or lowest-priority mode. */
 void vlapic_accept(struct vlapic *apic, u8 vector, bool level);
 

@@ -177,8 +177,9 @@ static int apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
 static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	switch (msr) {
-	case IA32_APIC_BASE:
 	case IA32_TSC_DEADLINE:
+		return vlapic_deadline_write(&vcpu->apic, value);
+	case IA32_APIC_BASE:
 	case X2APIC_FIRST ... X2APIC_LAST:
 		return apic_msr_write(vcpu, msr, value);
 	case KVM_MSR_OLD_CLOCK:

@@ -86,6 +86,11 @@ int vlapic_msr_read(struct vlapic *apic unused, u32 msr unused, u64 *value unuse
 	panic("vlapic_msr_read");
 }
 
+int vlapic_deadline_write(struct vlapic *apic unused, u64 deadline unused)
+{
+	panic("vlapic_deadline_write");
+}
+
 int vlapic_msr_write(struct vlapic *apic unused, u32 msr unused, u64 value unused)
 {
 	panic("vlapic_msr_write");
