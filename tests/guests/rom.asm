@@ -75,5 +75,6 @@ bad:	db "rom: FAIL", 13, 10, "rom: done", 13, 10, 0
 value:	db 0x5a
 
 	times ROM_BYTES - 16 - ($ - $$) db 0xff
+bits 16
 	jmp	start
 	times ROM_BYTES - ($ - $$) db 0
