@@ -2,7 +2,7 @@
 /*
  * One end of a channel: counts in the shared memory, each time that its peer has counted, and rings
  * the peer's doorbell; halts until its own rings. Either may begin, and be reset at any time: the
- * memory says how far they are. A line for every 100 counts.
+ * memory says how far they are. A line for every 1001 counts.
  */
 #include "apic.h"
 #include "pci.h"
@@ -18,7 +18,7 @@
 #define CAP_MSIX     0x11
 #define MSIX_ENABLE  0x8000
 #define LOCAL_APICS  0xfee00000u
-#define COUNTS_LINE  100
+#define COUNTS_LINE  1001 /* odd, so that both peers come to it */
 #define BELL_VECTOR  1
 #define BAR_ADDRESS  0xfffffff0u
 #define MEMORY_MOVED 0xd8000000u
