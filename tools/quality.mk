@@ -19,6 +19,7 @@ $(B)/lint/tests/stub/%:  lint_flags = $(call LINT_FLAGS,$(STUB_FLAGS))
 $(B)/lint/tests/bench/%: lint_flags = $(call LINT_FLAGS,$(BENCH_FLAGS))
 $(B)/lint/tests/guests/%: lint_flags = $(call LINT_FLAGS,$(PAYLOAD_FLAGS))
 $(B)/lint/tests/unit/%:  lint_flags = $(LINT_UNIT)
+$(B)/lint/tests/fuzz/%:  lint_flags = $(LINT_UNIT)
 $(B)/lint/tests/uefi/%:  lint_flags = $(call LINT_FLAGS,$(UEFI_TEST_FLAGS))
 # Tests are read lightly. They do arithmetic with small numbers, in long tables and functions, stand in for
 # functions of the core and of the C library, and the analyzer takes cmocka's asserts for ways on.
