@@ -26,8 +26,6 @@
 
 #define ENTRY_FAILED BIT(31) /* of the exit reason */
 
-#define NEVER (~0UL)
-
 #define RIGHTS_DPL BITS(6, 5) /* of SS: the CPL */
 
 #define EPT_NMI_UNBLOCKED BIT(12) /* of an EPT violation's exit qualification */
@@ -389,7 +387,7 @@ static inline void meter_exit(struct vcpu *vcpu, u64 now)
 }
 
 /* Take what the guest may have hidden from us: see THREAD_WATCHDOG_US. */
-void vmx_look_around(struct vcpu *vcpu, u64 now)
+static void look_around(struct vcpu *vcpu, u64 now)
 {
 	arch_interrupts_poll();
 	vmx_of(vcpu)->look_at = now + vmx_machine.look_ticks;
@@ -404,7 +402,7 @@ static void leave_alone(struct vcpu *vcpu)
 {
 	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
 		return;
-	vmx_of(vcpu)->look_at = NEVER;
+	vmx_of(vcpu)->look_at = VMX_LOOK_NEXT;
 	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
@@ -478,8 +476,8 @@ struct vcpu *vmx_prepare(struct vcpu *vcpu)
 
 	if (vcpu->requests & VCPU_REQUEST_BACKEND)
 		__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
-	if (unlikely(look || vmx->look_at == NEVER))
-		vmx_look_around(vcpu, now);
+	if (unlikely(look || vmx->look_at == VMX_LOOK_NEXT))
+		look_around(vcpu, now);
 	if (must_leave(vcpu, now) || stays_halted(vcpu) || is_wanted(vcpu)) {
 		if (vcpu->exit_at)
 			meter_exit(vcpu, tsc_read());

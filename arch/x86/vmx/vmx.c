@@ -376,7 +376,7 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 	load(vcpu);
 	vmx_registers_load(vcpu);
 	vmcs_pause_loops(vcpu, cpu_this()->queue.count);
-	vmx_look_around(vcpu, tsc_read());
+	vmx->look_at = VMX_LOOK_NEXT;
 	if (vmx->ept_stale) {
 		vmx_flush_ept(vcpu);
 		vmx_flush_guest(vcpu);

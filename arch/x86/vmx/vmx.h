@@ -42,6 +42,8 @@ struct vmx_vcpu {
 
 #define VMX_NO_CPU (~0u)
 
+#define VMX_LOOK_NEXT (~0UL) /* of look_at: before the next entry */
+
 /* One machine: the controls that all CPUs share. */
 struct vmx_machine {
 	struct vmx_capabilities caps;
@@ -80,7 +82,6 @@ extern const char vmx_exit_entry[];
 struct vcpu *vmx_exit(struct vcpu *vcpu);
 /* Everything that must happen right before guest code runs. NULL: not now, see vmx_vcpu.result. */
 struct vcpu *vmx_prepare(struct vcpu *vcpu);
-void vmx_look_around(struct vcpu *vcpu, u64 now);
 /* VM entry was refused with this VM-instruction error, or 0: with exit reason 33 or 34. */
 void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error);
 
