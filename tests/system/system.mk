@@ -48,7 +48,7 @@ system: $(SYSTEM_FILES) ## run the system tests
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/system $(SYSTEM_ARGS)
 
 .PHONY: test-guests
-test-guests: $(B)/core.bin $(B)/stub.img $(B)/bulkhead.img $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz $(SUITE_FILES) ## start guests of many kinds, each by its boot protocol; takes minutes
+test-guests: $(B)/core.bin $(B)/stub.img $(B)/bulkhead.img $(DEBIAN_FILES) $(B)/guests/storm.initrd.gz $(SUITE_FILES) ## start guests of many kinds, each by its boot protocol; takes half an hour
 	@tools/deps.sh test
 	$(SYSTEM_PYTHON) -m pytest -p no:cacheprovider -q --durations=8 tests/guests_suite $(SYSTEM_ARGS)
 
