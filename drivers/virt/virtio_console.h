@@ -10,8 +10,8 @@
 
 #define VIRTIO_CONSOLE_INPUT 64 /* bytes that wait for a buffer of the driver's */
 
-/* As much output is taken in one call; the rest is a timer's. */
-#define VIRTIO_CONSOLE_STRETCH (4 * KIB)
+/* As much output is taken in one call, so that nobody waits for long; the rest is a timer's. */
+#define VIRTIO_CONSOLE_STRETCH 512
 
 /* Configuration space (5.3.4). */
 struct virtio_console_config {
