@@ -25,8 +25,8 @@ END_S = 300
 NOTES = """\
 Instructions for one frame or request, in the guests' drivers and in the hypervisor: exits with all that they carry
 out, and switching between partitions. Frames have 1500 bytes besides the Ethernet header; both partitions are on one
-CPU, and the hypervisor copies each frame twice, 8 bytes an instruction. Each request is waited for; requests of 1 MiB
-are carried out in stretches of 64 KiB with pauses in between.
+CPU, and the hypervisor copies each frame twice, 8 bytes an instruction. Each request is waited for; large ones
+are carried out in stretches with pauses in between.
 Acknowledging an interrupt is no exit where the CPU virtualises the APIC."""
 
 
