@@ -112,6 +112,7 @@ def test_debian(debians, model):
     assert debians(model)
 
 
+@pytest.mark.long
 def test_storm():
     """Forks, wake-ups, TLB shootdowns and moves on four vCPUs of two CPUs: everybody gets on, all the time."""
     told = run_storm("haswell", 2, 4, 3, True)
