@@ -327,8 +327,8 @@ static bool matches_xapic(const struct vlapic *apic, u32 destination, bool logic
 		return true;
 	if (destination > BROADCAST_XAPIC)
 		return false;
-	if (!logical)
-		return destination == vlapic_register(apic, VLAPIC_ID) >> 24;
+	if (!logical) /* not its register, which an INIT clears and sets while others look */
+		return destination == apic->id;
 	switch (vlapic_register(apic, VLAPIC_DFR) >> 28) {
 	case 0xf: /* flat model */
 		return destination & ldr;

@@ -431,6 +431,10 @@ static void destinations(void **state)
 	assert_true(vlapic_matches(&w.apic, 0xffffffff, false));
 	assert_false(vlapic_matches(&w.apic, 2, false));
 	assert_false(vlapic_matches(&w.apic, 0x103, false));
+	memset(w.apic.page, 0, PAGE_SIZE); /* in the midst of an INIT, as others may see it */
+	assert_true(vlapic_matches(&w.apic, 3, false));
+	assert_false(vlapic_matches(&w.apic, 0, false));
+	start_id(3);
 	wr(VLAPIC_LDR, 0x22000000);
 	assert_true(vlapic_matches(&w.apic, 0x02, true));
 	assert_true(vlapic_matches(&w.apic, 0xe0, true));
