@@ -2,7 +2,7 @@
 """Channels: two partitions count in turns in memory that they share, and wake each other by doorbells."""
 import re
 
-from host import Host, tiny
+from host import Host, debian, tiny
 
 CHANNEL = "channel = ring, 64K"
 COUNT = re.compile(r"^channel: peer (\d), (\d+) counts, (\d+) bells, (\d+) and (\d+) runs$", re.M)
@@ -62,3 +62,30 @@ def test_channel():
         host.good("start newer")
         assert until_counts(host, "new", 2000)[3:] == [1, 1]
         host.times()
+
+
+def test_linux():
+    """A payload counts with a person at a shell of Linux, who reads and writes the function's BARs."""
+    partitions = [tiny("left", "channel", CHANNEL), debian(lines=[CHANNEL])]
+    with Host(partitions, cpus=2) as host:
+        host.attach("debian")
+        host.expect("debian:/# ", 150)
+
+        def ask(command):
+            host.send(command + "\r")
+            host.expect(r"\r\n")
+            host.expect("debian:/# ", 60)
+            return host.serial.before.strip()
+
+        ask("d=/sys/bus/pci/devices/0000:00:02.0; sleep 1")
+        assert ask("cat $d/vendor $d/device $d/revision").split() == ["0x1af4", "0x1110", "0x01"]
+        bars = [line.split()[0] for line in ask("head -n 3 $d/resource").split("\n")]
+        assert int(bars[2], 16) == 0xd0000000, bars
+        registers = int(bars[0], 16)
+        assert int(ask(f"devmem {registers + 8:#x} 32"), 16) == 1, "which peer it is"
+        assert int(ask("devmem 0xd0000000 64"), 16) == 1, "the payload has counted once"
+        ask("devmem 0xd0000000 64 2")
+        assert int(ask("devmem 0xd0000000 64"), 16) == 2, "it halts until its doorbell rings"
+        ask(f"devmem {registers + 12:#x} 32 0x00000001; sleep 1")
+        assert int(ask("devmem 0xd0000000 64"), 16) == 3
+        host.detach()
