@@ -2,19 +2,17 @@
 /* Channels: peers and their numbers, doorbells, and when the memory comes and goes. */
 /* links: vmm/format.c */
 #include "cmocka_all.h"
+#include "fake_pages.h"
 
 #include <bulkhead/arch.h>
 #include <bulkhead/channel.h>
 #include <bulkhead/error.h>
-#include <bulkhead/memory.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define PHYSICAL 0x40000000UL
 
-static u32 pages, guest_blocks;
+static u32 guest_blocks;
 static unsigned guest_order;
-static bool no_memory, no_guest_memory;
+static bool no_guest_memory;
 static u32 arrivals[CHANNEL_PEERS + 1];
 
 u64 arch_irq_save(void)
@@ -25,30 +23,6 @@ u64 arch_irq_save(void)
 void arch_irq_restore(u64 flags)
 {
 	(void)flags;
-}
-
-void *memory_alloc(unsigned order)
-{
-	if (no_memory)
-		return NULL;
-	pages++;
-	return calloc(1, PAGE_SIZE << order);
-}
-
-void memory_free(void *at, unsigned order)
-{
-	(void)order;
-	pages--;
-	free(at);
-}
-
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
 }
 
 u64 memory_guest_alloc(unsigned order)
@@ -86,8 +60,8 @@ static struct channel_port *join(const char *name, u64 bytes, u32 who, int error
 static int setup(void **state)
 {
 	(void)state;
-	pages = guest_blocks = 0;
-	no_memory = no_guest_memory = false;
+	guest_blocks = 0;
+	no_guest_memory = false;
 	memset(arrivals, 0, sizeof(arrivals));
 	return 0;
 }
@@ -95,7 +69,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	assert_int_equal(pages, 0);
+	assert_int_equal(fake_pages_out, 0);
 	assert_int_equal(guest_blocks, 0);
 	return 0;
 }
@@ -150,9 +124,9 @@ static void test_refused(void **state)
 	}
 	(void)join("ring", PAGE_SIZE, CHANNEL_PEERS, -ENOSPC, false);
 	(void)join("ring", 2 * PAGE_SIZE, CHANNEL_PEERS, -EINVAL, false);
-	no_memory = true;
+	fake_pages_left = 0;
 	(void)join("more", PAGE_SIZE, CHANNEL_PEERS, -ENOMEM, false);
-	no_memory = false;
+	fake_pages_left = FAKE_UNLIMITED;
 	no_guest_memory = true;
 	(void)join("more", PAGE_SIZE, CHANNEL_PEERS, -ENOMEM, false);
 	/* The numbers of others stay when one leaves, and the gap is filled. */

@@ -3,6 +3,7 @@
  */
 /* links: vmm/channel.c vmm/format.c */
 #include "cmocka_all.h"
+#include "fake_pages.h"
 
 #include "vmm/partition_channel.h"
 
@@ -10,8 +11,6 @@
 #include <bulkhead/channel.h>
 #include <bulkhead/error.h>
 #include <bulkhead/format.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define PHYSICAL 0x40000000UL
 #define BYTES	 (64 * KIB)
@@ -21,7 +20,7 @@ static struct config_partition configs[2];
 static struct partition partitions[2];
 static char reason[LOAD_REASON_BYTES];
 static u8 memory[BYTES + 1];
-static u32 requested, maps, entered, pages;
+static u32 requested, maps, entered, blocks;
 static bool no_tables, no_guest_memory;
 
 void vcpu_request(struct vcpu *to, u32 request)
@@ -40,32 +39,10 @@ void arch_irq_restore(u64 flags)
 	(void)flags;
 }
 
-void *memory_alloc(unsigned order)
-{
-	pages++;
-	return calloc(1, PAGE_SIZE << order);
-}
-
-void memory_free(void *at, unsigned order)
-{
-	(void)order;
-	pages--;
-	free(at);
-}
-
-unsigned memory_order(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
-}
-
 u64 memory_guest_alloc(unsigned order)
 {
 	assert_int_equal(PAGE_SIZE << order, BYTES);
-	pages += !no_guest_memory;
+	blocks += !no_guest_memory;
 	return no_guest_memory ? PAGE_NONE : PHYSICAL;
 }
 
@@ -73,7 +50,7 @@ void memory_guest_free(u64 physical, unsigned order)
 {
 	assert_int_equal(PAGE_SIZE << order, BYTES);
 	assert_int_equal(physical, PHYSICAL);
-	pages--;
+	blocks--;
 }
 
 /* The guest has it with its type fixed, neither executes it. */
@@ -113,7 +90,7 @@ static int setup(void **state)
 		partitions[i] = (struct partition){.config = &configs[i], .vcpus = {&vcpu}};
 		partitions[i].memory.window = (u8 *)((u64)memory - CHANNEL_GPA);
 	}
-	requested = maps = entered = pages = 0;
+	requested = maps = entered = blocks = 0;
 	memset(memory, 0xa5, sizeof(memory));
 	no_tables = no_guest_memory = false;
 	reason[0] = '\0';
@@ -125,7 +102,7 @@ static int teardown(void **state)
 	(void)state;
 	for (u32 i = 0; i < 2; i++)
 		partition_channel_destroy(&partitions[i]);
-	assert_int_equal(pages, 0);
+	assert_int_equal(blocks + fake_pages_out, 0);
 	assert_int_equal(entered, 0);
 	return 0;
 }
