@@ -19,6 +19,7 @@ RANDOM_SEED = 20
 RANDOM_PER_SECOND = 200
 RANDOM_SECONDS = 60 if LONG else 5
 BATCH = 40
+RANDOM_NAMES = 8
 # So that the line carries little but what is typed and answered.
 QUIET = ["loglevel = error"]
 
@@ -113,7 +114,7 @@ MODELS = ["idle", "count", "tick", "hello", "churn", "triple"]
 
 
 def random_line(choice):
-    name = f"r{choice.randrange(8)}"
+    name = f"r{choice.randrange(RANDOM_NAMES)}"
     return choice.choice([
         f"create {name} like {choice.choice(MODELS)}", f"create {name} like {choice.choice(MODELS)}",
         f"destroy {name}", f"destroy {name}", f"start {name}", f"start {name}", f"start {name}",
@@ -127,6 +128,9 @@ def random_run(cpus):
     """A machine that gets random commands for some time."""
     partitions = [tiny(name, autostart=False) for name in MODELS] + [tiny("steady", "count")]
     with Host(partitions, QUIET, cpus=cpus, ips=10_000_000, memory_mib=256) as host:
+        # Stacks stay for the next that need one: as many as there can be at once.
+        typed(host, [f"create r{i} like idle" for i in range(RANDOM_NAMES)])
+        clean_up(host, set(MODELS) | {"steady"})
         before = host.good("memory")
         began = host.now_us()
         choice = random.Random(RANDOM_SEED + cpus)
