@@ -57,12 +57,13 @@ static void cell_age(const struct balloon_view *view)
 		cell_none();
 }
 
-static void row(struct partition *partition)
+/* Whether it has one. */
+static bool row(struct partition *partition)
 {
 	struct balloon_view view;
 
 	if (!partition_balloon(partition, &view))
-		return;
+		return false;
 	cell_text("%s", partition->config->name);
 	cell_flag(view.driven);
 	cell_bytes(partition->config->memory_bytes);
@@ -71,6 +72,7 @@ static void row(struct partition *partition)
 	cell_stat(&view, BALLOON_AVAILABLE);
 	cell_stat(&view, BALLOON_FREE);
 	cell_age(&view);
+	return true;
 }
 
 static void all_show(void)
@@ -81,11 +83,14 @@ static void all_show(void)
 		{"actual_bytes", "ACTUAL", true}, {"available_bytes", "AVAILABLE", true},
 		{"free_bytes", "FREE", true},	  {"age_us", "AGE", true},
 	};
+	u32 count = 0;
 
 	table_begin("balloons", columns, ARRAY_SIZE(columns));
 	for (struct partition *p = partition_first(); p; p = p->next)
-		row(p);
+		count += row(p);
 	table_end();
+	if (!count)
+		report_note("no partition that runs has a balloon");
 }
 
 /* Ask the guest, and give it some time for the answer. */

@@ -98,7 +98,7 @@ static void test_list(void **state)
 	assert_true(only_looked);
 	expect_json(command_balloon, "", "\"available_bytes\": null, \"free_bytes\": 2097152");
 	runs = false;
-	expect(command_balloon, "", "");
+	expect(command_balloon, "", "no partition that runs has a balloon\n");
 }
 
 /* What it does not tell is not shown to people. */
