@@ -14,6 +14,8 @@ CORE_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zon
               $(CORE_MORE_FLAGS)
 # What guests do not wait for is small rather than quick: the image may have 512 KiB (tests/bench/scale.py).
 $(B)/core/vmm/console/%.o $(B)/core/vmm/load/%.o $(B)/core/vmm/config%.o: CORE_FLAGS += -Os
+# On the path of every exit no frames are made: the caller's frame there would be the guest's.
+$(B)/core/arch/x86/vmx/%.o: CORE_FLAGS += -fomit-frame-pointer -foptimize-sibling-calls
 
 CORE_LD    := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
               --gc-sections --build-id=none -T linker.ld

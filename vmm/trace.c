@@ -6,6 +6,7 @@
 #include <bulkhead/cpu.h>
 #include <bulkhead/error.h>
 #include <bulkhead/memory.h>
+#include <bulkhead/meter.h>
 
 #define RECORD_WORDS (sizeof(struct trace_record) / sizeof(u64))
 
@@ -28,6 +29,7 @@ struct trace_ring {
 static struct trace_ring rings[CPU_MAX];
 
 bool trace_on;
+u64 trace_exits_quiet = METER_EXIT_REASONS;
 
 /*
  * What is in a slot is valid for readers until `written` says that its CPU is about to write there
@@ -91,11 +93,13 @@ int trace_start(void)
 				 __atomic_load_n(&rings[cpu].written, __ATOMIC_ACQUIRE),
 				 __ATOMIC_RELAXED);
 	__atomic_store_n(&trace_on, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&trace_exits_quiet, 0, __ATOMIC_RELEASE);
 	return 0;
 }
 
 void trace_stop(void)
 {
+	__atomic_store_n(&trace_exits_quiet, METER_EXIT_REASONS, __ATOMIC_RELEASE);
 	__atomic_store_n(&trace_on, false, __ATOMIC_RELEASE);
 }
 

@@ -34,6 +34,10 @@ struct arch_cpu {
 	void *virt; /* the virtualisation backend's per-CPU data */
 };
 
+/* cpu_this() where each field takes one instruction; only while the thread cannot change its CPU.
+ */
+#define CPU_HERE ((const __seg_gs struct cpu *)0)
+
 /* Segments, interrupt table, control registers, GS: on the CPU itself. `cpu->arch` is filled in. */
 void cpu_setup(struct cpu *cpu);
 /* struct cpu, arch_cpu and IST stacks for CPU `id`; NULL when memory is short. */

@@ -22,7 +22,6 @@ extern char core_start[], core_rodata[], core_data[], core_end[];
 
 /* Enough for the first tables of a machine with terabytes: they come from the early region. */
 #define EARLY_BYTES   (4 * MIB)
-#define STACK_STRIDE  (16 * KIB)
 #define RESERVE_PAGES 4
 
 static struct page_pool pool;
@@ -457,7 +456,7 @@ void *memory_map_io(u64 physical, u64 bytes, u32 access, enum memory_type type)
 /* A fresh stack: the lowest page of its stride stays unmapped, so that running over faults. */
 static u64 stack_map(void)
 {
-	u64 top = stack_next + STACK_STRIDE;
+	u64 top = stack_next + MEMORY_STACK_STRIDE;
 	bool changed;
 
 	for (unsigned i = 1; i <= MEMORY_STACK_PAGES; i++) {
@@ -468,7 +467,7 @@ static u64 stack_map(void)
 					    MEMORY_WB, &changed))
 			return 0;
 	}
-	stack_next += STACK_STRIDE;
+	stack_next += MEMORY_STACK_STRIDE;
 	return top;
 }
 

@@ -13,6 +13,7 @@
 #include <bulkhead/arch.h>
 #include <bulkhead/format.h>
 #include <bulkhead/log.h>
+#include <bulkhead/memory.h>
 
 #define BACKTRACE_DEPTH 16
 #define LOG_LINES	10
@@ -76,10 +77,14 @@ static bool in_text(u64 address)
 	return address >= (u64)core_start && address < (u64)core_rodata;
 }
 
-/* Stacks are in one region; a frame pointer outside it ends the chain. */
-static bool in_stack(u64 address)
+/*
+ * A frame pointer outside the rest of the stack at `rsp` ends the chain. It may be the guest's:
+ * handlers of exits begin with that.
+ */
+static bool in_stack(u64 address, u64 rsp)
 {
-	return is_aligned(address, 8) && address >= 0xffff810000000000UL;
+	return is_aligned(address, 8) && rsp >= MEMORY_STACKS && address >= rsp &&
+	       address + 15 < align_down(rsp, MEMORY_STACK_STRIDE) + MEMORY_STACK_STRIDE;
 }
 
 static void say_location(u64 address)
@@ -90,11 +95,11 @@ static void say_location(u64 address)
 	say("  %016lx  %s+0x%lx\n", address, name, offset);
 }
 
-static void say_backtrace(u64 rip, u64 rbp)
+static void say_backtrace(u64 rip, u64 rbp, u64 rsp)
 {
 	say("backtrace:\n");
 	say_location(rip);
-	for (int i = 0; i < BACKTRACE_DEPTH && in_stack(rbp); i++) {
+	for (int i = 0; i < BACKTRACE_DEPTH && in_stack(rbp, rsp); i++) {
 		const u64 *frame = (const u64 *)rbp;
 
 		if (!in_text(frame[1]))
@@ -148,7 +153,8 @@ void panic(const char *format, ...)
 	say("%s\n", text);
 	say("cr0 %lx  cr3 %lx  cr4 %lx  rflags %lx\n", cr0_read(), cr3_read(), cr4_read(),
 	    rflags_read());
-	say_backtrace((u64)__builtin_return_address(0), *(u64 *)__builtin_frame_address(0));
+	say_backtrace((u64)__builtin_return_address(0), *(u64 *)__builtin_frame_address(0),
+		      (u64)__builtin_frame_address(0));
 	panic_end();
 }
 
@@ -193,6 +199,6 @@ void panic_frame(const struct interrupt_frame *frame)
 	say("r12 %016lx  r13 %016lx  r14 %016lx\n", frame->r12, frame->r13, frame->r14);
 	say("r15 %016lx  cr0 %016lx  cr3 %016lx\n", frame->r15, cr0_read(), cr3_read());
 	say("cr4 %016lx\n", cr4_read());
-	say_backtrace(frame->rip, frame->rbp);
+	say_backtrace(frame->rip, frame->rbp, frame->rsp);
 	panic_end();
 }

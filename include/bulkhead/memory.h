@@ -49,7 +49,8 @@ void *memory_map_io(u64 physical, u64 bytes, u32 access, enum memory_type type);
 
 /* A stack of MEMORY_STACK_PAGES pages with an unmapped page below it. Returns its top, or 0. Stacks
  * stay mapped when freed, for reuse: no CPU has to forget them. */
-#define MEMORY_STACK_PAGES 3
+#define MEMORY_STACK_PAGES  3
+#define MEMORY_STACK_STRIDE (16 * KIB) /* their tops are multiples of it */
 u64 memory_stack_alloc(void);
 void memory_stack_free(u64 top);
 

@@ -57,15 +57,24 @@ static inline u32 exit_meter_bucket(u32 ticks)
 /* It is the shortest or the longest so far, or METER_LONG or more. */
 void exit_meter_add_unusual(struct exit_meter *meter, u64 ticks);
 
+static inline bool exit_meter_is_unusual(const struct exit_meter *meter, u64 ticks)
+{
+	return ticks < meter->least || ticks > meter->usual;
+}
+
+static inline void exit_meter_add_usual(struct exit_meter *meter, u64 ticks)
+{
+	meter->ticks += ticks;
+	meter->buckets[exit_meter_bucket((u32)ticks)]++;
+}
+
 /* On the vCPU's CPU, at every exit. */
 static inline void exit_meter_add(struct exit_meter *meter, u64 ticks)
 {
-	if (unlikely(ticks < meter->least || ticks > meter->usual)) {
+	if (unlikely(exit_meter_is_unusual(meter, ticks)))
 		exit_meter_add_unusual(meter, ticks);
-		return;
-	}
-	meter->ticks += ticks;
-	meter->buckets[exit_meter_bucket((u32)ticks)]++;
+	else
+		exit_meter_add_usual(meter, ticks);
 }
 
 u64 exit_meter_count(const struct exit_meter *meter);

@@ -31,6 +31,10 @@ struct trace_record {
 #define TRACE_RECORDS 8192 /* the latest that are kept of each CPU; power of two */
 
 extern bool trace_on; /* atomic */
+/* Exits with a reason below this are not traced: METER_EXIT_REASONS while it is off, 0 while it is
+ * on. A backend that can have other reasons treats them apart, so that the usual ones need one
+ * comparison. */
+extern u64 trace_exits_quiet;
 
 void trace_write(enum trace_kind kind, u32 who, u32 data);
 

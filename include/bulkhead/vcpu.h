@@ -59,9 +59,16 @@ enum vcpu_stop {
  * offset.
  */
 struct vcpu {
-	u64 gpr[GPR_COUNT]; /* first: entry and exit assembly counts on it */
-	u64 cr2;
+	/* First, and in this order: entry and exit assembly counts on it. */
+	u64 gpr[GPR_COUNT];
+	/* In guest mode. While it is there, less the TSC at which it entered, and so negative as a
+	 * signed number. A meter of time: see vcpu_times. */
+	u64 guest_ticks;
+	u64 exit_at; /* TSC of the exit that is being handled; 0: none */
+	u64 exits;
+	u32 exit_reason; /* which meter is its */
 	volatile u32 requests;
+	u64 cr2;
 	u32 id;	 /* index in its partition, and APIC id */
 	u16 tag; /* from 1: no other vCPU that exists has it; tells translations and traces apart */
 	struct partition *partition;
@@ -80,23 +87,16 @@ struct vcpu {
 	struct guest_msrs msrs;
 	struct kvm_state kvm;
 	struct thread thread;
-	u32 hold;    /* enum vcpu_hold; atomic; not the first one's */
-	u32 startup; /* VCPU_STARTUP_*; atomic; of the first one always 0 */
-	u64 exits;
+	u32 hold;			/* enum vcpu_hold; atomic; not the first one's */
+	u32 startup;			/* VCPU_STARTUP_*; atomic; of the first one always 0 */
 	struct exit_meter *exit_meters; /* METER_EXIT_REASONS of them, by reason */
-	u64 exit_at;			/* TSC of the exit that is being handled; 0: none */
-	u32 exit_reason;		/* which meter is its */
 	/* As the guest left it, when it was paused or crashed: see partition_inspectable. */
 	struct cpu_state state;
 	u32 late_timers;    /* that came due while it waited for its CPU; on that CPU */
 	bool pic_level;	    /* the 8259 pair's INTR; written under the device lock, read without */
 	u64 pic_interrupts; /* that the 8259 pair delivered */
-	/* Meters of time: see vcpu_times. */
-	/* In guest mode. While it is there, less the TSC at which it entered, and so negative as a
-	 * signed number. */
-	u64 guest_ticks;
-	u64 rest_ticks; /* blocked while the partition was paused or did not run */
-	u64 rest_from;	/* blocked time when that began; VCPU_NOT_RESTING */
+	u64 rest_ticks;	    /* blocked while the partition was paused or did not run */
+	u64 rest_from;	    /* blocked time when that began; VCPU_NOT_RESTING */
 	enum vcpu_stop stop;
 	char stop_text[160]; /* for the operator: what exactly happened */
 };

@@ -19,7 +19,7 @@ static inline bool vmx_code_is_wide(void)
 /* The one instruction after STI or MOV SS is the one that is completed now. */
 inlined void vmx_shadow_end(void)
 {
-	u64 interruptibility = vmread(GUEST_INTERRUPTIBILITY);
+	u64 interruptibility = vmread_sure(GUEST_INTERRUPTIBILITY);
 
 	if (unlikely(interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)))
 		vmwrite(GUEST_INTERRUPTIBILITY,
@@ -31,7 +31,7 @@ inlined void vmx_instruction_completed(void)
 {
 	vmx_shadow_end();
 	/* Single-stepping traps after it too (SDM vol. 3, 27.3.1.5). */
-	if (unlikely(vmread(GUEST_RFLAGS) & RFLAGS_TF))
+	if (unlikely(vmread_sure(GUEST_RFLAGS) & RFLAGS_TF))
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
@@ -40,10 +40,10 @@ inlined void vmx_instruction_completed(void)
 /* RIP past the instruction that exited. Only where it passes 4 GiB it matters how wide it is. */
 inlined void vmx_advance(void)
 {
-	u64 next = vmread(GUEST_RIP) + vmread(EXIT_INSTRUCTION_LENGTH);
+	u64 next = vmread_sure(GUEST_RIP) + vmread_sure(EXIT_INSTRUCTION_LENGTH);
 
 	if (unlikely((u32)next < INSTRUCTION_LENGTH_END) && !vmx_code_is_wide())
 		next = (u32)next;
-	vmwrite(GUEST_RIP, next);
+	vmwrite_sure(GUEST_RIP, next);
 	vmx_instruction_completed();
 }

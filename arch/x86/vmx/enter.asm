@@ -1,14 +1,22 @@
 ; SPDX-License-Identifier: MIT
-; Into the guest and back. vmx_run stays in this loop for as long as vmx_exit (C) says so, so an
-; exit costs one save, one call and one load of the general registers. This and vmx_exit are the path
-; that every exit takes: an instruction here is one of each exit.
+; Into the guest and back. vmx_run stays in this loop for as long as C says so, so an exit costs one save, a
+; call of its handler, a call of what asks whether the guest goes on, and one load. An instruction here is
+; one of each exit.
+;
+; Six of the general registers are those that a C function leaves as they were: RBX, RBP and R12 to R15. In the
+; loop they stay in the CPU, and struct vcpu has them only where this file puts them there: before vmx_run
+; returns, and around the handlers that are entered by their name with _whole.
 
 default rel
 bits 64
 
-extern vmx_exit
+extern vmx_exit_handlers, trace_exits_quiet, vmx_exit_unusual, vmx_go_on
+extern vmx_exit_cpuid, vmx_exit_vmcall, vmx_exit_emulate, vmx_exit_apic_access
+extern vmx_exit_cr_access, vmx_exit_io, vmx_emulate_string
 
-HOST_RSP equ 0x6c14
+EXIT_REASON	   equ 0x4402
+EXIT_QUALIFICATION equ 0x6400
+HOST_RSP	   equ 0x6c14
 
 ; struct vcpu begins with the general registers in the order of enum cpu_gpr; RSP is in the VMCS.
 RAX_ equ 0
@@ -26,30 +34,62 @@ R12_ equ 96
 R13_ equ 104
 R14_ equ 112
 R15_ equ 120
+; What else of it counts at each exit; vmx.h makes sure of these.
+GUEST_TICKS  equ 128
+EXIT_AT	     equ 136
+EXITS	     equ 144
+EXIT_REASON_ equ 152
 
-; The guest's general registers from struct vcpu at RDI. Flags stay as they are.
-%macro load_registers 0
+IO_STRING equ 16 ; of the exit qualification
+
+; The registers that C functions change, from struct vcpu at RDI. Flags stay as they are.
+%macro load_changed 0
 	mov	rax, [rdi + RAX_]
 	mov	rcx, [rdi + RCX_]
 	mov	rdx, [rdi + RDX_]
-	mov	rbx, [rdi + RBX_]
-	mov	rbp, [rdi + RBP_]
 	mov	rsi, [rdi + RSI_]
 	mov	r8, [rdi + R8_]
 	mov	r9, [rdi + R9_]
 	mov	r10, [rdi + R10_]
 	mov	r11, [rdi + R11_]
+	mov	rdi, [rdi + RDI_]
+%endmacro
+
+; And those that they keep.
+%macro load_kept 0
+	mov	rbx, [rdi + RBX_]
+	mov	rbp, [rdi + RBP_]
 	mov	r12, [rdi + R12_]
 	mov	r13, [rdi + R13_]
 	mov	r14, [rdi + R14_]
 	mov	r15, [rdi + R15_]
-	mov	rdi, [rdi + RDI_]
+%endmacro
+
+%macro save_kept 0
+	mov	[rdi + RBX_], rbx
+	mov	[rdi + RBP_], rbp
+	mov	[rdi + R12_], r12
+	mov	[rdi + R13_], r13
+	mov	[rdi + R14_], r14
+	mov	[rdi + R15_], r15
+%endmacro
+
+; A handler that reads or changes any register, as a function NAME_whole.
+%macro whole 1
+global %1_whole
+%1_whole:
+	save_kept
+	push	rdi
+	call	%1
+	pop	rdi
+	load_kept
+	ret
 %endmacro
 
 section .text
 
 ; int vmx_run(struct vcpu *vcpu, bool launched)
-; 0: vmx_exit asked to come back; 1: VMfailValid or VMfailInvalid at VMLAUNCH or VMRESUME.
+; 0: vmx_go_on would not; 1: VMfailValid or VMfailInvalid at VMLAUNCH or VMRESUME.
 global vmx_run, vmx_exit_entry
 vmx_run:
 	push	rbp
@@ -61,9 +101,10 @@ vmx_run:
 	push	rdi
 	mov	eax, HOST_RSP
 	vmwrite	rax, rsp
-	jna	vmx_failed
+	jna	vmx_refused
 	test	sil, sil
-	load_registers
+	load_kept
+	load_changed
 	jz	.launch
 	vmresume
 	jmp	vmx_failed
@@ -80,30 +121,46 @@ vmx_exit_entry:
 	mov	[rdi + RAX_], rax
 	mov	[rdi + RCX_], rcx
 	mov	[rdi + RDX_], rdx
-	mov	[rdi + RBX_], rbx
-	mov	[rdi + RBP_], rbp
 	mov	[rdi + RSI_], rsi
 	mov	[rdi + R8_], r8
 	mov	[rdi + R9_], r9
 	mov	[rdi + R10_], r10
 	mov	[rdi + R11_], r11
-	mov	[rdi + R12_], r12
-	mov	[rdi + R13_], r13
-	mov	[rdi + R14_], r14
-	mov	[rdi + R15_], r15
 	pop	qword [rdi + RDI_]
-	lea	rbp, [rsp + 48]		; the frame that vmx_run's caller would see, for backtraces
-	call	vmx_exit
+	rdtsc
+	shl	rdx, 32
+	or	rax, rdx
+	mov	[rdi + EXIT_AT], rax
+	add	[rdi + GUEST_TICKS], rax
+	inc	qword [rdi + EXITS]
+	mov	ecx, EXIT_REASON
+	vmread	rcx, rcx
+	mov	[rdi + EXIT_REASON_], ecx
+	cmp	rcx, [trace_exits_quiet]
+	jae	.unusual
+.handle:
+	call	[vmx_exit_handlers + rcx * 8]
+	mov	rdi, [rsp]
+	call	vmx_go_on
 	mov	rdi, rax
 	test	rax, rax
 	jz	.leave
-	load_registers
+	load_changed
 	vmresume
 vmx_failed:
 	mov	eax, 1
-	jmp	vmx_return
+	jmp	vmx_leave
+vmx_exit_entry.unusual:
+	mov	rsi, rcx
+	call	vmx_exit_unusual
+	mov	ecx, eax
+	mov	rdi, [rsp]
+	jmp	vmx_exit_entry.handle
 vmx_exit_entry.leave:
 	xor	eax, eax
+vmx_leave:
+	mov	rdi, [rsp]
+	save_kept
 vmx_return:
 	add	rsp, 8
 	pop	r15
@@ -113,5 +170,38 @@ vmx_return:
 	pop	rbx
 	pop	rbp
 	ret
+
+vmx_refused:
+	mov	eax, 1
+	jmp	vmx_return
+
+whole vmx_exit_emulate
+whole vmx_exit_apic_access
+whole vmx_exit_cr_access
+whole vmx_emulate_string
+
+; CPUID changes RBX, and looks at none of the six.
+global vmx_exit_cpuid_rbx
+vmx_exit_cpuid_rbx:
+	push	rdi
+	call	vmx_exit_cpuid
+	pop	rdi
+	mov	rbx, [rdi + RBX_]
+	ret
+
+; Hypercalls have an argument in RBX, and change RAX.
+global vmx_exit_vmcall_rbx
+vmx_exit_vmcall_rbx:
+	mov	[rdi + RBX_], rbx
+	jmp	vmx_exit_vmcall
+
+; Only strings have to do with more than RAX.
+global vmx_exit_io_any
+vmx_exit_io_any:
+	mov	esi, EXIT_QUALIFICATION
+	vmread	rsi, rsi
+	test	sil, IO_STRING
+	jz	vmx_exit_io
+	jmp	vmx_emulate_string_whole
 
 section .note.GNU-stack noalloc noexec nowrite progbits

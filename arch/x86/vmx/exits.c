@@ -168,7 +168,7 @@ static seldom void cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_le
 	cpuid_answer(vcpu, &value);
 }
 
-static void exit_cpuid(struct vcpu *vcpu)
+void vmx_exit_cpuid(struct vcpu *vcpu)
 {
 	const struct guest_cpuid_leaf *leaf = guest_cpuid_find(
 		vcpu->partition->cpuid, (u32)vcpu->gpr[GPR_RAX], (u32)vcpu->gpr[GPR_RCX]);
@@ -211,7 +211,7 @@ static seldom void hypercall(struct vcpu *vcpu)
 	vmx_advance();
 }
 
-static void exit_vmcall(struct vcpu *vcpu)
+void vmx_exit_vmcall(struct vcpu *vcpu)
 {
 	/* A CPU without VT-x does not know the instruction. */
 	if (unlikely(!vcpu->partition->cpuid->kvm)) {
@@ -258,7 +258,7 @@ inlined bool is_delivery(struct vcpu *vcpu)
 }
 
 /* An access outside RAM. */
-static void exit_emulate(struct vcpu *vcpu)
+void vmx_exit_emulate(struct vcpu *vcpu)
 {
 	u64 qualification = vmread(EXIT_QUALIFICATION);
 
@@ -271,7 +271,7 @@ static void exit_emulate(struct vcpu *vcpu)
 	vmx_emulate(vcpu);
 }
 
-static void exit_apic_access(struct vcpu *vcpu)
+void vmx_exit_apic_access(struct vcpu *vcpu)
 {
 	if (!is_delivery(vcpu) && !guest_move_apic(vcpu, vmread(EXIT_QUALIFICATION)))
 		vmx_emulate(vcpu);
@@ -307,25 +307,39 @@ static void exit_unknown(struct vcpu *vcpu)
 		  vmread(EXIT_REASON), vmread(EXIT_QUALIFICATION));
 }
 
-typedef void (*exit_handler)(struct vcpu *vcpu);
+/* The reason is one of a failed entry. */
+static void exit_entry_failed(struct vcpu *vcpu)
+{
+	vcpu->exit_at = 0; /* the guest did not run */
+	vmx_entry_failed(vcpu, 0);
+}
 
-#define HANDLED (EXIT_RDSEED + 1)
+/* Behind those of the reasons. */
+#define HANDLER_ENTRY_FAILED METER_EXIT_REASONS
+#define HANDLERS	     (METER_EXIT_REASONS + 1)
+/* Reasons from the one after the last that has a name are one for the meters. */
+#define HANDLER_UNKNOWN (METER_EXIT_REASONS - 1)
 
-_Static_assert(HANDLED < METER_EXIT_REASONS, "each of them has a meter");
+_Static_assert(EXIT_RDSEED < HANDLER_UNKNOWN, "each of them has a meter");
 
-static const exit_handler handlers[HANDLED] = {
+/*
+ * enter.asm calls them. Of the guest's general registers only those that a C function may change
+ * are in struct vcpu then; a handler that has to do with others is entered through a function there
+ * that sees to them: NAME_whole, or what it names at the end.
+ */
+const vmx_exit_handler vmx_exit_handlers[HANDLERS] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception,
 	[EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
 	[EXIT_INTERRUPT_WINDOW] = exit_interrupt_window,
 	[EXIT_NMI_WINDOW] = exit_nmi_window,
 	[EXIT_TASK_SWITCH] = exit_task_switch,
-	[EXIT_CPUID] = exit_cpuid,
+	[EXIT_CPUID] = vmx_exit_cpuid_rbx,
 	[EXIT_GETSEC] = exit_undefined,
 	[EXIT_HLT] = exit_hlt,
 	[EXIT_INVD] = exit_nothing,
 	[EXIT_RDPMC] = exit_protection,
-	[EXIT_VMCALL] = exit_vmcall,
+	[EXIT_VMCALL] = vmx_exit_vmcall_rbx,
 	[EXIT_VMCLEAR] = exit_undefined,
 	[EXIT_VMLAUNCH] = exit_undefined,
 	[EXIT_VMPTRLD] = exit_undefined,
@@ -335,17 +349,17 @@ static const exit_handler handlers[HANDLED] = {
 	[EXIT_VMWRITE] = exit_undefined,
 	[EXIT_VMXOFF] = exit_undefined,
 	[EXIT_VMXON] = exit_undefined,
-	[EXIT_CR_ACCESS] = vmx_exit_cr_access,
-	[EXIT_IO] = vmx_exit_io,
+	[EXIT_CR_ACCESS] = vmx_exit_cr_access_whole,
+	[EXIT_IO] = vmx_exit_io_any,
 	[EXIT_RDMSR] = vmx_exit_rdmsr,
 	[EXIT_WRMSR] = vmx_exit_wrmsr,
 	[EXIT_MWAIT] = exit_undefined,
 	[EXIT_MONITOR] = exit_undefined,
 	[EXIT_PAUSE] = exit_pause,
 	[EXIT_TPR_BELOW_THRESHOLD] = exit_tpr,
-	[EXIT_APIC_ACCESS] = exit_apic_access,
+	[EXIT_APIC_ACCESS] = vmx_exit_apic_access_whole,
 	[EXIT_VIRTUAL_EOI] = exit_virtual_eoi,
-	[EXIT_EPT_VIOLATION] = exit_emulate,
+	[EXIT_EPT_VIOLATION] = vmx_exit_emulate_whole,
 	[EXIT_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
 	[EXIT_INVEPT] = exit_undefined,
 	[EXIT_PREEMPTION_TIMER] = exit_preemption_timer,
@@ -369,6 +383,8 @@ static const exit_handler handlers[HANDLED] = {
 	[EXIT_DESCRIPTOR_TABLE... EXIT_LDTR_TR] = exit_unknown,
 	[EXIT_RDTSCP] = exit_unknown,
 	[EXIT_INVPCID] = exit_unknown,
+	[EXIT_RDSEED + 1 ... HANDLER_UNKNOWN] = exit_unknown,
+	[HANDLER_ENTRY_FAILED] = exit_entry_failed,
 };
 
 /*
@@ -377,7 +393,7 @@ static const exit_handler handlers[HANDLED] = {
  */
 static inline void preemption_timer_arm(u64 ticks)
 {
-	vmwrite(PREEMPTION_TIMER, ticks >> vmx_machine.caps.preemption_shift);
+	vmwrite_sure(PREEMPTION_TIMER, ticks >> vmx_machine.caps.preemption_shift);
 }
 
 /* The time since the exit was the hypervisor's. */
@@ -491,7 +507,7 @@ struct vcpu *vmx_prepare(struct vcpu *vcpu)
 }
 
 /* What waits for the guest is seen to. Whether that was all, and it does not stay halted. */
-static seldom bool interrupt_only(struct vcpu *vcpu)
+static bool interrupt_only(struct vcpu *vcpu)
 {
 	bool taken = vmx_interrupt_deliver(vcpu);
 
@@ -502,63 +518,64 @@ static seldom bool interrupt_only(struct vcpu *vcpu)
 	return !vcpu->requests && !cpu_this()->attention;
 }
 
+static seldom struct vcpu *count_unusual(struct vcpu *vcpu, u64 ticks)
+{
+	exit_meter_add_unusual(&vcpu->exit_meters[vcpu->exit_reason], ticks);
+	return vcpu;
+}
+
+/* Until leave_at. What is called here is called at the end, so that no frame is needed. */
+inlined struct vcpu *go_on_in_time(struct vcpu *vcpu)
+{
+	u64 now = tsc_read(), left;
+	struct exit_meter *meter;
+
+	if (unlikely(__builtin_sub_overflow(CPU_HERE->leave_at, now, &left)))
+		return vmx_prepare(vcpu);
+	vcpu->guest_ticks -= now;
+	preemption_timer_arm(left);
+	now -= vcpu->exit_at;
+	meter = &vcpu->exit_meters[vcpu->exit_reason];
+	if (unlikely(exit_meter_is_unusual(meter, now)))
+		return count_unusual(vcpu, now);
+	exit_meter_add_usual(meter, now);
+	return vcpu;
+}
+
+/* One or both of the words are not 0. */
+static seldom struct vcpu *go_on_wanted(struct vcpu *vcpu, u32 words)
+{
+	if (words == VCPU_REQUEST_INTERRUPT && interrupt_only(vcpu))
+		return go_on_in_time(vcpu);
+	return vmx_prepare(vcpu);
+}
+
 /*
  * The usual way back: nobody wants this CPU but the guest, which wants an interrupt at most.
  * Whatever does not depend on time shows in one of two words; time is up at leave_at.
  */
-static inline struct vcpu *go_on(struct vcpu *vcpu)
+struct vcpu *vmx_go_on(struct vcpu *vcpu)
 {
-	u32 words = cpu_this()->attention;
-	u64 now, leave_at;
+	u32 words = CPU_HERE->attention;
 	bool wanted;
 
 	/* A compiler loads what is volatile by itself first. */
 	__asm__ volatile("orl %2, %0" : "+r"(words), "=@ccnz"(wanted) : "m"(vcpu->requests));
-	if (unlikely(wanted) && (words != VCPU_REQUEST_INTERRUPT || !interrupt_only(vcpu)))
-		return vmx_prepare(vcpu);
-	now = tsc_read();
-	leave_at = cpu_this()->leave_at;
-	if (unlikely(now >= leave_at))
-		return vmx_prepare(vcpu);
-	vcpu->guest_ticks -= now;
-	preemption_timer_arm(leave_at - now);
-	meter_exit(vcpu, now);
-	return vcpu;
+	if (unlikely(wanted))
+		return go_on_wanted(vcpu, words);
+	return go_on_in_time(vcpu);
 }
 
-/* The entry failed, or the reason is none that has a handler, or the trace is on. */
-static seldom struct vcpu *exit_seldom(struct vcpu *vcpu, u64 reason)
+/* The trace is on, the entry failed, or nobody knows the reason. Returns the number of its handler.
+ */
+u32 vmx_exit_unusual(struct vcpu *vcpu, u32 reason)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-
-	trace(TRACE_EXIT, vcpu->thread.number, (u32)reason);
-	if (reason & ENTRY_FAILED) {
-		vcpu->exit_at = 0;
-		vmx_entry_failed(vcpu, 0);
-		vmx->result = VIRT_STOPPED;
-		return NULL;
-	}
-	if (reason < HANDLED) {
-		handlers[reason](vcpu);
-	} else {
-		vcpu->exit_reason = METER_EXIT_REASONS - 1;
-		exit_unknown(vcpu);
-	}
-	return vmx_prepare(vcpu);
-}
-
-struct vcpu *vmx_exit(struct vcpu *vcpu)
-{
-	u64 now = tsc_read(), reason = vmread(EXIT_REASON);
-
-	vcpu->guest_ticks += now;
-	vcpu->exits++;
-	vcpu->exit_at = now;
-	vcpu->exit_reason = (u32)reason;
-	if (unlikely(trace_on || reason >= HANDLED))
-		return exit_seldom(vcpu, reason);
-	handlers[reason](vcpu);
-	return go_on(vcpu);
+	trace(TRACE_EXIT, vcpu->thread.number, reason);
+	if (reason & ENTRY_FAILED)
+		return HANDLER_ENTRY_FAILED;
+	if (reason >= HANDLER_UNKNOWN)
+		vcpu->exit_reason = HANDLER_UNKNOWN;
+	return vcpu->exit_reason;
 }
 
 static u64 check_read(void *context unused, u32 field)

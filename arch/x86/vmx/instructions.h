@@ -36,6 +36,23 @@ static inline u64 vmread(enum vmcs_field field)
 	return value;
 }
 
+/*
+ * Of what stands on the path of nearly every exit, these do not test: fields that every CPU with
+ * VT-x has, in a VMCS that must be current, as the exit came from it.
+ */
+static inline u64 vmread_sure(enum vmcs_field field)
+{
+	u64 value;
+
+	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"((u64)field) : "cc");
+	return value;
+}
+
+static inline void vmwrite_sure(enum vmcs_field field, u64 value)
+{
+	__asm__ volatile("vmwrite %1, %0" : : "r"((u64)field), "rm"(value) : "cc", "memory");
+}
+
 /* For a field that this CPU may not have: false then, and the VM-instruction error says so. */
 static inline must_check bool vmread_try(u32 field, u64 *value)
 {

@@ -120,16 +120,11 @@ bool vmx_io_is(u64 qualification, u16 port, bool in)
 	       IO_PORT(qualification) == port;
 }
 
-void vmx_exit_io(struct vcpu *vcpu)
+void vmx_exit_io(struct vcpu *vcpu, u64 qualification)
 {
-	u64 qualification = vmread(EXIT_QUALIFICATION);
 	u16 port = IO_PORT(qualification);
 	unsigned bytes = IO_BYTES(qualification);
 
-	if (qualification & IO_STRING) {
-		vmx_emulate_string(vcpu);
-		return;
-	}
 	if (qualification & IO_IN)
 		read_port(vcpu, port, bytes);
 	else

@@ -355,7 +355,7 @@ static void vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)
 		cpu_this()->fpu_owner = NULL;
 }
 
-/* Until vmx_exit wants to leave, or an entry fails. */
+/* Until something comes before the guest, or an entry fails. */
 static void enter(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);

@@ -16,7 +16,7 @@ struct vmx_vcpu {
 	u32 vmcs_cpu;	/* on which CPU it is active; VMX_NO_CPU: on none */
 	bool vmcs_used; /* it has ever been */
 	bool launched;
-	enum virt_result result; /* why vmx_exit wants to leave the loop */
+	enum virt_result result; /* why the loop of vmx_run was left */
 	u64 look_at; /* TSC at which hidden interrupts are looked for next; see leave_alone */
 	u16 vpid;
 	u64 ept_pointer;
@@ -78,8 +78,33 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 /* enter.asm */
 int vmx_run(struct vcpu *vcpu, bool launched);
 extern const char vmx_exit_entry[];
-/* After an exit: the vCPU if its guest goes on, else NULL. */
-struct vcpu *vmx_exit(struct vcpu *vcpu);
+_Static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, guest_ticks) == 128 &&
+		       offsetof(struct vcpu, exit_at) == 136 &&
+		       offsetof(struct vcpu, exits) == 144 &&
+		       offsetof(struct vcpu, exit_reason) == 152,
+	       "enter.asm knows where they are");
+/*
+ * exits.c, which enter.asm calls after an exit. A reason below trace_exits_quiet is the number of
+ * its handler; vmx_exit_unusual finds that of any other. Then vmx_go_on: the vCPU if its guest goes
+ * on, else NULL.
+ */
+typedef void (*vmx_exit_handler)(struct vcpu *vcpu);
+extern const vmx_exit_handler vmx_exit_handlers[];
+u32 vmx_exit_unusual(struct vcpu *vcpu, u32 reason);
+struct vcpu *vmx_go_on(struct vcpu *vcpu);
+/* Handlers that have to do with more registers than a C function may change, and the way to each
+ * through enter.asm. */
+void vmx_exit_cpuid(struct vcpu *vcpu);
+void vmx_exit_cpuid_rbx(struct vcpu *vcpu);
+void vmx_exit_vmcall(struct vcpu *vcpu);
+void vmx_exit_vmcall_rbx(struct vcpu *vcpu);
+void vmx_exit_emulate(struct vcpu *vcpu);
+void vmx_exit_emulate_whole(struct vcpu *vcpu);
+void vmx_exit_apic_access(struct vcpu *vcpu);
+void vmx_exit_apic_access_whole(struct vcpu *vcpu);
+void vmx_exit_cr_access_whole(struct vcpu *vcpu);
+/* The exit of any port access: of one of a string, which may need all registers, too. */
+void vmx_exit_io_any(struct vcpu *vcpu);
 /* Everything that must happen right before guest code runs. NULL: not now, see vmx_vcpu.result. */
 struct vcpu *vmx_prepare(struct vcpu *vcpu);
 /* VM entry was refused with this VM-instruction error, or 0: with exit reason 33 or 34. */
@@ -125,7 +150,8 @@ void vmx_exit_wrmsr(struct vcpu *vcpu);
 void vmx_msr_bitmaps_build(void);
 
 /* io.c */
-void vmx_exit_io(struct vcpu *vcpu);
+/* Not of a string. */
+void vmx_exit_io(struct vcpu *vcpu, u64 qualification);
 /*
  * The short way for a repeated INS or OUTS of 64-bit code: up to `most` elements, as far as they
  * are in one page of RAM. False: nothing was done.
