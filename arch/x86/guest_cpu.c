@@ -52,6 +52,7 @@ int arch_guest_cpu_create(struct partition *partition, char *reason)
 	if (!partition->cpuid)
 		return -ENOMEM;
 	options.cpu = config->cpu;
+	options.vcpus = config->vcpus;
 	options.kvm = config->hypervisor_leaves == CONFIG_LEAVES_KVM;
 	guest_cpuid_build(partition->cpuid, &options, &machine);
 	if (!guest_cpuid_lacks(partition->cpuid, config->cpu, missing, sizeof(missing)))

@@ -19,7 +19,8 @@
 #define FIRST_EXTENDED	 0x80000000U
 #define HIGHEST_EXTENDED (FIRST_EXTENDED + GUEST_CPUID_EXTENDED - 1)
 
-#define CACHES_MAX 8
+#define CACHES_MAX	8
+#define TOPOLOGY_LEVELS 2
 
 /* Leaf 40000001h, EAX and EDX (Linux: Documentation/virt/kvm/x86/cpuid.rst). */
 #define KVM_NOP_IO_DELAY F(1) /* port 80h takes no time */
@@ -36,24 +37,21 @@
 	 KVM_SEND_IPI | KVM_POLL_CONTROL | KVM_CLOCK_STABLE)
 #define KVM_REALTIME F(0)
 
-/* State components (SDM vol. 1, 13.1). */
-#define XCR0_LEGACY BITS(1, 0) /* x87, SSE */
-#define XCR0_AVX    BIT(2)
-#define XCR0_AVX512 BITS(7, 5)
-#define XSAVE_MAX   8 /* subleaves 0 and 1, and components 2 to 7 */
+#define XSAVE_MAX    8	  /* subleaves 0 and 1, and components 2 to 7 */
+#define XSAVE_HEADER 576U /* legacy region and header (SDM vol. 1, 13.4) */
 
 struct rule {
 	u32 leaf;
-	struct cpuid pass;  /* bits as on the host */
-	struct cpuid force; /* bits that are 1 whatever the host says */
-	u8 subleaves;	    /* 1: it has others, too, which are empty */
-	enum guest_cpuid_varies varies;
+	struct cpuid pass;		/* bits as on the host */
+	struct cpuid force;		/* bits that are 1 whatever the host says */
+	enum guest_cpuid_varies varies; /* with subleaves: those from 1 on are empty */
 };
 
 /*
  * Forced is what Bulkhead itself provides: the APIC with its timer is virtual and never stops, so
- * is TSC_ADJUST; and Bulkhead does not run without an invariant TSC. Not here: what
- * guest_cpuid_complete computes, and leaves 4, 0dh and those of clocks, made below.
+ * is TSC_ADJUST; and Bulkhead does not run without an invariant TSC. Not here: what depends on the
+ * number of vCPUs, and leaves 4, 0bh, 0dh and those of clocks, made below; and what depends on the
+ * moment (guest_cpuid_execute).
  */
 static const struct rule rules[] = {
 	{
@@ -74,7 +72,7 @@ static const struct rule rules[] = {
 				       MTRR | PGE | MCA | CMOV | PAT | PSE36 | CLFSH | MMX | FXSR |
 				       SSE | SSE2,
 			},
-		.force = {.ecx = X2APIC | TSC_DEADLINE, .edx = APIC},
+		.force = {.ecx = X2APIC | TSC_DEADLINE},
 		.varies = GUEST_CPUID_FEATURES,
 	},
 	{.leaf = 2, .pass = {ALL, ALL, ALL, ALL}},
@@ -90,9 +88,8 @@ static const struct rule rules[] = {
 				.edx = FSRM | AVX512_EDX,
 			},
 		.force = {.ebx = TSC_ADJUST},
-		.subleaves = 1,
+		.varies = GUEST_CPUID_SUBLEAVES,
 	},
-	{.leaf = 0xb, .varies = GUEST_CPUID_TOPOLOGY},
 	{
 		.leaf = FIRST_HYPERVISOR,
 		.force = {HYPERVISOR_RATES, 0x4b4d564b, 0x564b4d56, 0x4d}, /* "KVMKVMKVM" */
@@ -117,42 +114,39 @@ static const struct rule rules[] = {
 };
 
 /* The first is what leaves have that are not there. */
-_Static_assert(1 + ARRAY_SIZE(rules) + CACHES_MAX + XSAVE_MAX + 3 <= GUEST_CPUID_LEAVES,
+_Static_assert(1 + ARRAY_SIZE(rules) + CACHES_MAX + TOPOLOGY_LEVELS + XSAVE_MAX + 3 <=
+		       GUEST_CPUID_ANSWERS,
 	       "room for every leaf");
 
 static struct guest_cpuid_place *place_of(struct guest_cpuid *policy, u32 leaf)
 {
-	if (leaf < GUEST_CPUID_BASIC)
-		return &policy->basic[leaf];
-	if (leaf - FIRST_EXTENDED < GUEST_CPUID_EXTENDED)
-		return &policy->extended[leaf - FIRST_EXTENDED];
-	if (leaf - FIRST_HYPERVISOR < GUEST_CPUID_HYPERVISOR)
-		return &policy->hypervisor[leaf - FIRST_HYPERVISOR];
-	return &policy->own;
+	return &policy->places[leaf == GUEST_CPUID_OWN ? GUEST_CPUID_TABLE
+						       : guest_cpuid_index(policy, leaf)];
 }
 
-static void leaf_add(struct guest_cpuid *policy, u32 leaf, struct cpuid value)
+static void leaf_add(struct guest_cpuid *policy, u32 leaf, struct cpuid answer)
 {
-	place_of(policy, leaf)->first = (u8)policy->count;
-	policy->leaves[policy->count++] = (struct guest_cpuid_leaf){.value = value};
+	place_of(policy, leaf)->first = (u16)policy->count;
+	policy->answers[policy->count++] = answer;
 }
 
 /* One more, behind those that the leaf has. */
-static struct guest_cpuid_leaf *subleaf_add(struct guest_cpuid *policy, u32 leaf,
-					    struct cpuid value)
+static struct cpuid *subleaf_add(struct guest_cpuid *policy, u32 leaf,
+				 enum guest_cpuid_varies varies, struct cpuid answer)
 {
 	struct guest_cpuid_place *place = place_of(policy, leaf);
 
+	place->varies = (u8)varies;
 	if (!place->subleaves++)
-		place->first = (u8)policy->count;
-	policy->leaves[policy->count] = (struct guest_cpuid_leaf){.value = value};
-	return &policy->leaves[policy->count++];
+		place->first = (u16)policy->count;
+	policy->answers[policy->count] = answer;
+	return &policy->answers[policy->count++];
 }
 
 /* Of a leaf that a rule has made. */
-static struct cpuid *leaf_value(struct guest_cpuid *policy, u32 leaf)
+static struct cpuid *leaf_answer(struct guest_cpuid *policy, u32 leaf)
 {
-	return &policy->leaves[place_of(policy, leaf)->first].value;
+	return &policy->answers[place_of(policy, leaf)->first];
 }
 
 /* Of a level nothing passes but what it has, and what tells that something is missing. */
@@ -192,15 +186,15 @@ static void rule_apply(struct guest_cpuid *policy, enum config_cpu cpu,
 			 (value.ecx & pass.ecx) | force.ecx,
 			 (value.edx & pass.edx) | force.edx,
 		 });
-	place_of(policy, rule->leaf)->subleaves = rule->subleaves;
-	policy->leaves[policy->count - 1].varies = rule->varies;
+	place_of(policy, rule->leaf)->varies = (u8)rule->varies;
+	place_of(policy, rule->leaf)->subleaves = rule->varies == GUEST_CPUID_SUBLEAVES;
 }
 
 static void drop_what_backend_lacks(struct guest_cpuid *policy,
 				    const struct guest_cpuid_options *options)
 {
-	struct cpuid *leaf7 = leaf_value(policy, 7);
-	struct cpuid *extended = leaf_value(policy, 0x80000001);
+	struct cpuid *leaf7 = leaf_answer(policy, 7);
+	struct cpuid *extended = leaf_answer(policy, 0x80000001);
 
 	if (options->no_rdtscp)
 		extended->edx &= ~RDTSCP;
@@ -213,7 +207,7 @@ static void drop_what_backend_lacks(struct guest_cpuid *policy,
 
 static u64 xcr0_choose(struct guest_cpuid *policy, const struct host_cpuid *host)
 {
-	const struct cpuid *leaf1 = leaf_value(policy, 1);
+	const struct cpuid *leaf1 = leaf_answer(policy, 1);
 	u64 states = host_cpuid_leaf(host, 0xd, 0).eax;
 	u64 allowed = XCR0_LEGACY;
 
@@ -221,7 +215,7 @@ static u64 xcr0_choose(struct guest_cpuid *policy, const struct host_cpuid *host
 		return 0;
 	if (leaf1->ecx & AVX && states & XCR0_AVX) {
 		allowed |= XCR0_AVX;
-		if (leaf_value(policy, 7)->ebx & AVX512F && (states & XCR0_AVX512) == XCR0_AVX512)
+		if (leaf_answer(policy, 7)->ebx & AVX512F && (states & XCR0_AVX512) == XCR0_AVX512)
 			allowed |= XCR0_AVX512;
 	}
 	return allowed;
@@ -230,8 +224,8 @@ static u64 xcr0_choose(struct guest_cpuid *policy, const struct host_cpuid *host
 /* Instructions whose registers cannot be switched on are not there. */
 static void drop_what_xcr0_lacks(struct guest_cpuid *policy)
 {
-	struct cpuid *leaf1 = leaf_value(policy, 1);
-	struct cpuid *leaf7 = leaf_value(policy, 7);
+	struct cpuid *leaf1 = leaf_answer(policy, 1);
+	struct cpuid *leaf7 = leaf_answer(policy, 7);
 
 	if (!policy->xcr0_allowed)
 		leaf1->ecx &= ~XSAVE;
@@ -247,6 +241,18 @@ static void drop_what_xcr0_lacks(struct guest_cpuid *policy)
 	}
 }
 
+/* Of an XSAVE area in the standard format with the components of `xcr0`. */
+static u32 xsave_size(struct guest_cpuid *policy, u64 xcr0)
+{
+	const struct cpuid *components = leaf_answer(policy, 0xd);
+	u32 bytes = XSAVE_HEADER;
+
+	for (u32 i = 2; i < XSAVE_MAX; i++)
+		if (xcr0 & BIT(i))
+			bytes = MAX(bytes, components[i].ebx + components[i].eax);
+	return bytes;
+}
+
 /*
  * Leaf 0dh. Without XSAVEC and XSAVES there is no compacted format, so that subleaf 1 has no size
  * and the components have no flags in ECX.
@@ -256,38 +262,77 @@ static void xsave_build(struct guest_cpuid *policy, enum config_cpu cpu,
 {
 	u32 flags = cpu == CONFIG_CPU_HOST ? host_cpuid_leaf(host, 0xd, 1).eax & XSAVEOPT : 0;
 	u64 allowed = xcr0_choose(policy, host);
-	struct guest_cpuid_leaf *all;
+	struct cpuid *all;
 
 	policy->xcr0_allowed = allowed;
 	if (!allowed)
 		return;
-	all = subleaf_add(policy, 0xd, (struct cpuid){.eax = (u32)allowed});
-	all->varies = GUEST_CPUID_XSAVE;
-	(void)subleaf_add(policy, 0xd, (struct cpuid){.eax = flags});
+	all = subleaf_add(policy, 0xd, GUEST_CPUID_XSAVE, (struct cpuid){.eax = (u32)allowed});
+	(void)subleaf_add(policy, 0xd, GUEST_CPUID_XSAVE, (struct cpuid){.eax = flags});
 	for (u32 i = 2; i < XSAVE_MAX; i++) {
 		struct cpuid value = host_cpuid_leaf(host, 0xd, i);
 		bool there = allowed & BIT(i);
 
 		(void)subleaf_add(
-			policy, 0xd,
+			policy, 0xd, GUEST_CPUID_XSAVE,
 			(struct cpuid){.eax = there ? value.eax : 0, .ebx = there ? value.ebx : 0});
 	}
-	policy->xsave_bytes = guest_cpuid_xsave_bytes(policy, allowed);
-	all->value.ecx = policy->xsave_bytes;
+	policy->xsave_sizes[0] = XSAVE_HEADER;
+	policy->xsave_sizes[1] = xsave_size(policy, allowed & ~XCR0_AVX512);
+	policy->xsave_sizes[2] = xsave_size(policy, allowed);
+	policy->xsave_bytes = policy->xsave_sizes[2];
+	all->ecx = policy->xsave_bytes;
 }
 
-/* Leaf 4 without the counts of sharers and cores, which depend on the partition. */
-static void caches_build(struct guest_cpuid *policy, const struct host_cpuid *host)
+/* How many low bits of an APIC id tell the vCPUs of a partition apart. */
+static u32 topology_bits(u32 vcpus)
 {
+	u32 bits = 0;
+
+	while (bits < 31 && 1U << bits < vcpus)
+		bits++;
+	return bits;
+}
+
+/*
+ * Leaf 4. Every vCPU is a core with its own L1 and L2 cache; further levels are the package's.
+ */
+static void caches_build(struct guest_cpuid *policy, u32 vcpus, const struct host_cpuid *host)
+{
+	u32 ids = (1U << topology_bits(vcpus)) - 1;
+
 	for (u32 i = 0; i < CACHES_MAX; i++) {
 		struct cpuid value = host_cpuid_leaf(host, 4, i);
+		u32 level = value.eax >> 5 & 7;
 
 		if (!(value.eax & 0x1f))
 			return;
-		value.eax &= 0x3ff;
+		value.eax = (value.eax & 0x3ff) | MIN(ids, 0x3fU) << 26;
+		if (level >= 3)
+			value.eax |= MIN(ids, 0xfffU) << 14;
 		value.edx &= 7;
-		subleaf_add(policy, 4, value)->varies = GUEST_CPUID_CACHE;
+		(void)subleaf_add(policy, 4, GUEST_CPUID_SUBLEAVES, value);
 	}
+}
+
+/*
+ * Leaf 0bh: one thread a core, one package. Never the host's, which is about other CPUs than the
+ * guest's. EBX[23:16] of leaf 1 counts APIC ids that are set aside for the package, present or not:
+ * a power of two goes with leaf 4 in every way in which software combines the two (SDM vol. 3,
+ * 9.9.5).
+ */
+static void topology_build(struct guest_cpuid *policy, u32 vcpus)
+{
+	u32 bits = topology_bits(vcpus);
+	const struct cpuid smt = {.ebx = 1, .ecx = 1 << 8};
+	const struct cpuid core = {.eax = bits, .ebx = vcpus & 0xffff, .ecx = 2 << 8};
+	struct cpuid *features = leaf_answer(policy, 1);
+
+	features->ebx |= MIN(1U << bits, 255U) << 16;
+	if (vcpus > 1)
+		features->edx |= HTT;
+	(void)subleaf_add(policy, 0xb, GUEST_CPUID_TOPOLOGY, smt);
+	(void)subleaf_add(policy, 0xb, GUEST_CPUID_TOPOLOGY, core);
 }
 
 /*
@@ -312,7 +357,7 @@ static void clocks_build(struct guest_cpuid *policy, u64 tsc_hz)
  * has where nothing is said (SDM vol. 3, 4.1.4). */
 static void addresses_build(struct guest_cpuid *policy)
 {
-	struct cpuid *value = leaf_value(policy, 0x80000008);
+	struct cpuid *value = leaf_answer(policy, 0x80000008);
 	u32 physical = value->eax & 0xff, linear = value->eax >> 8;
 
 	policy->physical_bits = physical ? MIN(physical, 52U) : 36;
@@ -321,7 +366,7 @@ static void addresses_build(struct guest_cpuid *policy)
 
 static bool offers(struct guest_cpuid *policy, u32 leaf, struct cpuid bits)
 {
-	const struct cpuid *value = leaf_value(policy, leaf);
+	const struct cpuid *value = leaf_answer(policy, leaf);
 
 	return value->ebx & bits.ebx || value->ecx & bits.ecx || value->edx & bits.edx;
 }
@@ -365,9 +410,9 @@ static u64 efer_allowed(u32 features)
 
 static void registers_build(struct guest_cpuid *policy)
 {
-	const struct cpuid *leaf1 = leaf_value(policy, 1);
-	const struct cpuid *leaf7 = leaf_value(policy, 7);
-	const struct cpuid *extended = leaf_value(policy, 0x80000001);
+	const struct cpuid *leaf1 = leaf_answer(policy, 1);
+	const struct cpuid *leaf7 = leaf_answer(policy, 7);
+	const struct cpuid *extended = leaf_answer(policy, 0x80000001);
 
 	policy->cr4_allowed = cr4_allowed(policy);
 	policy->efer_allowed = efer_allowed(extended->edx);
@@ -380,6 +425,20 @@ static void registers_build(struct guest_cpuid *policy)
 	policy->tsc_adjust = leaf7->ebx & TSC_ADJUST;
 }
 
+/* The rest of the table: see guest_cpuid_index. */
+static void beyond_build(struct guest_cpuid *policy)
+{
+	const struct guest_cpuid_place highest = *place_of(policy, HIGHEST_BASIC);
+
+	for (u32 i = 0; i < GUEST_CPUID_BASIC; i++) {
+		if (!policy->kvm)
+			*place_of(policy, FIRST_HYPERVISOR + i) = highest;
+		if (i >= GUEST_CPUID_EXTENDED)
+			*place_of(policy, FIRST_EXTENDED + i) = highest;
+		*place_of(policy, 0xc0000000 + i) = highest;
+	}
+}
+
 void guest_cpuid_build(struct guest_cpuid *policy, const struct guest_cpuid_options *options,
 		       const struct host_cpuid *host)
 {
@@ -387,28 +446,35 @@ void guest_cpuid_build(struct guest_cpuid *policy, const struct guest_cpuid_opti
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
 		rule_apply(policy, options->cpu, host, &rules[i]);
 	if (options->kvm)
-		leaf_value(policy, 1)->ecx |= HYPERVISOR;
+		leaf_answer(policy, 1)->ecx |= HYPERVISOR;
 	if (options->eoi_exits)
-		leaf_value(policy, KVM_FEATURES)->eax |= KVM_EOI;
+		leaf_answer(policy, KVM_FEATURES)->eax |= KVM_EOI;
 	drop_what_backend_lacks(policy, options);
 	xsave_build(policy, options->cpu, host);
 	drop_what_xcr0_lacks(policy);
-	caches_build(policy, host);
+	caches_build(policy, options->vcpus, host);
+	topology_build(policy, options->vcpus);
 	clocks_build(policy, options->tsc_hz);
 	addresses_build(policy);
 	registers_build(policy);
+	beyond_build(policy);
+}
+
+static const struct cpuid *answer_of(const struct guest_cpuid *policy, u32 leaf)
+{
+	return &policy->answers[policy->places[guest_cpuid_index(policy, leaf)].first];
 }
 
 bool guest_cpuid_lacks(const struct guest_cpuid *policy, enum config_cpu cpu, char *text,
 		       size_t bytes)
 {
-	const struct cpuid leaf1 = guest_cpuid_find(policy, 1, 0)->value;
-	const struct cpuid leaf7 = guest_cpuid_find(policy, 7, 0)->value;
-	const struct cpuid extended = guest_cpuid_find(policy, 0x80000001, 0)->value;
+	const struct cpuid *leaf1 = answer_of(policy, 1);
+	const struct cpuid *leaf7 = answer_of(policy, 7);
+	const struct cpuid *extended = answer_of(policy, 0x80000001);
 	const u32 words[CPU_WORDS] = {
-		[CPU_WORD_1_ECX] = leaf1.ecx,		[CPU_WORD_1_EDX] = leaf1.edx,
-		[CPU_WORD_7_EBX] = leaf7.ebx,		[CPU_WORD_80000001_ECX] = extended.ecx,
-		[CPU_WORD_80000001_EDX] = extended.edx,
+		[CPU_WORD_1_ECX] = leaf1->ecx,		 [CPU_WORD_1_EDX] = leaf1->edx,
+		[CPU_WORD_7_EBX] = leaf7->ebx,		 [CPU_WORD_80000001_ECX] = extended->ecx,
+		[CPU_WORD_80000001_EDX] = extended->edx,
 	};
 
 	return cpu_level_lacks(cpu, words, text, bytes);
@@ -416,5 +482,5 @@ bool guest_cpuid_lacks(const struct guest_cpuid *policy, enum config_cpu cpu, ch
 
 void guest_cpuid_dedicated(struct guest_cpuid *policy, bool dedicated)
 {
-	leaf_value(policy, KVM_FEATURES)->edx = dedicated ? KVM_REALTIME : 0;
+	leaf_answer(policy, KVM_FEATURES)->edx = dedicated ? KVM_REALTIME : 0;
 }

@@ -8,42 +8,51 @@
 #include "host_cpuid.h"
 
 #include <bulkhead/config.h>
+#include <bulkhead/cpu_state.h>
 #include <bulkhead/types.h>
+#include <bulkhead/vlapic.h>
 
-#define GUEST_CPUID_LEAVES     48
+#define GUEST_CPUID_ANSWERS    48
 #define GUEST_CPUID_BASIC      0x17U /* leaves 0 to 16h */
 #define GUEST_CPUID_EXTENDED   9U    /* 80000000h to 80000008h */
 #define GUEST_CPUID_HYPERVISOR 0x11U /* 40000000h to 40000010h */
 #define GUEST_CPUID_OWN	       0x40000100U
 #define GUEST_CPUID_SIGNATURE  0x0fff3fffU /* of leaf 1, EAX: family, model and stepping */
 
-/* What of a leaf depends on the vCPU or the moment. */
+/* State components (SDM vol. 1, 13.1). */
+#define XCR0_LEGACY BITS(1, 0) /* x87, SSE */
+#define XCR0_AVX    BIT(2)
+#define XCR0_AVX512 BITS(7, 5)
+
+/* What of a leaf depends on ECX, on the vCPU or on the moment. */
 enum guest_cpuid_varies {
 	GUEST_CPUID_FIXED,
-	GUEST_CPUID_FEATURES,
-	GUEST_CPUID_CACHE,
-	GUEST_CPUID_TOPOLOGY,
-	GUEST_CPUID_XSAVE,
+	GUEST_CPUID_FEATURES, /* leaf 1: APIC and OSXSAVE */
+	GUEST_CPUID_SUBLEAVES,
+	GUEST_CPUID_TOPOLOGY, /* leaf 0bh: subleaves, and APIC id */
+	GUEST_CPUID_XSAVE,    /* leaf 0dh: subleaves, and XCR0 */
 };
 
-struct guest_cpuid_leaf {
-	struct cpuid value;
-	enum guest_cpuid_varies varies;
-};
-
-/* Where in `leaves` a leaf is. */
+/* Where in `answers` a leaf is. */
 struct guest_cpuid_place {
-	u8 first;     /* 0, which is all zero, where there is no such leaf */
-	u8 subleaves; /* so many are there one after the other; 0: ECX does not matter */
+	u16 first;    /* 0, which is all zero, where there is no such leaf */
+	u8 subleaves; /* so many are there one after the other, if ECX matters; all others are 0 */
+	u8 varies;    /* enum guest_cpuid_varies */
 };
+
+/* The first leaves of each quarter of all numbers have a place each: those from 0, 40000000h,
+ * 80000000h and c0000000h in turn. Behind them are GUEST_CPUID_OWN's and that of leaves that are
+ * not there. */
+#define GUEST_CPUID_TABLE  (4 * GUEST_CPUID_BASIC)
+#define GUEST_CPUID_PLACES (GUEST_CPUID_TABLE + 2)
 
 /* Built for each partition, and found by index alone, as guests ask often. */
 struct guest_cpuid {
-	struct guest_cpuid_place basic[GUEST_CPUID_BASIC];
-	struct guest_cpuid_place extended[GUEST_CPUID_EXTENDED];
-	struct guest_cpuid_place hypervisor[GUEST_CPUID_HYPERVISOR], own;
-	struct guest_cpuid_leaf leaves[GUEST_CPUID_LEAVES];
+	struct guest_cpuid_place places[GUEST_CPUID_PLACES];
+	struct cpuid answers[GUEST_CPUID_ANSWERS];
 	u32 count;
+	/* Leaf 0dh, EBX: with neither AVX nor AVX-512 in XCR0, with AVX, with both. */
+	u32 xsave_sizes[3];
 
 	/* What follows from them, for whoever virtualises registers. */
 	u64 cr4_allowed; /* bits that a guest may set */
@@ -61,6 +70,7 @@ struct guest_cpuid_options {
 	enum config_cpu cpu;
 	bool kvm;
 	bool eoi_exits; /* so a guest is let do without */
+	u32 vcpus;
 	u64 tsc_hz;
 	/* Features that the virtualisation backend cannot give even if the CPU has them. */
 	bool no_rdtscp, no_invpcid;
@@ -76,59 +86,88 @@ void guest_cpuid_dedicated(struct guest_cpuid *policy, bool dedicated);
 bool guest_cpuid_lacks(const struct guest_cpuid *policy, enum config_cpu cpu, char *text,
 		       size_t bytes);
 
-/* --- answering: guest_cpuid_query.c --- */
+/* --- answering --- */
 
-/* What differs from vCPU to vCPU and from moment to moment. */
+/* What differs from vCPU to vCPU and from moment to moment, read only where it matters. */
 struct guest_cpuid_vcpu {
-	u32 apic_id;
-	u32 vcpus;
-	u64 cr4;
-	u64 xcr0;
-	bool apic_off; /* IA32_APIC_BASE.EN is 0 */
+	const struct vlapic *apic;
+	u64 (*cr4)(void);
+	u64 (*xcr0)(void);
 };
 
-/* Outside all ranges a CPU answers as for the highest basic leaf (SDM vol. 2, CPUID). The
- * hypervisor's range is not the manual's; without a hypervisor it is outside. */
-static inline const struct guest_cpuid_place *guest_cpuid_place(const struct guest_cpuid *policy,
-								u32 leaf)
-{
-	if (leaf < GUEST_CPUID_BASIC)
-		return &policy->basic[leaf];
-	if (leaf - 0x80000000 < GUEST_CPUID_EXTENDED)
-		return &policy->extended[leaf - 0x80000000];
-	if (leaf >> 28 == 4 && policy->kvm) {
-		static const struct guest_cpuid_place none;
+#define GUEST_CPUID_APIC    BIT(9)  /* leaf 1, EDX */
+#define GUEST_CPUID_OSXSAVE BIT(27) /* leaf 1, ECX */
 
-		if (leaf - 0x40000000 < GUEST_CPUID_HYPERVISOR)
-			return &policy->hypervisor[leaf - 0x40000000];
-		return leaf == GUEST_CPUID_OWN ? &policy->own : &none;
+/*
+ * Which place is a leaf's. Outside all ranges a CPU answers as for the highest basic leaf (SDM vol.
+ * 2, CPUID). The hypervisor's range is not the manual's; without a hypervisor it is outside.
+ */
+inlined u32 guest_cpuid_index(const struct guest_cpuid *policy, u32 leaf)
+{
+	u32 index = leaf << 2 | leaf >> 30;
+
+	if (likely(index < GUEST_CPUID_TABLE))
+		return index;
+	if (leaf >> 28 != 4 || !policy->kvm)
+		return (GUEST_CPUID_BASIC - 1) << 2;
+	return leaf == GUEST_CPUID_OWN ? GUEST_CPUID_TABLE : GUEST_CPUID_TABLE + 1;
+}
+
+/* AVX-512 comes with AVX only. */
+inlined u32 guest_cpuid_xsave_size(const struct guest_cpuid *policy, u64 xcr0)
+{
+	return policy->xsave_sizes[(xcr0 & XCR0_AVX ? 1 : 0) + (xcr0 & XCR0_AVX512 ? 1 : 0)];
+}
+
+inlined void guest_cpuid_answer(u64 *gpr, const struct cpuid *answer)
+{
+	gpr[GPR_RAX] = answer->eax;
+	gpr[GPR_RBX] = answer->ebx;
+	gpr[GPR_RCX] = answer->ecx;
+	gpr[GPR_RDX] = answer->edx;
+}
+
+/* CR4.OSXSAVE cannot be set where it is not offered (cr4_allowed). */
+inlined void guest_cpuid_features(const struct guest_cpuid_vcpu *vcpu, const struct cpuid *answer,
+				  u64 *restrict gpr)
+{
+	gpr[GPR_RAX] = answer->eax;
+	gpr[GPR_RBX] = answer->ebx | vcpu->apic->id << 24;
+	gpr[GPR_RCX] = answer->ecx | (vcpu->cr4() & CR4_OSXSAVE ? GUEST_CPUID_OSXSAVE : 0);
+	gpr[GPR_RDX] = answer->edx | (vlapic_enabled(vcpu->apic) ? GUEST_CPUID_APIC : 0);
+}
+
+inlined void guest_cpuid_subleaf(const struct guest_cpuid *policy,
+				 const struct guest_cpuid_vcpu *vcpu,
+				 const struct guest_cpuid_place *place, u64 *restrict gpr)
+{
+	u32 subleaf = (u32)gpr[GPR_RCX];
+
+	guest_cpuid_answer(gpr, subleaf < place->subleaves
+					? &policy->answers[place->first + subleaf]
+					: policy->answers);
+	if (likely(place->varies == GUEST_CPUID_SUBLEAVES))
+		return;
+	if (place->varies == GUEST_CPUID_TOPOLOGY) {
+		gpr[GPR_RCX] |= subleaf & 0xff;
+		gpr[GPR_RDX] = vcpu->apic->id;
+	} else if (subleaf == 0) {
+		gpr[GPR_RBX] = guest_cpuid_xsave_size(policy, vcpu->xcr0());
 	}
-	return &policy->basic[GUEST_CPUID_BASIC - 1];
 }
 
-static inline const struct guest_cpuid_leaf *guest_cpuid_find(const struct guest_cpuid *policy,
-							      u32 leaf, u32 subleaf)
+/* CPUID on these general registers. Compiled into the exit, where it is all that there is to do. */
+inlined void guest_cpuid_execute(const struct guest_cpuid *policy,
+				 const struct guest_cpuid_vcpu *vcpu, u64 *restrict gpr)
 {
-	const struct guest_cpuid_place *place = guest_cpuid_place(policy, leaf);
+	const struct guest_cpuid_place *place =
+		&policy->places[guest_cpuid_index(policy, (u32)gpr[GPR_RAX])];
+	const struct cpuid *answer = &policy->answers[place->first];
 
-	if (!place->subleaves)
-		return &policy->leaves[place->first];
-	return &policy->leaves[subleaf < place->subleaves ? place->first + subleaf : 0];
+	if (likely(place->varies == GUEST_CPUID_FIXED))
+		guest_cpuid_answer(gpr, answer);
+	else if (place->varies == GUEST_CPUID_FEATURES)
+		guest_cpuid_features(vcpu, answer, gpr);
+	else
+		guest_cpuid_subleaf(policy, vcpu, place, gpr);
 }
-
-/* The answer of a leaf that is not GUEST_CPUID_FIXED. */
-struct cpuid guest_cpuid_complete(const struct guest_cpuid *policy,
-				  const struct guest_cpuid_leaf *leaf,
-				  const struct guest_cpuid_vcpu *vcpu, u32 subleaf);
-
-static inline struct cpuid guest_cpuid_query(const struct guest_cpuid *policy,
-					     const struct guest_cpuid_vcpu *vcpu, u32 leaf,
-					     u32 subleaf)
-{
-	const struct guest_cpuid_leaf *found = guest_cpuid_find(policy, leaf, subleaf);
-
-	return found->varies ? guest_cpuid_complete(policy, found, vcpu, subleaf) : found->value;
-}
-
-/* Bytes of an XSAVE area in the standard format with the components of `xcr0`. */
-u32 guest_cpuid_xsave_bytes(const struct guest_cpuid *policy, u64 xcr0);

@@ -82,6 +82,14 @@ static inline void xcr0_write(u64 value)
 	__asm__ volatile("xsetbv" : : "c"(0), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
+static inline u64 xcr0_read(void)
+{
+	u32 low, high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (u64)high << 32 | low;
+}
+
 static inline void interrupts_on(void)
 {
 	__asm__ volatile("sti" ::: "memory");

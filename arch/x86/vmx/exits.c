@@ -144,39 +144,21 @@ static void exit_task_switch(struct vcpu *vcpu)
 		  vmread(GUEST_RIP));
 }
 
-static void cpuid_answer(struct vcpu *vcpu, const struct cpuid *value)
+static u64 guest_cr4_read(void)
 {
-	vcpu->gpr[GPR_RAX] = value->eax;
-	vcpu->gpr[GPR_RBX] = value->ebx;
-	vcpu->gpr[GPR_RCX] = value->ecx;
-	vcpu->gpr[GPR_RDX] = value->edx;
-	vmx_advance();
-}
-
-static seldom void cpuid_complete(struct vcpu *vcpu, const struct guest_cpuid_leaf *leaf)
-{
-	const struct guest_cpuid_vcpu state = {
-		.apic_id = vcpu->apic.id,
-		.vcpus = vcpu->partition->vcpu_count,
-		.cr4 = vmread(GUEST_CR4),
-		.xcr0 = vmx_of(vcpu)->xcr0,
-		.apic_off = !vlapic_enabled(&vcpu->apic),
-	};
-	const struct cpuid value =
-		guest_cpuid_complete(vcpu->partition->cpuid, leaf, &state, (u32)vcpu->gpr[GPR_RCX]);
-
-	cpuid_answer(vcpu, &value);
+	return vmread(GUEST_CR4);
 }
 
 void vmx_exit_cpuid(struct vcpu *vcpu)
 {
-	const struct guest_cpuid_leaf *leaf = guest_cpuid_find(
-		vcpu->partition->cpuid, (u32)vcpu->gpr[GPR_RAX], (u32)vcpu->gpr[GPR_RCX]);
+	const struct guest_cpuid_vcpu state = {
+		.apic = &vcpu->apic,
+		.cr4 = guest_cr4_read,
+		.xcr0 = xcr0_read,
+	};
 
-	if (unlikely(leaf->varies))
-		cpuid_complete(vcpu, leaf);
-	else
-		cpuid_answer(vcpu, &leaf->value);
+	guest_cpuid_execute(vcpu->partition->cpuid, &state, vcpu->gpr);
+	vmx_advance();
 }
 
 /* Whether something wakes it at once is looked at before it would go on. */

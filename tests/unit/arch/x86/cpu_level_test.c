@@ -3,13 +3,13 @@
  * The levels, against the psABI's own list ("Micro-Architecture Levels", table 3.1), and what
  * guests see of them on made-up hosts.
  */
-/* links: arch/x86/guest_cpuid.c arch/x86/guest_cpuid_query.c arch/x86/host_cpuid.c */
+/* links: arch/x86/guest_cpuid.c arch/x86/host_cpuid.c */
 /* links: vmm/format.c vmm/string.c */
 #include "cmocka_all.h"
+#include "fake_cpuid.h"
 
 #include <string.h>
 
-#include <arch/x86/guest_cpuid.h>
 #include <bulkhead/cpu_level.h>
 
 /* EDX 26-23, 19, 17-11, 9-0 less APIC, which is Bulkhead's own, in every level; ECX 0, 9, 13, 19,
@@ -92,22 +92,17 @@ static struct guest_cpuid build(enum config_cpu cpu, bool old)
 	struct guest_cpuid policy;
 	struct host_cpuid host;
 
+	fake_power_up();
 	host_cpuid_read(&host, everything, old ? &host : NULL);
-	guest_cpuid_build(&policy, &(struct guest_cpuid_options){.cpu = cpu, .tsc_hz = 2400000000},
-			  &host);
+	guest_cpuid_build(
+		&policy,
+		&(struct guest_cpuid_options){.cpu = cpu, .vcpus = 1, .tsc_hz = 2400000000}, &host);
 	return policy;
-}
-
-static struct cpuid query(const struct guest_cpuid *policy, u32 leaf, u32 subleaf)
-{
-	static const struct guest_cpuid_vcpu alone = {.vcpus = 1, .xcr0 = 1};
-
-	return guest_cpuid_query(policy, &alone, leaf, subleaf);
 }
 
 static void expect(const struct guest_cpuid *policy, u32 leaf, u32 subleaf, struct cpuid want)
 {
-	struct cpuid got = query(policy, leaf, subleaf);
+	struct cpuid got = fake_cpuid(policy, leaf, subleaf);
 
 	if (memcmp(&got, &want, sizeof(got)))
 		fail_msg("leaf 0x%x.%u: %08x %08x %08x %08x, expected %08x %08x %08x %08x", leaf,
@@ -188,8 +183,10 @@ static void level_needs_state(void **state)
 
 	(void)state;
 	host_cpuid_read(&host, no_avx_state, NULL);
-	guest_cpuid_build(&policy, &(struct guest_cpuid_options){.cpu = CONFIG_CPU_V3, .tsc_hz = 1},
-			  &host);
+	guest_cpuid_build(
+		&policy,
+		&(struct guest_cpuid_options){.cpu = CONFIG_CPU_V3, .vcpus = 1, .tsc_hz = 1},
+		&host);
 	assert_true(guest_cpuid_lacks(&policy, CONFIG_CPU_V3, text, sizeof(text)));
 	assert_string_equal(text, "AVX, AVX2, F16C, FMA");
 }
@@ -201,7 +198,7 @@ static void no_hypervisor(void **state)
 	static const u32 leaves[] = {0x40000000, 0x40000001, 0x40000010, 0x40000100, 0x4fffffff};
 
 	(void)state;
-	assert_false(query(&policy, 1, 0).ecx & 1U << 31);
+	assert_false(fake_cpuid(&policy, 1, 0).ecx & 1U << 31);
 	assert_false(policy.kvm);
 	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
 		expect(&policy, leaves[i], 0, (struct cpuid){2400, 2400, 2400, 0});

@@ -3,13 +3,13 @@
  * CPUID of guests on four made-up hosts, each register of each leaf. Expected values are worked out
  * by hand from the bit tables of SDM vol. 2, CPUID, and vol. 1, chapter 13.
  */
-/* links: arch/x86/guest_cpuid_query.c arch/x86/host_cpuid.c arch/x86/cpu_level.c */
+/* links: arch/x86/host_cpuid.c arch/x86/cpu_level.c */
 /* links: vmm/format.c vmm/string.c */
 #include "cmocka_all.h"
+#include "fake_cpuid.h"
 
 #include <string.h>
 
-#include <arch/x86/guest_cpuid.h>
 #include <bulkhead/cpu_state.h>
 
 #define ANY (~0U) /* as a subleaf: whatever ECX is */
@@ -268,27 +268,26 @@ static const struct row tiger_lake_guest[] = {
 	{0x80000008, ANY, {0x3027, 0, 0, 0}},
 };
 
-/* A lone vCPU just after power-up: XCR0 is 1, CR4 is 0. */
-static const struct guest_cpuid_vcpu alone = {.vcpus = 1, .xcr0 = 1};
-
 static struct guest_cpuid build(struct model model, struct guest_cpuid_options options)
 {
 	struct guest_cpuid policy;
 	struct host_cpuid host;
 
+	fake_power_up();
 	memset(&policy, 0xee, sizeof(policy));
 	memset(&host, 0xee, sizeof(host));
 	if (!options.tsc_hz)
 		options.tsc_hz = 2400000000;
+	if (!options.vcpus)
+		options.vcpus = 1;
 	host_cpuid_read(&host, model_cpuid, &model);
 	guest_cpuid_build(&policy, &options, &host);
 	return policy;
 }
 
-static void expect(const struct guest_cpuid *policy, const struct guest_cpuid_vcpu *vcpu, u32 leaf,
-		   u32 subleaf, struct cpuid want)
+static void expect(const struct guest_cpuid *policy, u32 leaf, u32 subleaf, struct cpuid want)
 {
-	struct cpuid got = guest_cpuid_query(policy, vcpu, leaf, subleaf);
+	struct cpuid got = fake_cpuid(policy, leaf, subleaf);
 
 	if (memcmp(&got, &want, sizeof(got)))
 		fail_msg("leaf 0x%x.%u: %08x %08x %08x %08x, expected %08x %08x %08x %08x", leaf,
@@ -332,7 +331,7 @@ static void check_all_leaves(struct model host, struct model guest)
 	for (size_t r = 0; r < ARRAY_SIZE(ranges); r++)
 		for (u32 leaf = ranges[r][0]; leaf <= ranges[r][1]; leaf++)
 			for (size_t s = 0; s < ARRAY_SIZE(subleaves); s++)
-				expect(&policy, &alone, leaf, subleaves[s],
+				expect(&policy, leaf, subleaves[s],
 				       expected(&guest, leaf, subleaves[s]));
 }
 
@@ -396,30 +395,38 @@ static void registers_follow(void **state)
 
 static void osxsave_shows_cr4(void **state)
 {
-	struct guest_cpuid_vcpu vcpu = {.vcpus = 1, .cr4 = CR4_OSXSAVE, .xcr0 = 1};
 	struct guest_cpuid policy =
 		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true});
 
 	(void)state;
-	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 1, 0).ecx, 0xfffa3203);
-	vcpu.cr4 = ~CR4_OSXSAVE;
-	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 1, 0).ecx, 0xf7fa3203);
-	policy = build(MODEL(arrandale), (struct guest_cpuid_options){.kvm = true});
-	vcpu.cr4 = CR4_OSXSAVE;
-	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 1, 0).ecx, 0x83b82203);
+	fake_cr4 = CR4_OSXSAVE;
+	assert_int_equal(fake_cpuid(&policy, 1, 0).ecx, 0xfffa3203);
+	fake_cr4 = ~CR4_OSXSAVE;
+	assert_int_equal(fake_cpuid(&policy, 1, 0).ecx, 0xf7fa3203);
+}
+
+static void apic_switched_off(void **state)
+{
+	struct guest_cpuid policy =
+		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true});
+
+	(void)state;
+	fake_apic.base_msr = ~VLAPIC_ENABLE;
+	expect(&policy, 1, 0, (struct cpuid){0x306c3, 0x10800, 0xf7fa3203, 0x078bf9ff});
+	fake_apic.base_msr = VLAPIC_ENABLE;
+	expect(&policy, 1, 0, (struct cpuid){0x306c3, 0x10800, 0xf7fa3203, 0x078bfbff});
 }
 
 static void xsave_size_shows_xcr0(void **state)
 {
-	struct guest_cpuid_vcpu vcpu = {.vcpus = 1};
 	struct guest_cpuid policy =
 		build(MODEL(skylake_x), (struct guest_cpuid_options){.kvm = true});
 	static const u32 sizes[][2] = {{1, 576}, {3, 576}, {7, 832}, {0xe7, 2688}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		vcpu.xcr0 = sizes[i][0];
-		expect(&policy, &vcpu, 0x0d, 0, (struct cpuid){0xe7, sizes[i][1], 2688, 0});
+		fake_xcr0 = sizes[i][0];
+		expect(&policy, 0x0d, 0, (struct cpuid){0xe7, sizes[i][1], 2688, 0});
 	}
 }
 
@@ -446,11 +453,11 @@ static void avx512_needs_all_its_state(void **state)
 			build_changed(0x0d, 0, (struct cpuid){states[i], 0xa88, 0xa88, 0});
 
 		assert_int_equal(policy.xcr0_allowed, 7);
-		expect(&policy, &alone, 0x0d, 0, (struct cpuid){7, 576, 832, 0});
-		expect(&policy, &alone, 0x0d, 5, (struct cpuid){0});
+		expect(&policy, 0x0d, 0, (struct cpuid){7, 576, 832, 0});
+		expect(&policy, 0x0d, 5, (struct cpuid){0});
 		/* EBX less 16, 17, 21, 28, 30, 31; ECX: UMIP, GFNI, VAES, VPCLMULQDQ, RDPID; FSRM
 		 */
-		expect(&policy, &alone, 7, 0, (struct cpuid){0, 0x219c27eb, 0x00400704, 0x10});
+		expect(&policy, 7, 0, (struct cpuid){0, 0x219c27eb, 0x00400704, 0x10});
 	}
 }
 
@@ -461,11 +468,11 @@ static void avx_needs_its_state(void **state)
 	(void)state;
 	assert_int_equal(policy.xcr0_allowed, 3);
 	assert_int_equal(policy.xsave_bytes, 576);
-	expect(&policy, &alone, 0x0d, 0, (struct cpuid){3, 576, 576, 0});
-	expect(&policy, &alone, 0x0d, 2, (struct cpuid){0});
+	expect(&policy, 0x0d, 0, (struct cpuid){3, 576, 576, 0});
+	expect(&policy, 0x0d, 2, (struct cpuid){0});
 	/* Less AVX (28), F16C (29), FMA (12); AVX2 (5); VAES, VPCLMULQDQ. XSAVE stays. */
-	expect(&policy, &alone, 1, 0, (struct cpuid){0x806c1, 0x10800, 0xc7fa2203, 0x078bfbff});
-	expect(&policy, &alone, 7, 0, (struct cpuid){0, 0x219c27cb, 0x00400104, 0x10});
+	expect(&policy, 1, 0, (struct cpuid){0x806c1, 0x10800, 0xc7fa2203, 0x078bfbff});
+	expect(&policy, 7, 0, (struct cpuid){0, 0x219c27cb, 0x00400104, 0x10});
 }
 
 static void avx_needs_xsave(void **state)
@@ -477,9 +484,9 @@ static void avx_needs_xsave(void **state)
 	assert_int_equal(policy.xcr0_allowed, 0);
 	assert_int_equal(policy.xsave_bytes, 0);
 	assert_int_equal(policy.cr4_allowed, 0x330fff);
-	expect(&policy, &alone, 1, 0, (struct cpuid){0x806c1, 0x10800, 0xc3fa2203, 0x078bfbff});
+	expect(&policy, 1, 0, (struct cpuid){0x806c1, 0x10800, 0xc3fa2203, 0x078bfbff});
 	for (u32 i = 0; i < 64; i++)
-		expect(&policy, &alone, 0x0d, i, (struct cpuid){0});
+		expect(&policy, 0x0d, i, (struct cpuid){0});
 }
 
 static void backend_takes_features_away(void **state)
@@ -490,14 +497,14 @@ static void backend_takes_features_away(void **state)
 	(void)state;
 	assert_false(policy.rdtscp);
 	assert_true(policy.invpcid);
-	expect(&policy, &alone, 0x80000001, 0, (struct cpuid){0, 0, 0x121, 0x24100800});
-	expect(&policy, &alone, 7, 0, (struct cpuid){0, 0xf1bf27eb, 0x00005f46, 0x110});
+	expect(&policy, 0x80000001, 0, (struct cpuid){0, 0, 0x121, 0x24100800});
+	expect(&policy, 7, 0, (struct cpuid){0, 0xf1bf27eb, 0x00005f46, 0x110});
 
 	policy = build(MODEL(tiger_lake),
 		       (struct guest_cpuid_options){.kvm = true, .no_invpcid = true});
 	assert_true(policy.rdtscp);
 	assert_false(policy.invpcid);
-	expect(&policy, &alone, 7, 0, (struct cpuid){0, 0xf1bf23eb, 0x00405f46, 0x110});
+	expect(&policy, 7, 0, (struct cpuid){0, 0xf1bf23eb, 0x00405f46, 0x110});
 	assert_int_equal(policy.cr4_allowed, 0x370fff);
 }
 
@@ -507,10 +514,10 @@ static void address_widths_missing(void **state)
 
 	(void)state;
 	assert_int_equal(policy.physical_bits, 36);
-	expect(&policy, &alone, 0x80000008, 0, (struct cpuid){0x3024, 0, 0, 0});
+	expect(&policy, 0x80000008, 0, (struct cpuid){0x3024, 0, 0, 0});
 	policy = build_changed(0x80000008, 0, (struct cpuid){0xff3934, 0, 0, 0});
 	assert_int_equal(policy.physical_bits, 52);
-	expect(&policy, &alone, 0x80000008, 0, (struct cpuid){0x3034, 0, 0, 0});
+	expect(&policy, 0x80000008, 0, (struct cpuid){0x3034, 0, 0, 0});
 }
 
 /* Where the host answers with its highest basic leaf, full of ones here, it has nothing to offer.
@@ -529,11 +536,11 @@ static void host_lacks_leaves(void **state)
 	(void)state;
 	assert_int_equal(policy.xcr0_allowed, 0);
 	assert_int_equal(policy.physical_bits, 36);
-	expect(&policy, &alone, 6, 0, (struct cpuid){4, 0, 0, 0});
-	expect(&policy, &alone, 7, 0, (struct cpuid){0, 2, 0, 0});
-	expect(&policy, &alone, 0x0d, 2, (struct cpuid){0});
-	expect(&policy, &alone, 0x80000002, 0, (struct cpuid){0});
-	expect(&policy, &alone, 0x80000006, 0, (struct cpuid){0});
+	expect(&policy, 6, 0, (struct cpuid){4, 0, 0, 0});
+	expect(&policy, 7, 0, (struct cpuid){0, 2, 0, 0});
+	expect(&policy, 0x0d, 2, (struct cpuid){0});
+	expect(&policy, 0x80000002, 0, (struct cpuid){0});
+	expect(&policy, 0x80000006, 0, (struct cpuid){0});
 }
 
 static void out_of_range(void **state)
@@ -546,12 +553,11 @@ static void out_of_range(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
 		for (u32 subleaf = 0; subleaf < 3; subleaf++)
-			expect(&policy, &alone, leaves[i], subleaf,
-			       (struct cpuid){2400, 2400, 2400, 0});
-	expect(&policy, &alone, 0x40000002, 0, (struct cpuid){0});
-	expect(&policy, &alone, 0x40000101, 0, (struct cpuid){0});
-	expect(&policy, &alone, 0x40010000, 0, (struct cpuid){0});
-	expect(&policy, &alone, 0x4fffffff, 0, (struct cpuid){0});
+			expect(&policy, leaves[i], subleaf, (struct cpuid){2400, 2400, 2400, 0});
+	expect(&policy, 0x40000002, 0, (struct cpuid){0});
+	expect(&policy, 0x40000101, 0, (struct cpuid){0});
+	expect(&policy, 0x40010000, 0, (struct cpuid){0});
+	expect(&policy, 0x4fffffff, 0, (struct cpuid){0});
 }
 
 /* As guests compare them: twelve characters in EBX, ECX and EDX. */
@@ -566,13 +572,13 @@ static void signatures(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		struct cpuid value = guest_cpuid_query(&policy, &alone, all[i].leaf, 0);
+		struct cpuid value = fake_cpuid(&policy, all[i].leaf, 0);
 		u32 text[3] = {value.ebx, value.ecx, value.edx};
 
 		assert_memory_equal(text, all[i].text, sizeof(text));
 	}
 	/* Without this bit nobody looks at these leaves. */
-	assert_true(guest_cpuid_query(&policy, &alone, 1, 0).ecx & 1U << 31);
+	assert_true(fake_cpuid(&policy, 1, 0).ecx & 1U << 31);
 }
 
 /* What else KVM's leaf says depends on the machine and the partition's claim. */
@@ -582,44 +588,44 @@ static void kvm_features(void **state)
 		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true, .eoi_exits = true});
 
 	(void)state;
-	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 0});
+	expect(&policy, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 0});
 	guest_cpuid_dedicated(&policy, true);
-	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 1});
+	expect(&policy, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 1});
 	guest_cpuid_dedicated(&policy, false);
-	expect(&policy, &alone, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 0});
+	expect(&policy, 0x40000001, 0, (struct cpuid){KVM_ANY | 1 << 6, 0, 0, 0});
 }
 
 static void six_vcpus(void **state)
 {
 	struct guest_cpuid policy =
-		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true});
-	struct guest_cpuid_vcpu vcpu = {.apic_id = 5, .vcpus = 6, .xcr0 = 1};
+		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true, .vcpus = 6});
 
 	(void)state;
+	fake_apic.id = 5;
 	/* 8 APIC ids are the package's; HTT */
-	expect(&policy, &vcpu, 1, 0, (struct cpuid){0x306c3, 0x05080800, 0xf7fa3203, 0x178bfbff});
+	expect(&policy, 1, 0, (struct cpuid){0x306c3, 0x05080800, 0xf7fa3203, 0x178bfbff});
 	/* 8 core ids less 1 in EAX[31:26]; sharing less 1 in EAX[25:14] */
-	expect(&policy, &vcpu, 4, 0, (struct cpuid){0x1c000121, 0x01c0003f, 0x3f, 0});
-	expect(&policy, &vcpu, 4, 1, (struct cpuid){0x1c000122, 0x01c0003f, 0x3f, 0});
-	expect(&policy, &vcpu, 4, 2, (struct cpuid){0x1c000143, 0x01c0003f, 0x1ff, 0});
-	expect(&policy, &vcpu, 4, 3, (struct cpuid){0x1c01c163, 0x03c0003f, 0x1fff, 6});
-	expect(&policy, &vcpu, 4, 4, (struct cpuid){0});
-	expect(&policy, &vcpu, 0x0b, 0, (struct cpuid){0, 1, 0x100, 5});
-	expect(&policy, &vcpu, 0x0b, 1, (struct cpuid){3, 6, 0x201, 5});
-	expect(&policy, &vcpu, 0x0b, 2, (struct cpuid){0, 0, 2, 5});
+	expect(&policy, 4, 0, (struct cpuid){0x1c000121, 0x01c0003f, 0x3f, 0});
+	expect(&policy, 4, 1, (struct cpuid){0x1c000122, 0x01c0003f, 0x3f, 0});
+	expect(&policy, 4, 2, (struct cpuid){0x1c000143, 0x01c0003f, 0x1ff, 0});
+	expect(&policy, 4, 3, (struct cpuid){0x1c01c163, 0x03c0003f, 0x1fff, 6});
+	expect(&policy, 4, 4, (struct cpuid){0});
+	expect(&policy, 0x0b, 0, (struct cpuid){0, 1, 0x100, 5});
+	expect(&policy, 0x0b, 1, (struct cpuid){3, 6, 0x201, 5});
+	expect(&policy, 0x0b, 2, (struct cpuid){0, 0, 2, 5});
 }
 
 static void vcpus_beyond_field_widths(void **state)
 {
 	struct guest_cpuid policy =
-		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true});
-	struct guest_cpuid_vcpu vcpu = {.apic_id = 299, .vcpus = 300, .xcr0 = 1};
+		build(MODEL(haswell), (struct guest_cpuid_options){.kvm = true, .vcpus = 300});
 
 	(void)state;
-	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 1, 0).ebx, 0x2bff0800);
-	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 4, 0).eax, 0xfc000121);
-	assert_int_equal(guest_cpuid_query(&policy, &vcpu, 4, 3).eax, 0xfc000163 | 511U << 14);
-	expect(&policy, &vcpu, 0x0b, 1, (struct cpuid){9, 300, 0x201, 299});
+	fake_apic.id = 299;
+	assert_int_equal(fake_cpuid(&policy, 1, 0).ebx, 0x2bff0800);
+	assert_int_equal(fake_cpuid(&policy, 4, 0).eax, 0xfc000121);
+	assert_int_equal(fake_cpuid(&policy, 4, 3).eax, 0xfc000163 | 511U << 14);
+	expect(&policy, 0x0b, 1, (struct cpuid){9, 300, 0x201, 299});
 }
 
 static void tsc_rates(void **state)
@@ -641,8 +647,7 @@ static void tsc_rates(void **state)
 			      (struct guest_cpuid_options){.kvm = true, .tsc_hz = rates[i].hz});
 
 		assert_int_equal(policy.bus_divisor, rates[i].ratio);
-		expect(&policy, &alone, 0x15, 0,
-		       (struct cpuid){1, rates[i].ratio, rates[i].crystal, 0});
+		expect(&policy, 0x15, 0, (struct cpuid){1, rates[i].ratio, rates[i].crystal, 0});
 	}
 }
 
@@ -688,10 +693,12 @@ static void nothing_else_passes(void **state)
 
 	(void)state;
 	host_cpuid_read(&host, all_ones, NULL);
-	guest_cpuid_build(&policy, &(struct guest_cpuid_options){.kvm = true, .tsc_hz = 1}, &host);
-	assert_true(policy.count <= GUEST_CPUID_LEAVES);
+	guest_cpuid_build(&policy,
+			  &(struct guest_cpuid_options){.kvm = true, .vcpus = 1, .tsc_hz = 1},
+			  &host);
+	assert_true(policy.count <= GUEST_CPUID_ANSWERS);
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
-		expect(&policy, &alone, shown[i].leaf, shown[i].subleaf, shown[i].value);
+		expect(&policy, shown[i].leaf, shown[i].subleaf, shown[i].value);
 	assert_int_equal(policy.cr4_allowed, 0x370fff);
 }
 
@@ -704,6 +711,7 @@ int main(void)
 		cmocka_unit_test(tiger_lake_leaves),
 		cmocka_unit_test(registers_follow),
 		cmocka_unit_test(osxsave_shows_cr4),
+		cmocka_unit_test(apic_switched_off),
 		cmocka_unit_test(xsave_size_shows_xcr0),
 		cmocka_unit_test(avx512_needs_all_its_state),
 		cmocka_unit_test(avx_needs_its_state),
