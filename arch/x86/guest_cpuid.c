@@ -5,6 +5,7 @@
  */
 #include "guest_cpuid.h"
 
+#include "cache_descriptors.h"
 #include "cpu_features.h"
 
 #include <bulkhead/cpu_level.h>
@@ -295,24 +296,28 @@ static u32 topology_bits(u32 vcpus)
 }
 
 /*
- * Leaf 4. Every vCPU is a core with its own L1 and L2 cache; further levels are the package's.
+ * Leaf 4, and as far as possible leaf 2. Every vCPU is a core with its own L1 and L2 cache; further
+ * levels are the package's.
  */
 static void caches_build(struct guest_cpuid *policy, u32 vcpus, const struct host_cpuid *host)
 {
-	u32 ids = (1U << topology_bits(vcpus)) - 1;
+	u32 ids = (1U << topology_bits(vcpus)) - 1, count = 0;
+	struct cpuid caches[CACHES_MAX];
 
 	for (u32 i = 0; i < CACHES_MAX; i++) {
 		struct cpuid value = host_cpuid_leaf(host, 4, i);
 		u32 level = value.eax >> 5 & 7;
 
 		if (!(value.eax & 0x1f))
-			return;
+			break;
+		caches[count++] = value;
 		value.eax = (value.eax & 0x3ff) | MIN(ids, 0x3fU) << 26;
 		if (level >= 3)
 			value.eax |= MIN(ids, 0xfffU) << 14;
 		value.edx &= 7;
 		(void)subleaf_add(policy, 4, GUEST_CPUID_SUBLEAVES, value);
 	}
+	cache_descriptors_fill(leaf_answer(policy, 2), caches, count);
 }
 
 /*

@@ -3,7 +3,7 @@
  * The levels, against the psABI's own list ("Micro-Architecture Levels", table 3.1), and what
  * guests see of them on made-up hosts.
  */
-/* links: arch/x86/guest_cpuid.c arch/x86/host_cpuid.c */
+/* links: arch/x86/guest_cpuid.c arch/x86/host_cpuid.c arch/x86/cache_descriptors.c */
 /* links: vmm/format.c vmm/string.c */
 #include "cmocka_all.h"
 #include "fake_cpuid.h"

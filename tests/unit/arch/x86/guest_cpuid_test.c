@@ -3,7 +3,7 @@
  * CPUID of guests on four made-up hosts, each register of each leaf. Expected values are worked out
  * by hand from the bit tables of SDM vol. 2, CPUID, and vol. 1, chapter 13.
  */
-/* links: arch/x86/host_cpuid.c arch/x86/cpu_level.c */
+/* links: arch/x86/host_cpuid.c arch/x86/cpu_level.c arch/x86/cache_descriptors.c */
 /* links: vmm/format.c vmm/string.c */
 #include "cmocka_all.h"
 #include "fake_cpuid.h"
@@ -82,7 +82,7 @@ static const struct row haswell_guest[] = {
 	{0, ANY, {0x16, 0x756e6547, 0x6c65746e, 0x49656e69}},
 	/* ECX: 31-28, 26-19, 17, 13, 12, 9, 1, 0; EDX: 26-23, 19, 17-11, 9-0 */
 	{1, ANY, {0x000306c3, 0x00010800, 0xf7fa3203, 0x078bfbff}},
-	{2, ANY, {0x76036301, 0x00f0b5ff, 0, 0x00c10000}},
+	{2, ANY, {0x76036301, 0x30f0b52c, 0x0000e421, 0x00c10000}}, /* 2ch, 30h, 21h, e4h */
 	{4, 0, {0x121, 0x01c0003f, 0x3f, 0}},
 	{4, 1, {0x122, 0x01c0003f, 0x3f, 0}},
 	{4, 2, {0x143, 0x01c0003f, 0x1ff, 0}},
