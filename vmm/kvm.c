@@ -160,7 +160,11 @@ int kvm_msr_read(const struct vcpu *vcpu, u32 msr, u64 *value)
 
 void kvm_reset(struct vcpu *vcpu)
 {
+	bool offered = vcpu->partition->config->hypervisor_leaves == CONFIG_LEAVES_KVM;
+
 	vcpu->kvm = (struct kvm_state){
+		.offered = offered,
+		.calls_from = offered ? KVM_CALL_KICK : 0,
 		.steal.counted = vcpu->kvm.steal.counted,
 		.poll = POLL_ALLOWED,
 	};

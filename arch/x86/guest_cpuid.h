@@ -60,7 +60,7 @@ struct guest_cpuid {
 	u64 xcr0_allowed; /* 0: no XSAVE */
 	u32 xsave_bytes;  /* area for all of xcr0_allowed */
 	bool rdtscp, invpcid, rdrand, rdseed, tsc_deadline, x2apic, tsc_adjust;
-	bool kvm; /* KVM's leaves, MSRs and hypercalls are there */
+	bool kvm; /* KVM's leaves are there */
 	u32 physical_bits;
 	u32 bus_divisor; /* TSC ticks per tick of the undivided APIC timer, as leaf 15h implies */
 	u64 tsc_hz;
@@ -164,10 +164,10 @@ inlined void guest_cpuid_execute(const struct guest_cpuid *policy,
 		&policy->places[guest_cpuid_index(policy, (u32)gpr[GPR_RAX])];
 	const struct cpuid *answer = &policy->answers[place->first];
 
-	if (likely(place->varies == GUEST_CPUID_FIXED))
-		guest_cpuid_answer(gpr, answer);
-	else if (place->varies == GUEST_CPUID_FEATURES)
+	if (unlikely(place->varies == GUEST_CPUID_FEATURES))
 		guest_cpuid_features(vcpu, answer, gpr);
+	else if (likely(place->varies < GUEST_CPUID_FEATURES))
+		guest_cpuid_answer(gpr, answer);
 	else
 		guest_cpuid_subleaf(policy, vcpu, place, gpr);
 }

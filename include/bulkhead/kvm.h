@@ -14,6 +14,10 @@ struct vcpu;
 
 /* The vCPU's, owned as it is. All addresses are the guest's, and were RAM when it wrote them. */
 struct kvm_state {
+	bool offered; /* the guest finds all this; otherwise nothing of it */
+	/* Hypercalls below this number do not exist, and all that is left to say is so. 0 if not
+	 * even the instruction does. */
+	u32 calls_from;
 	struct steal_time steal;
 	u64 clock;	/* address of its record, KVM_ON */
 	u64 wall_clock; /* where the time of day was written last */
@@ -48,16 +52,11 @@ struct kvm_call {
 /* What the guest finds as the result. */
 u64 kvm_hypercall(struct vcpu *vcpu, const struct kvm_call *call);
 
-/* The same, of a call that does not exist, which needs no arguments. */
-static inline bool kvm_call_exists(u32 number)
-{
-	return number == KVM_CALL_KICK || number == KVM_CALL_SEND_IPI;
-}
-
 #define KVM_RESULT_PERM	 1 /* results of errors, negative */
 #define KVM_RESULT_INVAL 22
 #define KVM_RESULT_NOSYS 1000
 
+/* The same, of a call that does not exist. */
 static inline u64 kvm_call_unknown(bool privileged)
 {
 	return (u64)(privileged ? -KVM_RESULT_NOSYS : -KVM_RESULT_PERM);

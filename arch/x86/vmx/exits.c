@@ -177,6 +177,11 @@ static void exit_pause(struct vcpu *vcpu)
 	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
+static bool is_privileged(void)
+{
+	return !(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL);
+}
+
 static seldom void hypercall(struct vcpu *vcpu)
 {
 	bool wide = vmx_code_is_wide();
@@ -186,23 +191,26 @@ static seldom void hypercall(struct vcpu *vcpu)
 		.arguments = {vcpu->gpr[GPR_RBX] & mask, vcpu->gpr[GPR_RCX] & mask,
 			      vcpu->gpr[GPR_RDX] & mask, vcpu->gpr[GPR_RSI] & mask},
 		.wide = wide,
-		.privileged = !(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL),
+		.privileged = is_privileged(),
 	};
 
+	/* A CPU without VT-x does not know the instruction. */
+	if (!vcpu->kvm.offered) {
+		exit_undefined(vcpu);
+		return;
+	}
 	vcpu->gpr[GPR_RAX] = kvm_hypercall(vcpu, &call) & mask;
 	vmx_advance();
 }
 
+/* What it comes to where there is no such call needs no arguments. */
 void vmx_exit_vmcall(struct vcpu *vcpu)
 {
-	/* A CPU without VT-x does not know the instruction. */
-	if (unlikely(!vcpu->partition->cpuid->kvm)) {
-		exit_undefined(vcpu);
-	} else if (kvm_call_exists((u32)vcpu->gpr[GPR_RAX])) {
-		hypercall(vcpu);
-	} else {
-		vcpu->gpr[GPR_RAX] = kvm_call_unknown(!(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL));
+	if (likely((u32)vcpu->gpr[GPR_RAX] < vcpu->kvm.calls_from && is_privileged())) {
+		vcpu->gpr[GPR_RAX] = kvm_call_unknown(true);
 		vmx_advance();
+	} else {
+		hypercall(vcpu);
 	}
 }
 

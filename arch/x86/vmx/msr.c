@@ -151,7 +151,7 @@ static int msr_read_guest(struct vcpu *vcpu, u32 msr, u64 *value)
 		return vlapic_msr_read(&vcpu->apic, msr, value);
 	case KVM_MSR_OLD_CLOCK:
 	case KVM_MSR_FIRST ... KVM_MSR_LAST:
-		return vcpu->partition->cpuid->kvm ? kvm_msr_read(vcpu, msr, value) : -EINVAL;
+		return vcpu->kvm.offered ? kvm_msr_read(vcpu, msr, value) : -EINVAL;
 	case IA32_DEBUGCTL:
 		*value = vmread(GUEST_DEBUGCTL);
 		return 0;
@@ -184,7 +184,7 @@ static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 		return apic_msr_write(vcpu, msr, value);
 	case KVM_MSR_OLD_CLOCK:
 	case KVM_MSR_FIRST ... KVM_MSR_LAST:
-		return vcpu->partition->cpuid->kvm ? kvm_msr_write(vcpu, msr, value) : -EINVAL;
+		return vcpu->kvm.offered ? kvm_msr_write(vcpu, msr, value) : -EINVAL;
 	case IA32_EFER:
 		return vmx_efer_write(vcpu, value);
 	case IA32_TSC:

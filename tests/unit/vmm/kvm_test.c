@@ -177,6 +177,18 @@ static void power_up(void **state)
 	assert_int_equal(vcpu.kvm.steal.counted, 4711);
 }
 
+/* No number takes the short way if there are no hypercalls, and none that is a call's. */
+static void offered(void **state)
+{
+	(void)state;
+	assert_true(vcpu.kvm.offered);
+	assert_int_equal(vcpu.kvm.calls_from, 5);
+	config.hypervisor_leaves = CONFIG_LEAVES_NONE;
+	kvm_reset(&vcpu);
+	assert_false(vcpu.kvm.offered);
+	assert_int_equal(vcpu.kvm.calls_from, 0);
+}
+
 /* Records of 32, 64 and 4 bytes, from multiples of 4 (of 64), in RAM as a whole. */
 static void addresses(void **state)
 {
@@ -462,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(power_up, setup),
+		cmocka_unit_test_setup(offered, setup),
 		cmocka_unit_test_setup(addresses, setup),
 		cmocka_unit_test_setup(no_others, setup),
 		cmocka_unit_test_setup(clock_follows_the_board, setup),
