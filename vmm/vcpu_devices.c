@@ -39,9 +39,11 @@ static struct apic_host *apic_host_of(struct device_host *host)
 	return container_of(host, struct apic_host, host);
 }
 
-static u64 apic_now(struct device_host *host)
+static u64 apic_now(void *clock)
 {
-	return arch_tsc() + apic_host_of(host)->vcpu->tsc_offset;
+	const struct vcpu *vcpu = clock;
+
+	return arch_tsc() + vcpu->tsc_offset;
 }
 
 /* When a moment of the guest's clock, which is ahead of the TSC by `offset`, comes, after the last
@@ -105,7 +107,6 @@ static void apic_report(struct device_host *host, const char *text)
 }
 
 static const struct device_host_ops apic_host_ops = {
-	.now = apic_now,
 	.timer_set = apic_timer_set,
 	.report = apic_report,
 };
@@ -310,6 +311,8 @@ int vcpu_devices_create(struct vcpu *vcpu)
 	timer_init(&host->timer, vcpu->thread.cpu, apic_timer_fire);
 	host->host.ops = &apic_host_ops;
 	host->host.tsc_hz = arch_tsc_hz();
+	host->host.now = apic_now;
+	host->host.clock = vcpu;
 	host->vcpu = vcpu;
 	return 0;
 }
@@ -467,7 +470,7 @@ bool partition_screen(struct partition *partition, struct screen_text *text)
 	return true;
 }
 
-u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)
+u32 exit_port_read(struct vcpu *vcpu, u32 port, unsigned bytes)
 {
 	struct partition *partition = vcpu->partition;
 	u32 value;
@@ -478,7 +481,7 @@ u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)
 	return value;
 }
 
-void exit_port_write(struct vcpu *vcpu, u16 port, unsigned bytes, u32 value)
+void exit_port_write(struct vcpu *vcpu, u32 port, unsigned bytes, u32 value)
 {
 	struct partition *partition = vcpu->partition;
 

@@ -38,9 +38,9 @@ static void must(bool condition)
 		abort();
 }
 
-static u64 host_now(struct device_host *host)
+static u64 host_now(void *clock)
 {
-	(void)host;
+	(void)clock;
 	return 1;
 }
 
@@ -80,14 +80,13 @@ static void host_report(struct device_host *host, const char *text)
 }
 
 static const struct device_host_ops host_ops = {
-	.now = host_now,
 	.timer_set = host_timer_set,
 	.irq_set = host_irq_set,
 	.message = host_message,
 	.entropy = host_entropy,
 	.report = host_report,
 };
-static struct device_host host = {.ops = &host_ops};
+static struct device_host host = {.ops = &host_ops, .now = host_now};
 
 static void isa_changed(void *context, u16 now)
 {
@@ -97,11 +96,18 @@ static void isa_changed(void *context, u16 now)
 
 static void ports(u16 port, const struct step *step, unsigned bytes)
 {
+	bool config = port >= VPCI_PORT_ADDRESS && port < VPCI_PORT_END;
+	u64 value;
+
 	bytes = MIN(bytes, 4U);
-	if (step->what & 0x40)
+	if (step->what & 0x40 && config)
 		vpci_port_ops.write(&pci, port, bytes, step->value);
-	else
+	else if (step->what & 0x40)
+		(void)vpci_port_write(&pci, port, bytes, step->value);
+	else if (config)
 		(void)vpci_port_ops.read(&pci, port, bytes);
+	else
+		(void)vpci_port_read(&pci, port, bytes, &value);
 }
 
 static void memory_access(u64 gpa, const struct step *step, unsigned bytes)
