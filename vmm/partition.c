@@ -63,8 +63,8 @@ static void unmake(struct partition *partition)
 	arch_guest_cpu_destroy(partition);
 	partition_memory_destroy(partition);
 	memory_free(partition->console.data, memory_order(PARTITION_CONSOLE_BYTES));
-	memory_free(partition->config, memory_order(sizeof(*partition->config)));
-	memory_free(partition, memory_order(sizeof(*partition)));
+	memory_give(MEMORY_OTHER, partition->config, sizeof(*partition->config));
+	memory_give(MEMORY_OTHER, partition, sizeof(*partition));
 }
 
 /* The smallest tag that begins `count` which no vCPU has; 0: there is none. */
@@ -119,13 +119,13 @@ static int build(struct partition *partition, const struct placement *placement,
 
 static struct partition *allocate(const struct config_partition *config)
 {
-	struct partition *partition = memory_alloc(memory_order(sizeof(*partition)));
+	struct partition *partition = memory_take(MEMORY_OTHER, sizeof(*partition));
 
 	if (!partition)
 		return NULL;
-	partition->config = memory_alloc(memory_order(sizeof(*config)));
+	partition->config = memory_take(MEMORY_OTHER, sizeof(*config));
 	if (!partition->config) {
-		memory_free(partition, memory_order(sizeof(*partition)));
+		memory_give(MEMORY_OTHER, partition, sizeof(*partition));
 		return NULL;
 	}
 	*partition->config = *config;

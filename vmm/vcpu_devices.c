@@ -286,24 +286,24 @@ static struct pc_choice board_choice(const struct partition *partition)
 	};
 }
 
-static unsigned board_order(const struct partition *partition)
+static u64 board_bytes(const struct partition *partition)
 {
 	struct pc_choice choice = board_choice(partition);
 
-	return memory_order(pc_bytes(&choice));
+	return pc_bytes(&choice);
 }
 
 int vcpu_devices_create(struct vcpu *vcpu)
 {
 	struct partition *partition = vcpu->partition;
-	struct apic_host *host = memory_alloc(0);
+	struct apic_host *host = memory_take(MEMORY_DEVICES, sizeof(*host));
 
 	timer_gap = us_to_tsc(TIMER_GAP_US);
 	if (vcpu->id == 0) {
-		partition->pc = memory_alloc(board_order(partition));
+		partition->pc = memory_take(MEMORY_DEVICES, board_bytes(partition));
 		timer_init(&partition->device_timer, vcpu->thread.cpu, board_timer_fire);
 	}
-	vcpu->apic.page = memory_alloc(0);
+	vcpu->apic.page = memory_take(MEMORY_DEVICES, PAGE_SIZE);
 	vcpu->apic.host = host ? &host->host : NULL;
 	if (!host || !vcpu->apic.page || !partition->pc)
 		return -ENOMEM;
@@ -318,10 +318,11 @@ void vcpu_devices_destroy(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
 
-	memory_free(apic->page, 0);
-	memory_free(apic->host ? apic_host_of(apic->host) : NULL, 0);
+	memory_give(MEMORY_DEVICES, apic->page, PAGE_SIZE);
+	memory_give(MEMORY_DEVICES, apic->host ? apic_host_of(apic->host) : NULL,
+		    sizeof(struct apic_host));
 	if (vcpu->id == 0) {
-		memory_free(vcpu->partition->pc, board_order(vcpu->partition));
+		memory_give(MEMORY_DEVICES, vcpu->partition->pc, board_bytes(vcpu->partition));
 		vcpu->partition->pc = NULL;
 	}
 }

@@ -46,7 +46,7 @@ void partition_memory_destroy(struct partition *partition)
 int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *affinity,
 		struct scheduler_group *group)
 {
-	struct vcpu *vcpu = memory_alloc(memory_order(sizeof(*vcpu)));
+	struct vcpu *vcpu = memory_take(MEMORY_OTHER, sizeof(*vcpu));
 
 	if (!vcpu)
 		return -ENOMEM;
@@ -62,7 +62,7 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 
 void vcpu_destroy(struct partition *partition)
 {
-	memory_free(partition->vcpus[--partition->vcpu_count], memory_order(sizeof(struct vcpu)));
+	memory_give(MEMORY_OTHER, partition->vcpus[--partition->vcpu_count], sizeof(struct vcpu));
 }
 
 bool vcpu_devices_power_button(struct partition *partition)
