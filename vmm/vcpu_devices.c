@@ -6,6 +6,7 @@
  */
 #include "vcpu_devices.h"
 
+#include "partition_console.h"
 #include "partition_memory.h"
 #include "partition_net.h"
 #include "vcpu_interrupt.h"
@@ -224,9 +225,7 @@ static void board_console_output(void *context, u8 byte)
 {
 	struct partition *partition = context;
 
-	spin_lock(&partition->console_lock);
-	byte_ring_write(&partition->console, &byte, 1);
-	spin_unlock(&partition->console_lock);
+	partition_console_put(partition, byte);
 	console_output_ready(partition);
 }
 
@@ -262,6 +261,16 @@ static void board_flash_show(void *context, bool array)
 		vcpu_request(partition->vcpus[i], VCPU_REQUEST_TABLES);
 }
 
+static u8 *board_screen_memory(void *context, u64 bytes)
+{
+	struct partition *partition = context;
+
+	if (!partition->screen_memory)
+		partition->screen_memory = memory_take(MEMORY_DEVICES, bytes);
+	partition->screen_bytes = bytes;
+	return partition->screen_memory;
+}
+
 static const struct pc_ops board_ops = {
 	.now = board_now,
 	.next_timer = board_next_timer,
@@ -273,6 +282,7 @@ static const struct pc_ops board_ops = {
 	.report = board_report,
 	.entropy = board_entropy,
 	.flash_show = board_flash_show,
+	.screen_memory = board_screen_memory,
 };
 
 static struct pc_choice board_choice(const struct partition *partition)
@@ -323,6 +333,8 @@ void vcpu_devices_destroy(struct vcpu *vcpu)
 		    sizeof(struct apic_host));
 	if (vcpu->id == 0) {
 		memory_give(MEMORY_DEVICES, vcpu->partition->pc, board_bytes(vcpu->partition));
+		memory_give(MEMORY_DEVICES, vcpu->partition->screen_memory,
+			    vcpu->partition->screen_bytes);
 		vcpu->partition->pc = NULL;
 	}
 }

@@ -236,7 +236,6 @@ static int vcpu_create(struct vcpu *vcpu)
 	vmx->xsave = memory_take(MEMORY_OTHER, xsave_bytes(vcpu));
 	if (!vmx->vmcs || !vmx->apic_access_page || !vmx->xsave)
 		return -ENOMEM;
-	vmx_capture_create(vcpu);
 	vmx->vpid = vcpu->tag;
 	vmx->ept_pointer = memory_physical(vcpu->partition->second_level.root) | 3 << 3 | MEMORY_WB;
 	vmx->ept_stale = true;
