@@ -32,10 +32,25 @@ void byte_ring_write(struct byte_ring *ring, const u8 *data, u64 count)
 	}
 }
 
+void byte_ring_grow(struct byte_ring *ring, u8 *data, u64 bytes)
+{
+	struct byte_ring from = *ring;
+	u64 kept = MIN(from.written, from.bytes);
+
+	*ring = (struct byte_ring){.data = data, .bytes = bytes};
+	ring->start = ring->written = from.written - kept;
+	while (kept) {
+		u64 run = ring_run(&from, ring->written, kept);
+
+		byte_ring_write(ring, from.data + (ring->written & (from.bytes - 1)), run);
+		kept -= run;
+	}
+}
+
 /* Move *position to the oldest byte there is; returns by how much. */
 static u64 ring_catch_up(const struct byte_ring *ring, u64 *position)
 {
-	u64 oldest = ring->written - MIN(ring->written, ring->bytes);
+	u64 oldest = MAX(ring->written - MIN(ring->written, ring->bytes), ring->start);
 	u64 missed = oldest - MIN(*position, oldest);
 
 	*position += missed;

@@ -43,13 +43,13 @@ static struct channel *channel_find(const char *name)
 
 static struct channel *channel_make(const char *name, u64 bytes)
 {
-	struct channel *channel = memory_alloc(memory_order(sizeof(*channel)));
+	struct channel *channel = memory_take(MEMORY_OTHER, sizeof(*channel));
 
 	if (!channel)
 		return NULL;
 	channel->physical = memory_guest_alloc(memory_order(bytes));
 	if (channel->physical == PAGE_NONE) {
-		memory_free(channel, memory_order(sizeof(*channel)));
+		memory_give(MEMORY_OTHER, channel, sizeof(*channel));
 		return NULL;
 	}
 	format_text(channel->name, sizeof(channel->name), "%s", name);
@@ -67,7 +67,7 @@ static void channel_unmake(struct channel *channel)
 		at = &(*at)->next;
 	*at = channel->next;
 	memory_guest_free(channel->physical, memory_order(channel->bytes));
-	memory_free(channel, memory_order(sizeof(*channel)));
+	memory_give(MEMORY_OTHER, channel, sizeof(*channel));
 }
 
 /* The first place that nobody has; NULL: there is none. */

@@ -30,7 +30,7 @@ int group_create(const struct config_group *config, char *reason)
 		format_text(reason, LOAD_REASON_BYTES, "there is one of that name");
 		return -EEXIST;
 	}
-	group = memory_alloc(memory_order(sizeof(*group)));
+	group = memory_take(MEMORY_OTHER, sizeof(*group));
 	if (!group) {
 		format_text(reason, LOAD_REASON_BYTES, "no memory for it");
 		return -ENOMEM;

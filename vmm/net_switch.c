@@ -347,12 +347,12 @@ static struct net *net_find(const char *name)
 static void net_free(struct net *net)
 {
 	memory_free(net->port, 0);
-	memory_free(net, memory_order(sizeof(*net)));
+	memory_give(MEMORY_OTHER, net, sizeof(*net));
 }
 
 static struct net *net_make(const char *name)
 {
-	struct net *net = memory_alloc(memory_order(sizeof(*net)));
+	struct net *net = memory_take(MEMORY_OTHER, sizeof(*net));
 	struct net **at = &first;
 
 	if (!net)
@@ -381,17 +381,17 @@ static void net_unmake(struct net *net)
 
 static void port_free(struct net_port *port)
 {
-	memory_free(port->ring.data, memory_order(NET_RING_BYTES));
-	memory_free(port, memory_order(sizeof(*port)));
+	memory_give(MEMORY_DEVICES, port->ring.data, NET_RING_BYTES);
+	memory_give(MEMORY_DEVICES, port, sizeof(*port));
 }
 
 static struct net_port *port_allocate(const struct net_port_setup *setup)
 {
-	struct net_port *port = memory_alloc(memory_order(sizeof(*port)));
+	struct net_port *port = memory_take(MEMORY_DEVICES, sizeof(*port));
 
 	if (!port)
 		return NULL;
-	port->ring.data = memory_alloc(memory_order(NET_RING_BYTES));
+	port->ring.data = memory_take(MEMORY_DEVICES, NET_RING_BYTES);
 	if (!port->ring.data) {
 		port_free(port);
 		return NULL;

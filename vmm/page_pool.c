@@ -264,14 +264,86 @@ u64 page_pool_alloc(struct page_pool *pool, enum page_zone zone, unsigned order,
 	return block_physical(pool, place.target);
 }
 
-int page_pool_free(struct page_pool *pool, enum page_zone zone, u64 physical, unsigned order)
+static unsigned order_of(u64 pages)
+{
+	unsigned order = 0;
+
+	while (BIT(order) < pages)
+		order++;
+	return order;
+}
+
+/* Keep the first `pages` of a used block: they become used blocks of their own, each as large as
+ * can be, from the largest to the smallest. */
+static void block_cut(struct page_pool *pool, enum page_zone zone, unsigned order, u32 index,
+		      u64 pages)
+{
+	while (pages != BIT(order)) {
+		u32 half = index + (u32)BIT(--order);
+
+		block_set(pool, index, PAGE_USED, zone, order);
+		if (pages > BIT(order)) {
+			pages -= BIT(order);
+			index = half;
+			block_set(pool, index, PAGE_USED, zone, order);
+		} else {
+			block_release(pool, zone, order, half);
+		}
+	}
+}
+
+u64 page_pool_alloc_pages(struct page_pool *pool, enum page_zone zone, u64 pages, u64 limit)
+{
+	u64 physical;
+
+	if (!pages || pages > BIT(PAGE_ORDERS - 1))
+		return PAGE_NONE;
+	physical = page_pool_alloc(pool, zone, order_of(pages), limit);
+	if (physical != PAGE_NONE)
+		block_cut(pool, zone, order_of(pages), (u32)((physical - pool->base) >> PAGE_SHIFT),
+			  pages);
+	return physical;
+}
+
+/* The order of the first of those blocks that `pages` consist of. */
+static unsigned first_order(u64 pages)
+{
+	return 63 - (unsigned)__builtin_clzl(pages);
+}
+
+static bool pages_are_used(const struct page_pool *pool, enum page_zone zone, u64 index, u64 pages)
+{
+	while (pages) {
+		unsigned order = first_order(pages);
+
+		if (!block_is(pool, index, PAGE_USED, zone, order))
+			return false;
+		index += BIT(order);
+		pages -= BIT(order);
+	}
+	return true;
+}
+
+int page_pool_free_pages(struct page_pool *pool, enum page_zone zone, u64 physical, u64 pages)
 {
 	u64 index = (physical - pool->base) >> PAGE_SHIFT;
 
-	if (order >= PAGE_ORDERS || zone >= PAGE_ZONES || physical < pool->base ||
-	    !is_aligned(physical, PAGE_SIZE) || !block_is(pool, index, PAGE_USED, zone, order))
+	if (!pages || pages > BIT(PAGE_ORDERS - 1) || zone >= PAGE_ZONES || physical < pool->base ||
+	    !is_aligned(physical, PAGE_SIZE) || !pages_are_used(pool, zone, index, pages))
 		return -EINVAL;
-	block_clear(pool, (u32)index);
-	block_release(pool, zone, order, (u32)index);
+	while (pages) {
+		unsigned order = first_order(pages);
+
+		block_clear(pool, (u32)index);
+		block_release(pool, zone, order, (u32)index);
+		index += BIT(order);
+		pages -= BIT(order);
+	}
 	return 0;
+}
+
+int page_pool_free(struct page_pool *pool, enum page_zone zone, u64 physical, unsigned order)
+{
+	return order < PAGE_ORDERS ? page_pool_free_pages(pool, zone, physical, BIT(order))
+				   : -EINVAL;
 }

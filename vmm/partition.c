@@ -10,6 +10,7 @@
 #include <bulkhead/string.h>
 
 #include "partition_channel.h"
+#include "partition_console.h"
 #include "partition_memory.h"
 #include "partition_net.h"
 #include "placement.h"
@@ -62,9 +63,9 @@ static void unmake(struct partition *partition)
 		vcpu_destroy(partition);
 	arch_guest_cpu_destroy(partition);
 	partition_memory_destroy(partition);
-	memory_free(partition->console.data, memory_order(PARTITION_CONSOLE_BYTES));
-	memory_free(partition->config, memory_order(sizeof(*partition->config)));
-	memory_free(partition, memory_order(sizeof(*partition)));
+	partition_console_destroy(partition);
+	memory_give(MEMORY_OTHER, partition->config, sizeof(*partition->config));
+	memory_give(MEMORY_OTHER, partition, sizeof(*partition));
 }
 
 /* The smallest tag that begins `count` which no vCPU has; 0: there is none. */
@@ -97,12 +98,8 @@ static int vcpus_create(struct partition *partition, const struct placement *pla
 
 static int build(struct partition *partition, const struct placement *placement, char *reason)
 {
-	u8 *console = memory_alloc(memory_order(PARTITION_CONSOLE_BYTES));
 	int error;
 
-	if (!console)
-		return -ENOMEM;
-	byte_ring_init(&partition->console, console, PARTITION_CONSOLE_BYTES);
 	if (!partition->tag) {
 		format_text(reason, LOAD_REASON_BYTES, "there are %u vCPUs at most",
 			    PARTITION_TAG_MAX);
@@ -119,13 +116,13 @@ static int build(struct partition *partition, const struct placement *placement,
 
 static struct partition *allocate(const struct config_partition *config)
 {
-	struct partition *partition = memory_alloc(memory_order(sizeof(*partition)));
+	struct partition *partition = memory_take(MEMORY_OTHER, sizeof(*partition));
 
 	if (!partition)
 		return NULL;
-	partition->config = memory_alloc(memory_order(sizeof(*config)));
+	partition->config = memory_take(MEMORY_OTHER, sizeof(*config));
 	if (!partition->config) {
-		memory_free(partition, memory_order(sizeof(*partition)));
+		memory_give(MEMORY_OTHER, partition, sizeof(*partition));
 		return NULL;
 	}
 	*partition->config = *config;

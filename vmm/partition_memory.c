@@ -229,7 +229,7 @@ static int take_all_ram(struct partition *partition, char *reason)
 	memory->low_bytes = MIN(bytes, GUEST_LOW_MAX);
 	memory->high_bytes = bytes - memory->low_bytes;
 	partition->ram_room = (u32)((bytes + rom) / (2 * MIB));
-	partition->ram = memory_alloc(memory_order(partition->ram_room * sizeof(struct ram_block)));
+	partition->ram = memory_take(MEMORY_OTHER, partition->ram_room * sizeof(struct ram_block));
 	if (!partition->ram)
 		return -ENOMEM;
 	memory_usage(&usage);
@@ -269,7 +269,7 @@ static int make_firmware(struct partition *partition)
 {
 	if (!partition->memory.rom_bytes)
 		return 0;
-	partition->firmware = memory_alloc(memory_order(sizeof(*partition->firmware)));
+	partition->firmware = memory_take(MEMORY_DEVICES, sizeof(*partition->firmware));
 	return partition->firmware ? 0 : -ENOMEM;
 }
 
@@ -314,10 +314,8 @@ void partition_memory_destroy(struct partition *partition)
 		disk_destroy(&partition->disks[i]);
 	for (u32 i = 0; i < partition->ram_count; i++)
 		memory_guest_free(partition->ram[i].physical, partition->ram[i].order);
-	memory_free(partition->firmware, memory_order(sizeof(*partition->firmware)));
-	if (partition->ram)
-		memory_free(partition->ram,
-			    memory_order(partition->ram_room * sizeof(struct ram_block)));
+	memory_give(MEMORY_DEVICES, partition->firmware, sizeof(*partition->firmware));
+	memory_give(MEMORY_OTHER, partition->ram, partition->ram_room * sizeof(struct ram_block));
 	if (partition->second_level.root)
 		page_table_destroy(&partition->second_level);
 	if (partition->space.table.root)

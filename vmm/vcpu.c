@@ -195,14 +195,14 @@ void vcpu_destroy(struct partition *partition)
 	thread_destroy(&vcpu->thread);
 	virt->vcpu_destroy(vcpu);
 	vcpu_devices_destroy(vcpu);
-	memory_free(vcpu->exit_meters, memory_order(EXIT_METERS_BYTES));
-	memory_free(vcpu, memory_order(sizeof(*vcpu)));
+	memory_give(MEMORY_OTHER, vcpu->exit_meters, EXIT_METERS_BYTES);
+	memory_give(MEMORY_OTHER, vcpu, sizeof(*vcpu));
 	partition->vcpus[partition->vcpu_count] = NULL;
 }
 
 static struct vcpu *allocate(struct partition *partition)
 {
-	struct vcpu *vcpu = memory_alloc(memory_order(sizeof(struct vcpu)));
+	struct vcpu *vcpu = memory_take(MEMORY_OTHER, sizeof(struct vcpu));
 	u32 id = partition->vcpu_count;
 
 	if (!vcpu)
@@ -229,7 +229,7 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 	vcpu->thread.affinity = *affinity;
 	vcpu->thread.vcpu = vcpu;
 	vcpu->thread.leave = leave;
-	vcpu->exit_meters = memory_alloc(memory_order(EXIT_METERS_BYTES));
+	vcpu->exit_meters = memory_take(MEMORY_OTHER, EXIT_METERS_BYTES);
 	error = vcpu->exit_meters ? vcpu_devices_create(vcpu) : -ENOMEM;
 	error = error ? error : virt->vcpu_create(vcpu);
 	error = error ? error

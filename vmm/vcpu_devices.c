@@ -6,6 +6,7 @@
  */
 #include "vcpu_devices.h"
 
+#include "partition_console.h"
 #include "partition_memory.h"
 #include "partition_net.h"
 #include "vcpu_interrupt.h"
@@ -225,9 +226,7 @@ static void board_console_output(void *context, u8 byte)
 {
 	struct partition *partition = context;
 
-	spin_lock(&partition->console_lock);
-	byte_ring_write(&partition->console, &byte, 1);
-	spin_unlock(&partition->console_lock);
+	partition_console_put(partition, byte);
 	console_output_ready(partition);
 }
 
@@ -263,6 +262,16 @@ static void board_flash_show(void *context, bool array)
 		vcpu_request(partition->vcpus[i], VCPU_REQUEST_TABLES);
 }
 
+static u8 *board_screen_memory(void *context, u64 bytes)
+{
+	struct partition *partition = context;
+
+	if (!partition->screen_memory)
+		partition->screen_memory = memory_take(MEMORY_DEVICES, bytes);
+	partition->screen_bytes = bytes;
+	return partition->screen_memory;
+}
+
 static const struct pc_ops board_ops = {
 	.now = board_now,
 	.next_timer = board_next_timer,
@@ -274,6 +283,7 @@ static const struct pc_ops board_ops = {
 	.report = board_report,
 	.entropy = board_entropy,
 	.flash_show = board_flash_show,
+	.screen_memory = board_screen_memory,
 };
 
 static struct pc_choice board_choice(const struct partition *partition)
@@ -287,24 +297,24 @@ static struct pc_choice board_choice(const struct partition *partition)
 	};
 }
 
-static unsigned board_order(const struct partition *partition)
+static u64 board_bytes(const struct partition *partition)
 {
 	struct pc_choice choice = board_choice(partition);
 
-	return memory_order(pc_bytes(&choice));
+	return pc_bytes(&choice);
 }
 
 int vcpu_devices_create(struct vcpu *vcpu)
 {
 	struct partition *partition = vcpu->partition;
-	struct apic_host *host = memory_alloc(0);
+	struct apic_host *host = memory_take(MEMORY_DEVICES, sizeof(*host));
 
 	timer_gap = us_to_tsc(TIMER_GAP_US);
 	if (vcpu->id == 0) {
-		partition->pc = memory_alloc(board_order(partition));
+		partition->pc = memory_take(MEMORY_DEVICES, board_bytes(partition));
 		timer_init(&partition->device_timer, vcpu->thread.cpu, board_timer_fire);
 	}
-	vcpu->apic.page = memory_alloc(0);
+	vcpu->apic.page = memory_take(MEMORY_DEVICES, PAGE_SIZE);
 	vcpu->apic.host = host ? &host->host : NULL;
 	if (!host || !vcpu->apic.page || !partition->pc)
 		return -ENOMEM;
@@ -321,10 +331,13 @@ void vcpu_devices_destroy(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
 
-	memory_free(apic->page, 0);
-	memory_free(apic->host ? apic_host_of(apic->host) : NULL, 0);
+	memory_give(MEMORY_DEVICES, apic->page, PAGE_SIZE);
+	memory_give(MEMORY_DEVICES, apic->host ? apic_host_of(apic->host) : NULL,
+		    sizeof(struct apic_host));
 	if (vcpu->id == 0) {
-		memory_free(vcpu->partition->pc, board_order(vcpu->partition));
+		memory_give(MEMORY_DEVICES, vcpu->partition->pc, board_bytes(vcpu->partition));
+		memory_give(MEMORY_DEVICES, vcpu->partition->screen_memory,
+			    vcpu->partition->screen_bytes);
 		vcpu->partition->pc = NULL;
 	}
 }

@@ -48,7 +48,7 @@ int arch_guest_cpu_create(struct partition *partition, char *reason)
 	struct guest_cpuid_options options = backend_options;
 	char missing[80];
 
-	partition->cpuid = memory_alloc(memory_order(sizeof(*partition->cpuid)));
+	partition->cpuid = memory_take(MEMORY_OTHER, sizeof(*partition->cpuid));
 	if (!partition->cpuid)
 		return -ENOMEM;
 	options.cpu = config->cpu;
@@ -64,7 +64,7 @@ int arch_guest_cpu_create(struct partition *partition, char *reason)
 
 void arch_guest_cpu_destroy(struct partition *partition)
 {
-	memory_free(partition->cpuid, memory_order(sizeof(*partition->cpuid)));
+	memory_give(MEMORY_OTHER, partition->cpuid, sizeof(*partition->cpuid));
 	partition->cpuid = NULL;
 }
 

@@ -43,9 +43,9 @@ static void read_configuration(void)
 	for (u64 i = 0; i < boot_info->config_bytes; i++)
 		sections += text[i] == '[';
 	config.partition_room = sections;
-	config.partitions = memory_alloc(memory_order(sections * sizeof(*config.partitions)));
+	config.partitions = memory_take(MEMORY_OTHER, sections * sizeof(*config.partitions));
 	config.group_room = sections;
-	config.groups = memory_alloc(memory_order(sections * sizeof(*config.groups)));
+	config.groups = memory_take(MEMORY_OTHER, sections * sizeof(*config.groups));
 	config.errors = &error;
 	config.error_room = 1;
 	if (!config.partitions || !config.groups)
@@ -54,6 +54,16 @@ static void read_configuration(void)
 		return;
 	config_error_text(&error, memory_boot(boot_info->config_name), message, sizeof(message));
 	panic("the loader let a wrong configuration through: %s", message);
+}
+
+/* Partitions and groups have copies of their own. */
+static void forget_configuration(void)
+{
+	memory_give(MEMORY_OTHER, config.partitions,
+		    config.partition_room * sizeof(*config.partitions));
+	memory_give(MEMORY_OTHER, config.groups, config.group_room * sizeof(*config.groups));
+	config.partitions = NULL;
+	config.groups = NULL;
 }
 
 int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *context)
@@ -137,6 +147,7 @@ static void late_start(void *argument unused)
 	say_what_there_is();
 	console_start(&config);
 	partition_create_all(&config);
+	forget_configuration();
 	partition_autostart();
 	become_idle(cpu_this()->thread);
 }

@@ -27,6 +27,8 @@ extern char core_start[], core_rodata[], core_data[], core_end[];
 static struct page_pool pool;
 static struct spinlock pool_lock;
 static u64 guest_bytes; /* handed out to guests */
+static u64 used_bytes[MEMORY_USES];
+static struct heap heaps[MEMORY_USES]; /* of small objects; under the pool's lock */
 static u64 linear_base;
 static struct mtrr mtrrs;
 static struct page_table_format host_format;
@@ -73,38 +75,93 @@ static void reserve_fill(void)
 
 		if (physical == PAGE_NONE)
 			return;
+		used_bytes[MEMORY_TABLES] += PAGE_SIZE;
 		table_reserve[table_reserve_count] = memory_linear(physical);
 		memset(table_reserve[table_reserve_count++], 0, PAGE_SIZE);
 	}
 }
 
-void *memory_alloc(unsigned order)
+static u64 pages_of(u64 bytes)
 {
-	u64 flags = spin_lock_irq(&pool_lock);
-	u64 physical = page_pool_alloc(&pool, PAGE_ZONE_HYPERVISOR, order, ~0UL);
+	return align_up(bytes, PAGE_SIZE) / PAGE_SIZE;
+}
+
+/* With the pool locked, as the next one; not cleared. */
+static void *pages_take(enum memory_use use, u64 pages)
+{
+	u64 physical = page_pool_alloc_pages(&pool, PAGE_ZONE_HYPERVISOR, pages, ~0UL);
 
 	if (table_reserve_count < RESERVE_PAGES)
 		reserve_fill();
-	spin_unlock_irq(&pool_lock, flags);
 	if (physical == PAGE_NONE)
 		return NULL;
-	memset(memory_linear(physical), 0, PAGE_SIZE << order);
+	used_bytes[use] += pages * PAGE_SIZE;
 	return memory_linear(physical);
 }
 
-void memory_free(void *pages, unsigned order)
+static int pages_give(enum memory_use use, void *memory, u64 pages)
+{
+	int error =
+		page_pool_free_pages(&pool, PAGE_ZONE_HYPERVISOR, memory_physical(memory), pages);
+
+	if (!error)
+		used_bytes[use] -= pages * PAGE_SIZE;
+	return error;
+}
+
+static enum memory_use heap_use(const struct heap *heap)
+{
+	return (enum memory_use)(heap - heaps);
+}
+
+static void *heap_page_alloc(struct heap *heap)
+{
+	return pages_take(heap_use(heap), 1);
+}
+
+static void heap_page_free(struct heap *heap, void *page)
+{
+	if (pages_give(heap_use(heap), page, 1))
+		panic("memory: page %p of small objects was not allocated", page);
+}
+
+static struct heap heaps[MEMORY_USES] = {
+	[0 ... MEMORY_USES - 1] = {.page_alloc = heap_page_alloc, .page_free = heap_page_free},
+};
+
+void *memory_take(enum memory_use use, u64 bytes)
+{
+	u64 flags = spin_lock_irq(&pool_lock);
+	void *memory = bytes <= HEAP_BYTES_MAX ? heap_alloc(&heaps[use], bytes)
+					       : pages_take(use, pages_of(bytes));
+
+	spin_unlock_irq(&pool_lock, flags);
+	return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+void memory_give(enum memory_use use, void *memory, u64 bytes)
 {
 	u64 flags;
 	int error;
 
-	if (!pages)
+	if (!memory)
 		return;
 	flags = spin_lock_irq(&pool_lock);
-	error = page_pool_free(&pool, PAGE_ZONE_HYPERVISOR, memory_physical(pages), order);
-
+	error = bytes <= HEAP_BYTES_MAX ? heap_free(&heaps[use], memory, bytes)
+					: pages_give(use, memory, pages_of(bytes));
 	spin_unlock_irq(&pool_lock, flags);
 	if (error)
-		panic("memory_free: %p order %u was not allocated", pages, order);
+		panic("memory_give: %p of %lu bytes was not taken", memory, bytes);
+}
+
+void *memory_alloc(unsigned order)
+{
+	return memory_take(MEMORY_OTHER, PAGE_SIZE << order);
+}
+
+void memory_free(void *pages, unsigned order)
+{
+	memory_give(MEMORY_OTHER, pages, PAGE_SIZE << order);
 }
 
 u64 memory_guest_alloc(unsigned order)
@@ -138,17 +195,18 @@ void memory_usage(struct memory_usage *usage)
 	usage->free_bytes = pool.free_bytes[PAGE_ZONE_GUEST];
 	usage->hypervisor_bytes = usage->total_bytes - usage->free_bytes - guest_bytes;
 	usage->spare_bytes = pool.free_bytes[PAGE_ZONE_HYPERVISOR];
+	memcpy(usage->used_bytes, used_bytes, sizeof(used_bytes));
 	spin_unlock_irq(&pool_lock, flags);
 }
 
 static void *tables_alloc(struct page_table_memory *memory unused)
 {
-	return memory_alloc(0);
+	return memory_take(MEMORY_TABLES, PAGE_SIZE);
 }
 
 static void tables_free(struct page_table_memory *memory unused, void *page)
 {
-	memory_free(page, 0);
+	memory_give(MEMORY_TABLES, page, PAGE_SIZE);
 }
 
 static u64 tables_to_physical(struct page_table_memory *memory unused, void *page)

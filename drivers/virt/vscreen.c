@@ -201,6 +201,32 @@ static void vscreen_port_write(void *device, u64 address, unsigned bytes, u64 va
 	port_write(device, address, (u8)value);
 }
 
+static u8 text_byte(const struct vscreen *screen, u64 offset)
+{
+	return screen->text ? screen->text[offset] : (u8)(offset % 2 ? BLANK >> 8 : BLANK & 0xff);
+}
+
+static bool text_make(struct vscreen *screen)
+{
+	u8 *text = screen->memory(screen->context);
+
+	if (!text) {
+		if (!screen->lost_reported)
+			screen->host->ops->report(screen->host,
+						  "no memory for its screen: it stays blank");
+		screen->lost_reported = true;
+		return false;
+	}
+	_Static_assert(!(VSCREEN_BYTES & (VSCREEN_BYTES - 1)), "doubling ends there");
+	/* In few steps, as nobody else has the CPU meanwhile. */
+	text[0] = (u8)BLANK;
+	text[1] = BLANK >> 8;
+	for (u32 done = 2; done < VSCREEN_BYTES; done *= 2)
+		memcpy(text + done, text, done);
+	screen->text = text;
+	return true;
+}
+
 static u64 vscreen_memory_read(void *device, u64 address, unsigned bytes)
 {
 	const struct vscreen *screen = device;
@@ -208,7 +234,7 @@ static u64 vscreen_memory_read(void *device, u64 address, unsigned bytes)
 
 	for (unsigned i = 0; i < bytes && address - VSCREEN_BASE + i < VSCREEN_BYTES; i++) {
 		value &= ~(0xffUL << (8 * i));
-		value |= (u64)screen->text[address - VSCREEN_BASE + i] << (8 * i);
+		value |= (u64)text_byte(screen, address - VSCREEN_BASE + i) << (8 * i);
 	}
 	return value;
 }
@@ -217,6 +243,8 @@ static void vscreen_memory_write(void *device, u64 address, unsigned bytes, u64 
 {
 	struct vscreen *screen = device;
 
+	if (!screen->text && !text_make(screen))
+		return;
 	for (unsigned i = 0; i < bytes && address - VSCREEN_BASE + i < VSCREEN_BYTES; i++)
 		screen->text[address - VSCREEN_BASE + i] = (u8)(value >> (8 * i));
 }
@@ -233,27 +261,24 @@ void vscreen_look(const struct vscreen *screen, struct screen_text *text)
 
 	for (u32 i = 0; i < SCREEN_LINES * SCREEN_COLUMNS; i++)
 		text->cells[i / LINE_CELLS][i % LINE_CELLS] =
-			screen->text[2 * ((start + i) % CELLS)];
+			text_byte(screen, 2 * ((start + i) % CELLS));
 	text->cursor_line = cursor / LINE_CELLS;
 	text->cursor_column = cursor % LINE_CELLS;
 }
 
-void vscreen_init(struct vscreen *screen, struct device_host *host)
+void vscreen_init(struct vscreen *screen, struct device_host *host, u8 *(*memory)(void *context),
+		  void *context)
 {
 	memset(screen, 0, sizeof(*screen));
 	screen->host = host;
+	screen->memory = memory;
+	screen->context = context;
 	screen->miscellaneous = 0x67;
 	screen->palette_mask = 0xff;
 	memcpy(screen->attribute.registers, attribute_mode3, sizeof(attribute_mode3));
 	memcpy(screen->sequencer.registers, sequencer_mode3, sizeof(sequencer_mode3));
 	memcpy(screen->graphics.registers, graphics_mode3, sizeof(graphics_mode3));
 	memcpy(screen->crtc.registers, crtc_mode3, sizeof(crtc_mode3));
-	_Static_assert(!(VSCREEN_BYTES & (VSCREEN_BYTES - 1)), "doubling ends there");
-	/* In few steps, as this is done at each reset, and nobody else has the CPU meanwhile. */
-	screen->text[0] = (u8)BLANK;
-	screen->text[1] = BLANK >> 8;
-	for (u32 done = 2; done < VSCREEN_BYTES; done *= 2)
-		memcpy(screen->text + done, screen->text, done);
 }
 
 const struct device_ops vscreen_port_ops = {

@@ -28,11 +28,16 @@ struct vscreen {
 	u8 palette_mask;
 	u16 palette_read, palette_write; /* color and component: 3 * number + 0 to 2 */
 	u8 palette[256 * 3];
-	u8 text[VSCREEN_BYTES]; /* character and attribute in turns */
+	u8 *text;	    /* character and attribute in turns; NULL: it is blank */
+	bool lost_reported; /* that there was no memory for them */
+	u8 *(*memory)(void *context);
+	void *context;
 };
 
-/* As a BIOS leaves it: mode 3, a clear screen. */
-void vscreen_init(struct vscreen *screen, struct device_host *host);
+/* As a BIOS leaves it: mode 3, a clear screen. `memory` has VSCREEN_BYTES for the text of a guest
+ * that writes some, and may be asked again after NULL: until then the screen stays blank. */
+void vscreen_init(struct vscreen *screen, struct device_host *host, u8 *(*memory)(void *context),
+		  void *context);
 
 void vscreen_look(const struct vscreen *screen, struct screen_text *text);
 

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <bulkhead/heap.h>
 #include <bulkhead/page_pool.h>
 #include <bulkhead/page_table.h>
 
@@ -20,7 +21,23 @@
 #define MEMORY_DISKS  0xffff848000000000UL /* slot 265: what the partition wrote to its disks */
 #define MEMORY_IMAGE  0xffffffff80000000UL /* slot 511: the core */
 
-/* Zeroed pages of the hypervisor, 4 KiB << order of them; NULL when memory is short. Any CPU. */
+/* What the hypervisor's memory is for: it is only counted. */
+enum memory_use {
+	MEMORY_OTHER,
+	MEMORY_TABLES,	/* page tables: its own, guests', and those it reaches guests by */
+	MEMORY_DEVICES, /* of guests: boards, local APICs, what belongs to them */
+	MEMORY_USES
+};
+
+/*
+ * Zeroed memory of the hypervisor; NULL when memory is short. Any CPU. Up to HEAP_BYTES_MAX it
+ * shares pages with others of its use and is aligned to HEAP_UNIT; beyond that it is whole pages,
+ * as many as it takes. It goes back with the use and the size that it was taken with.
+ */
+void *memory_take(enum memory_use use, u64 bytes) must_check;
+void memory_give(enum memory_use use, void *memory, u64 bytes); /* NULL: nothing */
+
+/* Whole pages, 4 KiB << order of them, aligned like that. MEMORY_OTHER. */
 void *memory_alloc(unsigned order) must_check;
 void memory_free(void *pages, unsigned order); /* NULL: nothing */
 /* The smallest order that holds `bytes`. */
@@ -37,10 +54,12 @@ u64 memory_guest_alloc(unsigned order);
 void memory_guest_free(u64 physical, unsigned order);
 
 struct memory_usage {
-	u64 total_bytes;      /* RAM that Bulkhead manages */
-	u64 free_bytes;	      /* can still be given to guests */
-	u64 hypervisor_bytes; /* held by the hypervisor: image, files, tables, allocations */
-	u64 spare_bytes;      /* of these: taken in blocks, and not in use yet */
+	u64 total_bytes;	     /* RAM that Bulkhead manages */
+	u64 free_bytes;		     /* can still be given to guests */
+	u64 hypervisor_bytes;	     /* held by the hypervisor: image, files, tables, allocations */
+	u64 spare_bytes;	     /* of these: taken in blocks, and not in use yet */
+	u64 used_bytes[MEMORY_USES]; /* of these: in use, by what for. The rest of them came with
+				      * the loader, or was put by before there were pages */
 };
 void memory_usage(struct memory_usage *usage);
 

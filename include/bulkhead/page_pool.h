@@ -68,3 +68,9 @@ u64 page_pool_alloc(struct page_pool *pool, enum page_zone zone, unsigned order,
  * -EINVAL, and nothing is changed. */
 int page_pool_free(struct page_pool *pool, enum page_zone zone, u64 physical,
 		   unsigned order) must_check;
+
+/* The same for any number of pages up to 1 GiB of them, as from a block of the next order of which
+ * the rest is let go at once: aligned like that block, and there must have been one. */
+u64 page_pool_alloc_pages(struct page_pool *pool, enum page_zone zone, u64 pages, u64 limit);
+int page_pool_free_pages(struct page_pool *pool, enum page_zone zone, u64 physical,
+			 u64 pages) must_check;

@@ -30,6 +30,7 @@ enum partition_state {
 	PARTITION_CRASHED,  /* stopped by itself in a way that cannot go on; state kept */
 };
 
+/* So much of what its guest printed is kept at most (vmm/partition_console.c). */
 #define PARTITION_CONSOLE_BYTES (64 * KIB)
 
 #define PARTITION_EVENT_CRASH BIT(31) /* a vCPU of it has stopped, see vcpu->stop */
@@ -95,6 +96,8 @@ struct partition {
 
 	struct spinlock device_lock;
 	struct pc *pc;
+	u8 *screen_memory; /* the text on its screen; NULL: it has written none */
+	u64 screen_bytes;
 	u64 board_fired_at;	   /* TSC of the last time that its moment came */
 	struct timer device_timer; /* the board's next moment */
 	u64 clock_offset;	   /* guest tick = host TSC + clock_offset */

@@ -27,7 +27,8 @@ IDLE_MIB = 2
 
 IMAGE_TARGET = 512 << 10
 FIXED_TARGET = 8 << 20
-PARTITION_TARGET = 64 << 10
+PARTITION_TARGET = 64 << 10     # besides guest RAM, page tables and devices
+USES = ("tables", "devices", "other")
 START_TARGET = 3_000_000
 CLEAR_BYTES = 8         # by an iteration of REP STOSQ, which counts as an instruction
 
@@ -74,12 +75,14 @@ def costs(count, ips):
 
 
 def memory(partitions, cpus=1):
-    """Bytes that are gone with these partitions, once they are idle."""
+    """Bytes that are gone with these partitions, once they are idle: {what for: how many}. `all` includes guests' RAM
+    and what the loader brought."""
     with Host(partitions, ips=IPS, memory_mib=1024, cpus=cpus) as host:
         for partition in partitions:
             host.until_state(partition.name, "running", 100)
         found = host.good("memory")["memory"]
-        return found["total_bytes"] - found["free_bytes"] - found["spare_bytes"]
+        return {"all": found["total_bytes"] - found["free_bytes"] - found["spare_bytes"],
+                **{what: found[f"{what}_bytes"] for what in USES}}
 
 
 def image_bytes():
@@ -88,13 +91,21 @@ def image_bytes():
     return int(sections.stdout.splitlines()[1].split()[3])
 
 
+def each(few, many, count):
+    """What each of the `count` that are only in `many` takes."""
+    return {what: (many[what] - few[what]) // count for what in many}
+
+
 def memory_measure():
     few, many = (memory(idle(count)) for count in (8, 40))
     one, more = (memory(idle(1, [f"vcpus = {vcpus}"])) for vcpus in (1, 9))
-    partition = (many - few) // 32
-    return {"fixed_4_cpus": image_bytes() + memory(idle(1), 4) - partition,
-            "partition": partition - (IDLE_MIB << 20),
-            "vcpu": (more - one) // 8}
+    partition = each(few, many, 32)
+    partition_all = partition.pop("all") - (IDLE_MIB << 20)
+    if abs(partition_all - sum(partition.values())) >= len(USES):
+        raise BenchError(f"an idle partition takes {partition_all} bytes, what is accounted for is {partition}")
+    return {"fixed_4_cpus": image_bytes() + memory(idle(1), 4)["all"] - partition_all - (IDLE_MIB << 20),
+            "partition": partition_all, "partition_by_use": partition,
+            "vcpu": each(one, more, 8)["all"]}
 
 
 def start_measure(ips, console):
@@ -120,7 +131,10 @@ def sizes_measure(ips):
     clearing = (GUEST_MIB << 20) // CLEAR_BYTES
     return [row("image, bytes", os.path.getsize(os.path.join(BUILD, "core.bin")), IMAGE_TARGET),
             row("memory without partitions, 4 CPUs", used["fixed_4_cpus"], FIXED_TARGET),
-            row("memory of an idle partition", used["partition"], PARTITION_TARGET),
+            row("memory of an idle partition", used["partition"], None),
+            row("  its page tables", used["partition_by_use"]["tables"], None),
+            row("  its devices", used["partition_by_use"]["devices"], None),
+            row("  all else", used["partition_by_use"]["other"], PARTITION_TARGET),
             row("memory of one more vCPU", used["vcpu"], None),
             row("first instruction of the guest", start, START_TARGET),
             row("  without clearing its RAM", start - clearing, None),

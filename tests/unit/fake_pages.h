@@ -15,7 +15,8 @@
 
 struct fake_pages {
 	void *data;
-	unsigned order;
+	enum memory_use use;
+	u64 bytes;
 };
 
 static struct fake_pages fake_pages[FAKE_PAGES_MAX]; /* that are taken now */
@@ -31,32 +32,43 @@ unsigned memory_order(u64 bytes)
 	return order;
 }
 
-void *memory_alloc(unsigned order)
+/* Nothing lies behind it that may be touched. */
+void *memory_take(enum memory_use use, u64 bytes)
 {
+	u64 alignment = bytes > HEAP_BYTES_MAX ? PAGE_SIZE : HEAP_UNIT;
 	void *data;
 
 	if (!fake_pages_left)
 		return NULL;
 	fake_pages_left--;
-	if (fake_pages_out == FAKE_PAGES_MAX)
+	if (fake_pages_out == FAKE_PAGES_MAX || posix_memalign(&data, alignment, bytes))
 		abort();
-	data = memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE << order), 0, PAGE_SIZE << order);
-	fake_pages[fake_pages_out++] = (struct fake_pages){data, order};
+	fake_pages[fake_pages_out++] = (struct fake_pages){data, use, bytes};
 	fake_pages_taken++;
-	return data;
+	return memset(data, 0, bytes);
+}
+
+void memory_give(enum memory_use use, void *memory, u64 bytes)
+{
+	unsigned i = 0;
+
+	if (!memory)
+		return;
+	while (i < fake_pages_out && fake_pages[i].data != memory)
+		i++;
+	if (i == fake_pages_out || fake_pages[i].bytes != bytes || fake_pages[i].use != use)
+		abort();
+	fake_pages[i] = fake_pages[--fake_pages_out];
+	fake_pages_freed++;
+	free(memory);
+}
+
+void *memory_alloc(unsigned order)
+{
+	return memory_take(MEMORY_OTHER, PAGE_SIZE << order);
 }
 
 void memory_free(void *pages, unsigned order)
 {
-	unsigned i = 0;
-
-	if (!pages)
-		return;
-	while (i < fake_pages_out && fake_pages[i].data != pages)
-		i++;
-	if (i == fake_pages_out || fake_pages[i].order != order)
-		abort();
-	fake_pages[i] = fake_pages[--fake_pages_out];
-	fake_pages_freed++;
-	free(pages);
+	memory_give(MEMORY_OTHER, pages, PAGE_SIZE << order);
 }

@@ -51,7 +51,7 @@ static bool output_pass(struct attachment *attachment)
 				       &missed);
 	if (missed && first)
 		console_print("[the first %lu bytes are lost: the latest %lu are kept]\n", missed,
-			      PARTITION_CONSOLE_BYTES);
+			      partition->console.bytes);
 	else if (missed)
 		console_print(
 			"\n[%lu bytes are lost: they came faster than this line shows them]\n",

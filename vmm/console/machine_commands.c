@@ -145,6 +145,12 @@ void command_memory(const struct command *command unused, u32 count unused,
 	cell_bytes(usage.hypervisor_bytes);
 	record_field("spare_bytes", "spare");
 	cell_bytes(usage.spare_bytes);
+	record_field("tables_bytes", "tables");
+	cell_bytes(usage.used_bytes[MEMORY_TABLES]);
+	record_field("devices_bytes", "devices");
+	cell_bytes(usage.used_bytes[MEMORY_DEVICES]);
+	record_field("other_bytes", "other");
+	cell_bytes(usage.used_bytes[MEMORY_OTHER]);
 	record_end();
 	table_begin("partitions", columns, ARRAY_SIZE(columns));
 	for (const struct partition *p = partition_first(); p; p = p->next) {

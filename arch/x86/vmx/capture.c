@@ -57,25 +57,21 @@ void vmx_capture_show(const struct vmx_capture *capture,
 	}
 }
 
-_Static_assert(sizeof(struct vmx_capture) <= PAGE_SIZE, "one page");
-
-void vmx_capture_create(struct vcpu *vcpu)
-{
-	vmx_of(vcpu)->capture = memory_alloc(0);
-}
-
 void vmx_capture_destroy(struct vcpu *vcpu)
 {
-	memory_free(vmx_of(vcpu)->capture, 0);
+	memory_give(MEMORY_OTHER, vmx_of(vcpu)->capture, sizeof(struct vmx_capture));
 	vmx_of(vcpu)->capture = NULL;
 }
 
+/* Most never stand still before their end, so there is memory for it from the first time on. */
 void vmx_capture(struct vcpu *vcpu)
 {
-	struct vmx_capture *capture = vmx_of(vcpu)->capture;
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	if (capture)
-		vmx_capture_fill(capture, vmread_try);
+	if (!vmx->capture)
+		vmx->capture = memory_take(MEMORY_OTHER, sizeof(struct vmx_capture));
+	if (vmx->capture)
+		vmx_capture_fill(vmx->capture, vmread_try);
 }
 
 void vmx_fields(const struct vcpu *vcpu,

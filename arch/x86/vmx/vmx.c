@@ -216,27 +216,26 @@ static void vcpu_destroy(struct vcpu *vcpu)
 	vmx_capture_destroy(vcpu);
 	memory_free(vmx->vmcs, 0);
 	if (vcpu->id == 0)
-		memory_free(vmx->apic_access_page, 0);
-	memory_free(vmx->xsave, memory_order(xsave_bytes(vcpu)));
-	memory_free(vmx, 0);
+		memory_give(MEMORY_DEVICES, vmx->apic_access_page, PAGE_SIZE);
+	memory_give(MEMORY_OTHER, vmx->xsave, xsave_bytes(vcpu));
+	memory_give(MEMORY_OTHER, vmx, sizeof(*vmx));
 }
 
 static int vcpu_create(struct vcpu *vcpu)
 {
 	const struct vcpu *first = vcpu->id ? vcpu->partition->vcpus[0] : NULL;
-	struct vmx_vcpu *vmx = memory_alloc(0);
+	struct vmx_vcpu *vmx = memory_take(MEMORY_OTHER, sizeof(*vmx));
 
-	_Static_assert(sizeof(*vmx) <= PAGE_SIZE, "one page");
 	if (!vmx)
 		return -ENOMEM;
 	vcpu->virt = vmx;
 	vmx->vmcs_cpu = VMX_NO_CPU;
 	vmx->vmcs = memory_alloc(0);
-	vmx->apic_access_page = first ? vmx_of(first)->apic_access_page : memory_alloc(0);
-	vmx->xsave = memory_alloc(memory_order(xsave_bytes(vcpu)));
+	vmx->apic_access_page =
+		first ? vmx_of(first)->apic_access_page : memory_take(MEMORY_DEVICES, PAGE_SIZE);
+	vmx->xsave = memory_take(MEMORY_OTHER, xsave_bytes(vcpu));
 	if (!vmx->vmcs || !vmx->apic_access_page || !vmx->xsave)
 		return -ENOMEM;
-	vmx_capture_create(vcpu);
 	vmx->vpid = vcpu->tag;
 	vmx->ept_pointer = memory_physical(vcpu->partition->second_level.root) | 3 << 3 | MEMORY_WB;
 	vmx->ept_stale = true;

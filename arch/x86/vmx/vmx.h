@@ -37,7 +37,7 @@ struct vmx_vcpu {
 	struct guest_access_cache emulation;
 
 	void *apic_access_page;	     /* the partition's: made and freed with its first vCPU */
-	struct vmx_capture *capture; /* for inspection; NULL: there was no memory for it */
+	struct vmx_capture *capture; /* for inspection; NULL: none yet, or no memory */
 };
 
 #define VMX_NO_CPU (~0u)
@@ -168,7 +168,6 @@ unsigned vmx_io_code(enum cpu_mode mode, u8 *code);
 bool vmx_io_is(u64 qualification, u16 port, bool in);
 
 /* capture.c: keep the fields of the current VMCS, which is `vcpu`'s; and show what was kept. */
-void vmx_capture_create(struct vcpu *vcpu);
 void vmx_capture_destroy(struct vcpu *vcpu);
 void vmx_capture(struct vcpu *vcpu);
 void vmx_fields(const struct vcpu *vcpu,

@@ -158,6 +158,54 @@ static void agrees_with_an_endless_tape(void **state)
 	}
 }
 
+/* From every fill of every ring: what was kept stays, and so do readers' positions. */
+static void grows_without_loss(void **state)
+{
+	(void)state;
+	for (u64 old_bytes = 1; old_bytes <= RING; old_bytes *= 2) {
+		for (u64 written = 0; written < 4 * RING; written++) {
+			struct byte_ring ring;
+			u8 old[RING], larger[2 * RING], got[2 * RING];
+			u64 kept = written < old_bytes ? written : old_bytes;
+			u64 position = 0, missed;
+
+			byte_ring_init(&ring, old, old_bytes);
+			for (u8 i = 0; i < written; i++)
+				byte_ring_write(&ring, &i, 1);
+			byte_ring_grow(&ring, larger, 2 * old_bytes);
+			memset(old, 0xcc, sizeof(old));
+			assert_int_equal(ring.written, written);
+			byte_ring_write(&ring, (const u8 *)"x", 1);
+			assert_int_equal(
+				byte_ring_read(&ring, &position, got, sizeof(got), &missed),
+				kept + 1);
+			assert_int_equal(missed, written - kept);
+			for (u64 i = 0; i < kept; i++)
+				assert_int_equal(got[i], written - kept + i);
+			assert_int_equal(got[kept], 'x');
+		}
+	}
+}
+
+static void without_memory_it_counts(void **state)
+{
+	struct byte_ring ring;
+	u64 position = 0, missed;
+	u8 memory[4];
+
+	(void)state;
+	byte_ring_init(&ring, NULL, 0);
+	byte_ring_write(&ring, (const u8 *)"abc", 3);
+	assert_int_equal(byte_ring_read(&ring, &position, memory, 4, &missed), 0);
+	assert_int_equal(missed, 3);
+	assert_int_equal(position, 3);
+	byte_ring_grow(&ring, memory, 4);
+	byte_ring_write(&ring, (const u8 *)"d", 1);
+	assert_int_equal(byte_ring_read(&ring, &position, memory, 1, &missed), 1);
+	assert_int_equal(missed, 0);
+	assert_int_equal(memory[0], 'd');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +214,8 @@ int main(void)
 		cmocka_unit_test(slow_reader_learns_what_it_missed),
 		cmocka_unit_test(missing_is_told_without_room_too),
 		cmocka_unit_test(one_write_larger_than_the_ring),
+		cmocka_unit_test(grows_without_loss),
+		cmocka_unit_test(without_memory_it_counts),
 		cmocka_unit_test(reader_ahead_gets_nothing),
 		cmocka_unit_test(agrees_with_an_endless_tape),
 	};

@@ -116,7 +116,7 @@ static int give_back(void **state)
 {
 	(void)state;
 	while (fake_pages_out)
-		memory_free(fake_pages[0].data, fake_pages[0].order);
+		memory_give(MEMORY_OTHER, fake_pages[0].data, fake_pages[0].bytes);
 	return 0;
 }
 

@@ -710,6 +710,64 @@ static void scattered_blocks_stay_sorted(unused void **state)
 	end();
 }
 
+/* All numbers of pages, in a pool that has room for two: what is let go can be had, what is kept
+ * cannot, and all of it comes together again. */
+static void any_number_of_pages_can_be_had(void **state)
+{
+	(void)state;
+	for (u64 pages = 1; pages <= 64; pages++) {
+		u64 first, second, rest = 0;
+
+		begin(0, PAGES_2M);
+		page_pool_add(&pool, HYPERVISOR, 0, 128 * PAGE_SIZE);
+		first = page_pool_alloc_pages(&pool, HYPERVISOR, pages, ANYWHERE);
+		assert_int_equal(first, 0);
+		assert_int_equal(pool.free_bytes[HYPERVISOR], (128 - pages) * PAGE_SIZE);
+		second = page_pool_alloc_pages(&pool, HYPERVISOR, pages, ANYWHERE);
+		assert_true(second != PAGE_NONE && second >= pages * PAGE_SIZE);
+		while (alloc(HYPERVISOR, 0) != PAGE_NONE)
+			rest++;
+		assert_int_equal(rest, 128 - 2 * pages);
+		assert_int_equal(page_pool_free_pages(&pool, HYPERVISOR, first, pages), 0);
+		assert_int_equal(pool.free_bytes[HYPERVISOR], pages * PAGE_SIZE);
+		for (u64 page = 0; page < 128; page++) {
+			u64 at = page * PAGE_SIZE;
+
+			if (page < pages || at - second < pages * PAGE_SIZE)
+				continue;
+			release(HYPERVISOR, at, 0);
+		}
+		assert_int_equal(page_pool_free_pages(&pool, HYPERVISOR, second, pages), 0);
+		assert_int_equal(alloc(HYPERVISOR, 7), 0);
+		end();
+	}
+}
+
+static void a_wrong_number_of_pages_is_refused(void **state)
+{
+	u64 eleven;
+
+	(void)state;
+	begin(0, PAGES_2M);
+	page_pool_add(&pool, HYPERVISOR, 0, 64 * PAGE_SIZE);
+	assert_int_equal(page_pool_alloc_pages(&pool, HYPERVISOR, 0, ANYWHERE), PAGE_NONE);
+	assert_int_equal(page_pool_alloc_pages(&pool, HYPERVISOR, 65, ANYWHERE), PAGE_NONE);
+	assert_int_equal(page_pool_alloc_pages(&pool, HYPERVISOR, ~0UL, ANYWHERE), PAGE_NONE);
+	eleven = page_pool_alloc_pages(&pool, HYPERVISOR, 11, ANYWHERE);
+	for (u64 pages = 0; pages <= 20; pages++)
+		if (pages != 11 && pages != 8 && pages != 10) /* these are whole blocks of it */
+			assert_int_equal(page_pool_free_pages(&pool, HYPERVISOR, eleven, pages),
+					 -EINVAL);
+	assert_int_equal(page_pool_free_pages(&pool, HYPERVISOR, eleven, ~0UL), -EINVAL);
+	assert_int_equal(page_pool_free_pages(&pool, GUEST, eleven, 11), -EINVAL);
+	assert_int_equal(page_pool_free_pages(&pool, HYPERVISOR, eleven + 1, 11), -EINVAL);
+	assert_int_equal(pool.free_bytes[HYPERVISOR], 53 * PAGE_SIZE);
+	assert_int_equal(page_pool_free_pages(&pool, HYPERVISOR, eleven, 11), 0);
+	assert_int_equal(page_pool_free_pages(&pool, HYPERVISOR, eleven, 11), -EINVAL);
+	assert_int_equal(alloc(HYPERVISOR, 6), 0);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -734,6 +792,8 @@ int main(void)
 		cmocka_unit_test(a_block_that_is_not_adopted_stays_with_guests),
 		cmocka_unit_test(a_partly_adopted_block_is_divided),
 		cmocka_unit_test(adopting_does_not_recurse),
+		cmocka_unit_test(any_number_of_pages_can_be_had),
+		cmocka_unit_test(a_wrong_number_of_pages_is_refused),
 		cmocka_unit_test(random_use_matches_a_shadow),
 		cmocka_unit_test(scattered_blocks_stay_sorted),
 	};

@@ -6,7 +6,7 @@
 /* links: vmm/format.c vmm/byte_ring.c vmm/placement.c vmm/group.c vmm/timer.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c */
 /* links: vmm/partition_view.c */
-/* links: vmm/partition_net.c */
+/* links: vmm/partition_net.c vmm/partition_console.c */
 /* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_machine.h"
 
@@ -46,7 +46,7 @@ void partition_memory_destroy(struct partition *partition)
 int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *affinity,
 		struct scheduler_group *group)
 {
-	struct vcpu *vcpu = memory_alloc(memory_order(sizeof(*vcpu)));
+	struct vcpu *vcpu = memory_take(MEMORY_OTHER, sizeof(*vcpu));
 
 	if (!vcpu)
 		return -ENOMEM;
@@ -62,7 +62,7 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 
 void vcpu_destroy(struct partition *partition)
 {
-	memory_free(partition->vcpus[--partition->vcpu_count], memory_order(sizeof(struct vcpu)));
+	memory_give(MEMORY_OTHER, partition->vcpus[--partition->vcpu_count], sizeof(struct vcpu));
 }
 
 bool vcpu_devices_power_button(struct partition *partition)
@@ -223,7 +223,7 @@ static void makes_them_all(void **state)
 		assert_ptr_not_equal(p->config, &configs[i]);
 		assert_memory_equal(p->config, &configs[i], sizeof(configs[i]));
 		assert_int_equal(p->state, PARTITION_STOPPED);
-		assert_int_equal(p->console.bytes, PARTITION_CONSOLE_BYTES);
+		assert_int_equal(p->console.bytes, 0); /* it has printed nothing */
 		assert_int_equal(p->tag, i + 1);
 		assert_int_equal(p->created_us, arch_time_us());
 		assert_int_equal(p->start_timer.deadline, TIMER_OFF);
@@ -322,7 +322,7 @@ static void says_why_it_failed_in_the_end(void **state)
 	fake_pages_left = 0;
 	assert_int_equal(partition_create(&configs[0], &made, reason), -ENOMEM);
 	expect_text(reason, "not enough memory");
-	fake_pages_left = 4;
+	fake_pages_left = 3;
 	memory_has_reason = true;
 	assert_int_equal(partition_create(&configs[0], &made, reason), -ENOMEM);
 	expect_text(reason, "it needs 9 MiB, 8 MiB are free");

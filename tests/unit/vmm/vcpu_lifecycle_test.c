@@ -6,7 +6,7 @@
  */
 /* links: vmm/vcpu.c vmm/vcpu_startup.c vmm/partition.c vmm/partition_load.c vmm/partition_view.c */
 /* links: vmm/placement.c vmm/group.c vmm/timer.c vmm/format.c vmm/byte_ring.c vmm/steal_time.c */
-/* links: vmm/partition_net.c */
+/* links: vmm/partition_net.c vmm/partition_console.c */
 /* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c vmm/kvm.c vmm/kvm_clock.c */
 #include "fake_vcpu.h"

@@ -7,7 +7,7 @@
 /* links: vmm/format.c vmm/byte_ring.c vmm/steal_time.c vmm/kvm.c vmm/kvm_clock.c */
 /* links: vmm/scheduler_claim.c vmm/scheduler_group.c */
 /* links: vmm/partition_view.c vmm/partition_load.c vmm/vcpu_lifecycle.c vmm/vcpu_startup.c */
-/* links: vmm/partition_net.c */
+/* links: vmm/partition_net.c vmm/partition_console.c */
 /* links: vmm/net_switch.c vmm/net_address.c vmm/net_ring.c vmm/net_segment.c */
 #include "fake_vcpu.h"
 

@@ -38,6 +38,7 @@ static struct {
 	unsigned ready;
 	const char *refill; /* given to the UART from console_ready */
 	unsigned reports;
+	u8 screen[32 * KIB];
 	u64 random; /* bytes given */
 	int array;  /* +1: the flash showed its array, -1: it does not; 0: it said nothing */
 } world;
@@ -115,6 +116,13 @@ static void world_flash_show(void *context, bool array)
 	world.array = array ? 1 : -1;
 }
 
+static u8 *world_screen_memory(void *context, u64 bytes)
+{
+	assert_ptr_equal(context, &world);
+	assert_int_equal(bytes, sizeof(world.screen));
+	return world.screen;
+}
+
 static const struct pc_ops ops = {
 	.now = world_now,
 	.next_timer = world_next_timer,
@@ -126,6 +134,7 @@ static const struct pc_ops ops = {
 	.report = world_report,
 	.entropy = world_entropy,
 	.flash_show = world_flash_show,
+	.screen_memory = world_screen_memory,
 };
 
 static void begin(void)

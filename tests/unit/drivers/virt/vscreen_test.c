@@ -2,12 +2,22 @@
 /* The text screen: what is written is shown, registers read back, the retrace comes and goes. */
 #include "cmocka_all.h"
 
+#include <stdlib.h>
+
 #include "drivers/virt/vscreen.h"
 #include "fake_host.h"
 
 static struct fake_host fake;
 static struct vscreen screen;
 static struct screen_text text;
+static u8 *memory, *memory_given; /* NULL: there is none; none was asked for */
+
+static u8 *give_memory(void *context)
+{
+	assert_ptr_equal(context, &fake);
+	memory_given = memory;
+	return memory;
+}
 
 static void out(u64 port, unsigned value)
 {
@@ -40,7 +50,18 @@ static int setup(void **state)
 	(void)state;
 	fake_init(&fake);
 	memset(&screen, 0xee, sizeof(screen));
-	vscreen_init(&screen, &fake.host);
+	memory = malloc(VSCREEN_BYTES); /* exactly as much, for ASan */
+	assert_non_null(memory);
+	memset(memory, 0xee, VSCREEN_BYTES);
+	memory_given = NULL;
+	vscreen_init(&screen, &fake.host, give_memory, &fake);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(memory);
 	return 0;
 }
 
@@ -62,6 +83,42 @@ static void test_text(void **state)
 	put(0xbfffe, 8, ~0UL); /* across the end */
 	assert_int_equal(get(0xbffff, 2), ~0UL);
 	assert_int_equal(get(0xb8000, 2) & 0xffff, 0x0748);
+}
+
+/* Who only looks needs none; what is looked at is blank all the same. */
+static void test_memory_when_it_is_written(void **state)
+{
+	(void)state;
+	assert_int_equal(get(0xb8000, 4) & 0xffffffff, 0x07200720);
+	assert_int_equal(get(0xb8001, 2) & 0xffff, 0x2007);
+	vscreen_look(&screen, &text);
+	assert_null(memory_given);
+	put(0xb8002, 1, 'x');
+	assert_ptr_equal(memory_given, memory);
+	assert_int_equal(get(0xb8000, 4) & 0xffffffff, 0x07780720);
+	assert_int_equal(get(0xbfffe, 2) & 0xffff, 0x0720);
+	vscreen_init(&screen, &fake.host, give_memory, &fake); /* a reset */
+	assert_int_equal(get(0xb8002, 2) & 0xffff, 0x0720);
+	put(0xb8000, 1, 'y');
+	assert_int_equal(get(0xb8000, 4) & 0xffffffff, 0x07200779);
+}
+
+static void test_without_memory(void **state)
+{
+	u8 *later = memory;
+
+	(void)state;
+	memory = NULL;
+	put(0xb8000, 2, 0x0741);
+	put(0xb8000, 2, 0x0742);
+	assert_int_equal(get(0xb8000, 2) & 0xffff, 0x0720);
+	vscreen_look(&screen, &text);
+	assert_int_equal(text.cells[0][0], ' ');
+	assert_int_equal(fake.reports, 1);
+	memory = later;
+	put(0xb8002, 2, 0x0743);
+	vscreen_look(&screen, &text);
+	assert_memory_equal(text.cells[0], " C", 2);
 }
 
 static void test_start_and_cursor(void **state)
@@ -172,12 +229,14 @@ static void test_status(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_text, setup),
-		cmocka_unit_test_setup(test_start_and_cursor, setup),
-		cmocka_unit_test_setup(test_registers, setup),
-		cmocka_unit_test_setup(test_attributes, setup),
-		cmocka_unit_test_setup(test_palette, setup),
-		cmocka_unit_test_setup(test_status, setup),
+		cmocka_unit_test_setup_teardown(test_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memory_when_it_is_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_start_and_cursor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_registers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_palette, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,7 +176,13 @@ void console_stop(void)
 
 void memory_usage(struct memory_usage *usage)
 {
-	*usage = (struct memory_usage){8 * GIB, 6 * GIB, 100 * MIB, 1540 * KIB};
+	*usage = (struct memory_usage){
+		.total_bytes = 8 * GIB,
+		.free_bytes = 6 * GIB,
+		.hypervisor_bytes = 100 * MIB,
+		.spare_bytes = 1540 * KIB,
+		.used_bytes = {3 * MIB, 2 * MIB, 40 * KIB},
+	};
 }
 
 static void fake_describe(char *buffer, size_t bytes)

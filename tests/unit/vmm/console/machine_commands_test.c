@@ -75,13 +75,18 @@ static void test_memory(void **state)
 			 "free      6G\n"
 			 "Bulkhead  100M\n"
 			 "spare     1540K\n"
+			 "tables    2M\n"
+			 "devices   40K\n"
+			 "other     3M\n"
 			 "NAME       MEMORY  HELD  BLOCKS\n"
 			 "web          512M  512M       2\n"
 			 "debian-12      2G     0       0\n");
 	first->next = NULL;
 	expect("memory --json",
 	       "{\"memory\": {\"total_bytes\": 8589934592, \"free_bytes\": 6442450944, "
-	       "\"hypervisor_bytes\": 104857600, \"spare_bytes\": 1576960}, \"partitions\": "
+	       "\"hypervisor_bytes\": 104857600, \"spare_bytes\": 1576960, "
+	       "\"tables_bytes\": 2097152, \"devices_bytes\": 40960, "
+	       "\"other_bytes\": 3145728}, \"partitions\": "
 	       "[{\"name\": \"web\", "
 	       "\"memory_bytes\": 536870912, \"held_bytes\": 536870912, \"blocks\": 2}]}\n");
 }

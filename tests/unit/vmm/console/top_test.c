@@ -19,7 +19,11 @@ u64 cpu_idle_ticks(u32 cpu)
 
 void memory_usage(struct memory_usage *usage)
 {
-	*usage = (struct memory_usage){1024 * MIB, 256 * MIB, 5 * MIB, 0};
+	*usage = (struct memory_usage){
+		.total_bytes = 1024 * MIB,
+		.free_bytes = 256 * MIB,
+		.hypervisor_bytes = 5 * MIB,
+	};
 }
 
 /* --- the screen --- */
