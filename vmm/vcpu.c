@@ -211,6 +211,7 @@ static struct vcpu *allocate(struct partition *partition)
 	vcpu->id = id;
 	vcpu->tag = (u16)(partition->tag + id);
 	vcpu->partition = partition;
+	vcpu->cpuid = partition->cpuid;
 	vcpu->rest_from = VCPU_NOT_RESTING;
 	return vcpu;
 }

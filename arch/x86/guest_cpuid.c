@@ -73,7 +73,7 @@ static const struct rule rules[] = {
 				       MTRR | PGE | MCA | CMOV | PAT | PSE36 | CLFSH | MMX | FXSR |
 				       SSE | SSE2,
 			},
-		.force = {.ecx = X2APIC | TSC_DEADLINE},
+		.force = {.ecx = X2APIC | TSC_DEADLINE, .edx = APIC},
 		.varies = GUEST_CPUID_FEATURES,
 	},
 	{.leaf = 2, .pass = {ALL, ALL, ALL, ALL}},
@@ -228,7 +228,9 @@ static void drop_what_xcr0_lacks(struct guest_cpuid *policy)
 	struct cpuid *leaf1 = leaf_answer(policy, 1);
 	struct cpuid *leaf7 = leaf_answer(policy, 7);
 
-	if (!policy->xcr0_allowed)
+	if (policy->xcr0_allowed)
+		leaf1->ecx |= OSXSAVE;
+	else
 		leaf1->ecx &= ~XSAVE;
 	if (!(policy->xcr0_allowed & XCR0_AVX)) {
 		leaf1->ecx &= ~(AVX | FMA | F16C);
@@ -463,6 +465,14 @@ void guest_cpuid_build(struct guest_cpuid *policy, const struct guest_cpuid_opti
 	addresses_build(policy);
 	registers_build(policy);
 	beyond_build(policy);
+}
+
+void guest_cpuid_features_clear(u64 *gpr, u64 cr4, bool apic)
+{
+	if (!(cr4 & CR4_OSXSAVE))
+		gpr[GPR_RCX] &= ~(u64)OSXSAVE;
+	if (!apic)
+		gpr[GPR_RDX] &= ~(u64)APIC;
 }
 
 static const struct cpuid *answer_of(const struct guest_cpuid *policy, u32 leaf)

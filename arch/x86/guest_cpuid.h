@@ -95,9 +95,6 @@ struct guest_cpuid_vcpu {
 	u64 (*xcr0)(void);
 };
 
-#define GUEST_CPUID_APIC    BIT(9)  /* leaf 1, EDX */
-#define GUEST_CPUID_OSXSAVE BIT(27) /* leaf 1, ECX */
-
 /*
  * Which place is a leaf's. Outside all ranges a CPU answers as for the highest basic leaf (SDM vol.
  * 2, CPUID). The hypervisor's range is not the manual's; without a hypervisor it is outside.
@@ -127,14 +124,24 @@ inlined void guest_cpuid_answer(u64 *gpr, const struct cpuid *answer)
 	gpr[GPR_RDX] = answer->edx;
 }
 
-/* CR4.OSXSAVE cannot be set where it is not offered (cr4_allowed). */
+/* In the answer to leaf 1, what is off at the moment. */
+void guest_cpuid_features_clear(u64 *gpr, u64 cr4, bool apic);
+
+/*
+ * Both bits are set in the answer, as nearly always, where there can be any: CR4.OSXSAVE cannot be
+ * set where it is not offered (cr4_allowed).
+ */
 inlined void guest_cpuid_features(const struct guest_cpuid_vcpu *vcpu, const struct cpuid *answer,
 				  u64 *restrict gpr)
 {
+	u64 cr4 = vcpu->cr4();
+
 	gpr[GPR_RAX] = answer->eax;
 	gpr[GPR_RBX] = answer->ebx | vcpu->apic->id << 24;
-	gpr[GPR_RCX] = answer->ecx | (vcpu->cr4() & CR4_OSXSAVE ? GUEST_CPUID_OSXSAVE : 0);
-	gpr[GPR_RDX] = answer->edx | (vlapic_enabled(vcpu->apic) ? GUEST_CPUID_APIC : 0);
+	gpr[GPR_RCX] = answer->ecx;
+	gpr[GPR_RDX] = answer->edx;
+	if (unlikely(!(cr4 & CR4_OSXSAVE) || !vlapic_enabled(vcpu->apic)))
+		guest_cpuid_features_clear(gpr, cr4, vlapic_enabled(vcpu->apic));
 }
 
 inlined void guest_cpuid_subleaf(const struct guest_cpuid *policy,

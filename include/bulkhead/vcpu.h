@@ -10,6 +10,7 @@
 #include <bulkhead/timer.h>
 #include <bulkhead/vlapic.h>
 
+struct guest_cpuid;
 struct partition;
 
 /* Reasons why the vCPU must not just go on in guest mode; set by anyone (then kick), cleared by
@@ -72,10 +73,11 @@ struct vcpu {
 	u32 id;	 /* index in its partition, and APIC id */
 	u16 tag; /* from 1: no other vCPU that exists has it; tells translations and traces apart */
 	struct partition *partition;
-	void *virt;		/* the virtualisation backend's */
-	u64 tsc_offset;		/* guest TSC = host TSC + offset */
-	bool halted;		/* executed HLT and waits for an interrupt */
-	volatile bool in_guest; /* as far as others need to know to kick it */
+	const struct guest_cpuid *cpuid; /* the partition's: a step less for who asks often */
+	void *virt;			 /* the virtualisation backend's */
+	u64 tsc_offset;			 /* guest TSC = host TSC + offset */
+	bool halted;			 /* executed HLT and waits for an interrupt */
+	volatile bool in_guest;		 /* as far as others need to know to kick it */
 	struct vlapic apic;
 	/*
 	 * Interrupts that other CPUs have for the APIC: by vector, and whether level-triggered.

@@ -40,10 +40,13 @@ inlined void vmx_instruction_completed(void)
 /* RIP past the instruction that exited. Only where it passes 4 GiB it matters how wide it is. */
 inlined void vmx_advance(void)
 {
-	u64 next = vmread_sure(GUEST_RIP) + vmread_sure(EXIT_INSTRUCTION_LENGTH);
+	u64 rip = GUEST_RIP, next;
 
+	/* A compiler that knows the number would load it twice. */
+	__asm__("" : "+r"(rip));
+	next = vmread_sure(rip) + vmread_sure(EXIT_INSTRUCTION_LENGTH);
 	if (unlikely((u32)next < INSTRUCTION_LENGTH_END) && !vmx_code_is_wide())
 		next = (u32)next;
-	vmwrite_sure(GUEST_RIP, next);
+	vmwrite_sure(rip, next);
 	vmx_instruction_completed();
 }

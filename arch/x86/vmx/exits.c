@@ -146,7 +146,7 @@ static void exit_task_switch(struct vcpu *vcpu)
 
 static u64 guest_cr4_read(void)
 {
-	return vmread(GUEST_CR4);
+	return vmread_sure(GUEST_CR4);
 }
 
 void vmx_exit_cpuid(struct vcpu *vcpu)
@@ -157,7 +157,7 @@ void vmx_exit_cpuid(struct vcpu *vcpu)
 		.xcr0 = xcr0_read,
 	};
 
-	guest_cpuid_execute(vcpu->partition->cpuid, &state, vcpu->gpr);
+	guest_cpuid_execute(vcpu->cpuid, &state, vcpu->gpr);
 	vmx_advance();
 }
 
@@ -179,7 +179,7 @@ static void exit_pause(struct vcpu *vcpu)
 
 static bool is_privileged(void)
 {
-	return !(vmread(GUEST_SS_RIGHTS) & RIGHTS_DPL);
+	return !(vmread_sure(GUEST_SS_RIGHTS) & RIGHTS_DPL);
 }
 
 static seldom void hypercall(struct vcpu *vcpu)

@@ -40,17 +40,18 @@ static inline u64 vmread(enum vmcs_field field)
  * Of what stands on the path of nearly every exit, these do not test: fields that every CPU with
  * VT-x has, in a VMCS that must be current, as the exit came from it.
  */
-static inline u64 vmread_sure(enum vmcs_field field)
+static inline u64 vmread_sure(u64 field)
 {
 	u64 value;
 
-	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"((u64)field) : "cc");
+	/* In registers apart, so that the number of the field is still there for a VMWRITE. */
+	__asm__ volatile("vmread %1, %0" : "=&r"(value) : "r"(field) : "cc");
 	return value;
 }
 
-static inline void vmwrite_sure(enum vmcs_field field, u64 value)
+static inline void vmwrite_sure(u64 field, u64 value)
 {
-	__asm__ volatile("vmwrite %1, %0" : : "r"((u64)field), "rm"(value) : "cc", "memory");
+	__asm__ volatile("vmwrite %1, %0" : : "r"(field), "rm"(value) : "cc", "memory");
 }
 
 /* For a field that this CPU may not have: false then, and the VM-instruction error says so. */

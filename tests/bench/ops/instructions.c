@@ -83,6 +83,7 @@ void measure_instructions(void)
 	MEASURE("int_soft_iret", "int $0x50");
 	measure_page_fault();
 	MEASURE("wbinvd", "wbinvd");
+	xcr0_enable(); /* as operating systems have it */
 	MEASURE("cpuid_0", "xor %%eax, %%eax; xor %%ecx, %%ecx; cpuid");
 	MEASURE("cpuid_1", "mov $1, %%eax; xor %%ecx, %%ecx; cpuid");
 	MEASURE("cpuid_4_0", "mov $4, %%eax; xor %%ecx, %%ecx; cpuid");
@@ -90,7 +91,6 @@ void measure_instructions(void)
 	if (cpuid1_has(CPUID_1_ECX_HYPERVISOR)) /* natively it is #UD */
 		MEASURE("vmcall", "mov $1, %%eax; vmcall");
 	MEASURE("ud2_rt", "ud2");
-	xcr0_enable();
 	MEASURE("xsetbv_same", "xor %%ecx, %%ecx; xgetbv; xsetbv");
 	MEASURE("xgetbv", "xor %%ecx, %%ecx; xgetbv");
 }
