@@ -3,7 +3,7 @@ CORE_BIN ?= $(B)/core.bin
 
 BOOT_SOURCES := $(sort $(wildcard boot/*.c))
 # The configuration's parser and the CPU levels are shared with the core; nothing else of it is linked.
-CONFIG_SOURCES := vmm/config.c vmm/config_check.c vmm/config_keys.c vmm/config_boot.c vmm/config_device.c vmm/config_net.c vmm/config_policy.c vmm/config_value.c
+CONFIG_SOURCES := vmm/config.c vmm/config_check.c vmm/config_keys.c vmm/config_boot.c vmm/config_device.c vmm/config_machine.c vmm/config_net.c vmm/config_policy.c vmm/config_value.c
 BOOT_SHARED  := $(CONFIG_SOURCES) vmm/format.c vmm/string.c arch/x86/cpu_level.c
 BOOT_ASM     := boot/enter.asm boot/core_image.asm
 BOOT_OBJECTS := $(BOOT_SOURCES:%.c=$(B)/efi/%.o) $(BOOT_SHARED:%.c=$(B)/efi/%.o) \

@@ -5,6 +5,17 @@
 
 #include "config_value.h"
 
+const char *config_rng_read(struct slice value, const struct config_target *target)
+{
+	return config_yes_read(value, &target->partition->rng);
+}
+
+void config_rng_write(const struct config_source *source, struct config_out *out)
+{
+	if (source->partition->rng)
+		config_out_add(out, "yes");
+}
+
 static const char *disk_read(struct slice value, struct config_disk *disk)
 {
 	size_t comma = slice_find(value, ',');

@@ -1,206 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys of the configuration file: their table, and how those are read and written that say what
- * the machine and its partitions are. How partitions boot is in config_boot.c. */
-#include <bulkhead/log.h>
-#include <bulkhead/string.h>
-
+/* The keys of the configuration file: their table. How each is read and written is in the files
+ * that config_value.h names. */
 #include "config_value.h"
-
-#define BAUD_DEFAULT 115200
-
-const char *const config_console_names[] = {"com1", "com2", "com3", "com4", "none"};
-static const char *const cpu_names[] = {
-	[CONFIG_CPU_HOST] = "host",
-	[CONFIG_CPU_V1] = "x86-64-v1",
-	[CONFIG_CPU_V2] = "x86-64-v2",
-	[CONFIG_CPU_V3] = "x86-64-v3",
-};
-static const char *const leaves_names[] = {
-	[CONFIG_LEAVES_KVM] = "kvm", [CONFIG_LEAVES_NONE] = "none"};
-static const char *const level_names[] = {
-	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
-
-static const char *console_read(struct slice value, const struct config_target *target)
-{
-	static const u32 rates[] = {9600, 19200, 38400, 57600, 115200};
-	size_t comma = slice_find(value, ',');
-	struct slice port = slice_trim(slice_head(value, comma));
-	struct slice rate = slice_trim(slice_from(value, comma + 1));
-	u32 console;
-	u64 baud;
-
-	if (config_word_read(port, config_console_names, ARRAY_SIZE(config_console_names),
-			     &console))
-		return "unknown port";
-	if (comma < value.bytes) {
-		if (console == CONFIG_CONSOLE_NONE)
-			return "no console has no baud rate";
-		if (config_count_read(rate, &baud))
-			return "the baud rate is not a number";
-		for (u32 i = 0; i < ARRAY_SIZE(rates); i++) {
-			if (rates[i] == baud) {
-				target->host->console = console;
-				target->host->console_baud = rates[i];
-				return NULL;
-			}
-		}
-		return "unknown baud rate";
-	}
-	target->host->console = console;
-	return NULL;
-}
-
-static void console_write(const struct config_source *source, struct config_out *out)
-{
-	const struct config_host *host = source->host;
-	bool usual = host->console_baud == BAUD_DEFAULT || host->console == CONFIG_CONSOLE_NONE;
-
-	if (host->console == CONFIG_CONSOLE_COM1 && usual)
-		return;
-	config_out_add(out, "%s", config_console_names[host->console]);
-	if (!usual)
-		config_out_add(out, ", %u", host->console_baud);
-}
-
-static const char *cpus_read(struct slice value, const struct config_target *target)
-{
-	u64 count = 0;
-	const char *wrong = slice_is(value, "all") ? NULL : config_count_read(value, &count);
-
-	if (wrong)
-		return wrong;
-	if (count == 0 && !slice_is(value, "all"))
-		return config_too_small;
-	if (count > 4096)
-		return config_too_large;
-	target->host->cpus = (u32)count;
-	return NULL;
-}
-
-static void cpus_write(const struct config_source *source, struct config_out *out)
-{
-	if (source->host->cpus)
-		config_out_add(out, "%u", source->host->cpus);
-}
-
-static const char *loglevel_read(struct slice value, const struct config_target *target)
-{
-	return config_word_read(value, level_names, ARRAY_SIZE(level_names),
-				&target->host->log_level);
-}
-
-static void loglevel_write(const struct config_source *source, struct config_out *out)
-{
-	if (source->host->log_level != LOG_INFO)
-		config_out_add(out, "%s", level_names[source->host->log_level]);
-}
-
-static const char *vcpus_read(struct slice value, const struct config_target *target)
-{
-	u64 count;
-	const char *wrong = config_count_read(value, &count);
-
-	if (wrong)
-		return wrong;
-	if (count == 0)
-		return config_too_small;
-	if (count > CONFIG_VCPUS_MAX)
-		return config_too_large;
-	target->partition->vcpus = (u32)count;
-	return NULL;
-}
-
-static void vcpus_write(const struct config_source *source, struct config_out *out)
-{
-	if (source->partition->vcpus != 1)
-		config_out_add(out, "%u", source->partition->vcpus);
-}
-
-const char *config_cpu_name(enum config_cpu cpu)
-{
-	return cpu_names[cpu];
-}
-
-static const char *cpu_read(struct slice value, const struct config_target *target)
-{
-	u32 cpu;
-	const char *wrong = config_word_read(value, cpu_names, ARRAY_SIZE(cpu_names), &cpu);
-
-	if (!wrong)
-		target->partition->cpu = cpu;
-	return wrong;
-}
-
-static void cpu_write(const struct config_source *source, struct config_out *out)
-{
-	if (source->partition->cpu != CONFIG_CPU_HOST)
-		config_out_add(out, "%s", cpu_names[source->partition->cpu]);
-}
-
-static const char *leaves_read(struct slice value, const struct config_target *target)
-{
-	u32 leaves;
-	const char *wrong =
-		config_word_read(value, leaves_names, ARRAY_SIZE(leaves_names), &leaves);
-
-	if (!wrong)
-		target->partition->hypervisor_leaves = leaves;
-	return wrong;
-}
-
-static void leaves_write(const struct config_source *source, struct config_out *out)
-{
-	if (source->partition->hypervisor_leaves != CONFIG_LEAVES_KVM)
-		config_out_add(out, "%s", leaves_names[source->partition->hypervisor_leaves]);
-}
-
-static const char *memory_read(struct slice value, const struct config_target *target)
-{
-	u64 bytes;
-	const char *wrong = config_size_read(value, &bytes);
-
-	if (wrong)
-		return wrong;
-	if (bytes < CONFIG_MEMORY_MIN)
-		return config_too_small;
-	if (bytes > CONFIG_MEMORY_MAX)
-		return config_too_large;
-	if (!is_aligned(bytes, CONFIG_MEMORY_STEP))
-		return "not a multiple of 2M";
-	target->partition->memory_bytes = bytes;
-	return NULL;
-}
-
-static void memory_write(const struct config_source *source, struct config_out *out)
-{
-	char text[CONFIG_SIZE_BYTES];
-
-	config_size_text(source->partition->memory_bytes, text);
-	if (source->partition->memory_bytes)
-		config_out_add(out, "%s", text);
-}
-
-static const char *autostart_read(struct slice value, const struct config_target *target)
-{
-	return config_yes_read(value, &target->partition->autostart);
-}
-
-static void autostart_write(const struct config_source *source, struct config_out *out)
-{
-	if (!source->partition->autostart)
-		config_out_add(out, "no");
-}
-
-static const char *rng_read(struct slice value, const struct config_target *target)
-{
-	return config_yes_read(value, &target->partition->rng);
-}
-
-static void rng_write(const struct config_source *source, struct config_out *out)
-{
-	if (source->partition->rng)
-		config_out_add(out, "yes");
-}
 
 #define DISK_ALLOWED                                                                               \
 	"a file of the boot volume such as \\bulkhead\\web\\disk.img, at most 127 characters "     \
@@ -221,8 +22,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "console",
 			.section = CONFIG_SECTION_HOST,
-			.read = console_read,
-			.write = console_write,
+			.read = config_console_read,
+			.write = config_console_write,
 			.allowed = "com1, com2, com3 or com4, then if need be a comma and 9600, "
 				   "19200, 38400, 57600 or 115200; or none",
 		},
@@ -230,24 +31,24 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "cpus",
 			.section = CONFIG_SECTION_HOST,
-			.read = cpus_read,
-			.write = cpus_write,
+			.read = config_cpus_read,
+			.write = config_cpus_write,
 			.allowed = "all, or a number from 1 to 4096",
 		},
 	[CONFIG_KEY_LOGLEVEL] =
 		{
 			.name = "loglevel",
 			.section = CONFIG_SECTION_HOST,
-			.read = loglevel_read,
-			.write = loglevel_write,
+			.read = config_loglevel_read,
+			.write = config_loglevel_write,
 			.allowed = "error, warn, info or debug",
 		},
 	[CONFIG_KEY_VCPUS] =
 		{
 			.name = "vcpus",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = vcpus_read,
-			.write = vcpus_write,
+			.read = config_vcpus_read,
+			.write = config_vcpus_write,
 			.goes_with = ANY_BOOT,
 			.allowed = "1 to 64",
 		},
@@ -255,8 +56,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "cpu",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = cpu_read,
-			.write = cpu_write,
+			.read = config_cpu_read,
+			.write = config_cpu_write,
 			.goes_with = ANY_BOOT,
 			.allowed = "host, x86-64-v1, x86-64-v2 or x86-64-v3",
 		},
@@ -264,8 +65,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "hypervisor_leaves",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = leaves_read,
-			.write = leaves_write,
+			.read = config_hypervisor_leaves_read,
+			.write = config_hypervisor_leaves_write,
 			.goes_with = ANY_BOOT,
 			.allowed = "kvm or none",
 		},
@@ -273,8 +74,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "memory",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = memory_read,
-			.write = memory_write,
+			.read = config_memory_read,
+			.write = config_memory_write,
 			.needed_by = ANY_BOOT,
 			.goes_with = ANY_BOOT,
 			.allowed = "a number with K, M, G or T such as 512M, at least 2M (with "
@@ -367,8 +168,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "autostart",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = autostart_read,
-			.write = autostart_write,
+			.read = config_autostart_read,
+			.write = config_autostart_write,
 			.goes_with = ANY_BOOT,
 			.allowed = "yes or no",
 		},
@@ -397,8 +198,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		{
 			.name = "rng",
 			.section = CONFIG_SECTION_PARTITION,
-			.read = rng_read,
-			.write = rng_write,
+			.read = config_rng_read,
+			.write = config_rng_write,
 			.goes_with = ANY_BOOT,
 			.allowed = "yes or no",
 		},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys of the configuration file that say when a partition runs: its claim to CPUs, which CPUs,
- * after whom it starts, and what becomes of it when it ends. */
+/* The keys of the configuration file that say when a partition runs: by itself or not, its claim to
+ * CPUs, which CPUs, after whom it starts, and what becomes of it when it ends. */
 #include <bulkhead/string.h>
 
 #include "config_value.h"
@@ -22,6 +22,17 @@ const char *config_action_name(enum config_action action)
 u32 config_weight_default(enum scheduler_kind kind)
 {
 	return kind == SCHEDULER_RESERVED ? 0 : SCHEDULER_WEIGHT_DEFAULT;
+}
+
+const char *config_autostart_read(struct slice value, const struct config_target *target)
+{
+	return config_yes_read(value, &target->partition->autostart);
+}
+
+void config_autostart_write(const struct config_source *source, struct config_out *out)
+{
+	if (!source->partition->autostart)
+		config_out_add(out, "no");
 }
 
 static const char *weight_read(struct slice value, u64 least, u32 *weight)

@@ -181,6 +181,15 @@ void config_text_write(const char *text, bool verbatim, struct config_out *out);
 	const char *config_##key##_read(struct slice value, const struct config_target *target);   \
 	void config_##key##_write(const struct config_source *source, struct config_out *out)
 
+/* config_machine.c: the keys that say what the machine and its partitions are. */
+CONFIG_KEY_FUNCTIONS(console);
+CONFIG_KEY_FUNCTIONS(cpus);
+CONFIG_KEY_FUNCTIONS(loglevel);
+CONFIG_KEY_FUNCTIONS(vcpus);
+CONFIG_KEY_FUNCTIONS(cpu);
+CONFIG_KEY_FUNCTIONS(hypervisor_leaves);
+CONFIG_KEY_FUNCTIONS(memory);
+
 /* config_boot.c: the keys that say how a partition gets its first instruction. */
 CONFIG_KEY_FUNCTIONS(boot);
 CONFIG_KEY_FUNCTIONS(kernel);
@@ -194,6 +203,7 @@ CONFIG_KEY_FUNCTIONS(entry);
 CONFIG_KEY_FUNCTIONS(load);
 
 /* config_device.c: the keys that say which devices a partition has. */
+CONFIG_KEY_FUNCTIONS(rng);
 CONFIG_KEY_FUNCTIONS(disk);
 CONFIG_KEY_FUNCTIONS(disk2);
 CONFIG_KEY_FUNCTIONS(disk3);
@@ -203,6 +213,7 @@ CONFIG_KEY_FUNCTIONS(balloon);
 CONFIG_KEY_FUNCTIONS(channel);
 
 /* config_policy.c: the keys that say when a partition runs. */
+CONFIG_KEY_FUNCTIONS(autostart);
 CONFIG_KEY_FUNCTIONS(weight);
 CONFIG_KEY_FUNCTIONS(cap);
 CONFIG_KEY_FUNCTIONS(reservation);

@@ -473,16 +473,6 @@ bool vcpu_devices_power_button(struct partition *partition)
 	return heard;
 }
 
-bool partition_screen(struct partition *partition, struct screen_text *text)
-{
-	if (!partition->starts) /* until then it has no board */
-		return false;
-	spin_lock(&partition->device_lock);
-	pc_screen(partition->pc, text);
-	spin_unlock(&partition->device_lock);
-	return true;
-}
-
 u32 exit_port_read(struct vcpu *vcpu, u32 port, unsigned bytes)
 {
 	struct partition *partition = vcpu->partition;
@@ -556,75 +546,4 @@ u8 exit_pic_acknowledge(struct vcpu *vcpu)
 	vector = pc_pic_acknowledge(partition->pc);
 	spin_unlock(&partition->device_lock);
 	return vector;
-}
-
-/* Call the board of one that runs out of turn: nobody else does meanwhile, and the partition's
- * memory is in sight. false: it does not run, or `call` says so. */
-static bool board_call(struct partition *partition, bool (*call)(struct pc *pc, void *context),
-		       void *context)
-{
-	u64 previous;
-	bool result;
-
-	/* Before its first start it has no board that could take anything. */
-	if (partition_state_now(partition) != PARTITION_RUNNING)
-		return false;
-	previous = address_space_enter(&partition->space);
-	spin_lock(&partition->device_lock);
-	result = call(partition->pc, context);
-	spin_unlock(&partition->device_lock);
-	address_space_leave(previous);
-	return result;
-}
-
-struct typed {
-	const u8 *bytes;
-	u64 count, done;
-};
-
-static bool input_take(struct pc *pc, void *context)
-{
-	struct typed *typed = context;
-
-	while (typed->done < typed->count && pc_console_input(pc, typed->bytes[typed->done]))
-		typed->done++;
-	return true;
-}
-
-u64 partition_console_input(struct partition *partition, const u8 *bytes, u64 count)
-{
-	struct typed typed = {bytes, count, 0};
-
-	(void)board_call(partition, input_take, &typed);
-	return typed.done;
-}
-
-static bool balloon_look(struct pc *pc, void *view)
-{
-	return pc_balloon_look(pc, view);
-}
-
-static bool balloon_target(struct pc *pc, void *bytes)
-{
-	return pc_balloon_target(pc, *(const u64 *)bytes);
-}
-
-static bool balloon_ask(struct pc *pc, void *context unused)
-{
-	return pc_balloon_ask(pc);
-}
-
-bool partition_balloon(struct partition *partition, struct balloon_view *view)
-{
-	return board_call(partition, balloon_look, view);
-}
-
-bool partition_balloon_target(struct partition *partition, u64 bytes)
-{
-	return board_call(partition, balloon_target, &bytes);
-}
-
-bool partition_balloon_ask(struct partition *partition)
-{
-	return board_call(partition, balloon_ask, NULL);
 }

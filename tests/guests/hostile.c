@@ -224,11 +224,11 @@ static u32 all_well(void)
 
 		wrong += !victim_well(victim);
 		victim_break(victim);
-		wrong += !(status_read(victim) & STATUS_NEEDS_RESET);
+		wrong += !(status_read(victim) & VIRTIO_NEEDS_RESET);
 		for (u32 other = 0; other < victim_count; other++)
 			if (other != i)
 				wrong += !victim_well(&victims[other]);
-		wrong += !(status_read(victim) & STATUS_NEEDS_RESET);
+		wrong += !(status_read(victim) & VIRTIO_NEEDS_RESET);
 		wrong += !victim_well(victim);
 	}
 	return wrong;
@@ -453,7 +453,7 @@ static void victim_round(struct victim *victim)
 	for (u32 i = 0; i < WRITES; i++)
 		register_throw(victim);
 	for (u32 pass = 0; pass < PASSES; pass++) {
-		if (!pass || status_read(victim) & STATUS_NEEDS_RESET)
+		if (!pass || status_read(victim) & VIRTIO_NEEDS_RESET)
 			victim_wake(victim);
 		for (u16 queue = 0; queue < victim->queues; queue++) {
 			ring_throw(victim, queue);

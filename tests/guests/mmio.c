@@ -3,7 +3,7 @@
  * More instructions that touch what is not RAM, beyond those of emulate.c: shifts, pairs, segment
  * registers, vectors, strings from and to ports, stacks; and accessed and dirty bits.
  */
-#include "guest.h"
+#include "paging.h"
 
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/string.h>
@@ -304,31 +304,12 @@ static void avx_try(void)
 	      "vmovlps: 0x%lx 0x%lx", word_out(0), word_out(1));
 }
 
-#define ENTRY_FLAGS 0x60UL /* accessed, dirty */
-#define ENTRY_BASE  0xffffffffff000UL
-
-/* The entry that maps `address` in the loader's tables of 4 levels. */
-static volatile u64 *entry_of(u64 address)
-{
-	u64 table;
-
-	__asm__ volatile("mov %%cr3, %0" : "=r"(table));
-	for (unsigned shift = 39;; shift -= 9) {
-		volatile u64 *entry =
-			(volatile u64 *)(table & ENTRY_BASE) + (address >> shift & 511);
-
-		if (shift == 12 || *entry & BIT(7))
-			return entry;
-		table = *entry;
-	}
-}
-
 static void page_flags_try(void)
 {
 	volatile u64 *entry = entry_of(ABSENT);
 
 	*entry &= ~ENTRY_FLAGS;
-	__asm__ volatile("invlpg (%0)" : : "r"(ABSENT) : "memory");
+	entry_forget(ABSENT);
 	(void)*(volatile u32 *)ABSENT;
 	check((*entry & ENTRY_FLAGS) == 0x20, "a read sets accessed: 0x%lx", *entry);
 	*(volatile u32 *)ABSENT = 0;

@@ -3,7 +3,7 @@
  * MOVs that touch what is not RAM again and again, while something about them changes: the code,
  * the page that it is in, the operand, the device's answer. The hypervisor remembers them.
  */
-#include "guest.h"
+#include "paging.h"
 
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/string.h>
@@ -113,30 +113,12 @@ static void across_try(void)
 	check(last == 0xccdd5678, "stored across: 0x%x", last);
 }
 
-#define ENTRY_BASE 0xffffffffff000UL
-
-/* The entry for 2 MiB that maps `address`. */
-static volatile u64 *entry_of(u64 address)
-{
-	u64 table;
-
-	__asm__ volatile("mov %%cr3, %0" : "=r"(table));
-	for (unsigned shift = 39;; shift -= 9) {
-		volatile u64 *entry =
-			(volatile u64 *)(table & ENTRY_BASE) + (address >> shift & 511);
-
-		if (shift == 21)
-			return entry;
-		table = *entry;
-	}
-}
-
 static void map(u64 page)
 {
 	volatile u64 *entry = entry_of(ELSEWHERE);
 
 	*entry = (*entry & ~ENTRY_BASE) | page;
-	__asm__ volatile("invlpg (%0)" : : "r"(ELSEWHERE) : "memory");
+	entry_forget(ELSEWHERE);
 }
 
 /* Other code at the same address. */

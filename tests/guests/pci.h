@@ -5,6 +5,8 @@
 
 #include "guest.h"
 
+#include <bulkhead/virtio.h>
+
 #define PCI_CONFIG     0xe0000000UL
 #define PCI_DEVICES    32
 #define PCI_ID	       0x00
@@ -43,11 +45,10 @@ enum virtio_register {
 	VIRTIO_QUEUE_USED = 0x30,
 };
 
-/* A driver's words on the way to a device that works (2.1, 3.1.1), and the device's. */
-#define STATUS_KNOWN	   0x03
-#define STATUS_FEATURES_OK 0x0b
-#define STATUS_DRIVER_OK   0x0f
-#define STATUS_NEEDS_RESET 0x40
+/* A driver's words on the way to a device that works (2.1, 3.1.1). */
+#define STATUS_KNOWN	   (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER)
+#define STATUS_FEATURES_OK (STATUS_KNOWN | VIRTIO_FEATURES_OK)
+#define STATUS_DRIVER_OK   (STATUS_FEATURES_OK | VIRTIO_DRIVER_OK)
 
 static inline u64 pci_config(u32 device, u32 offset)
 {

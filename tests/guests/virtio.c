@@ -2,14 +2,12 @@
 /* A driver of virtio devices. Section numbers are those of virtio 1.2. */
 #include "virtio.h"
 
+#include "pci.h"
+
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA    0xcfc
 #define PCI_ENABLE  BIT(31)
-#define PCI_SLOTS   32
 
-#define PCI_ID		 0x00
-#define PCI_COMMAND	 0x04
-#define PCI_BAR		 0x10
 #define PCI_CAPABILITIES 0x34
 #define COMMAND_ALL	 0x407 /* ports, memory, bus master; no pin */
 #define BAR_PORTS	 1
@@ -24,29 +22,10 @@
 #define MSIX_ENTRY	  16
 #define MESSAGE_ADDRESS	  0xfee00000u
 
-#define VIRTIO_VENDOR 0x1af4
-#define VIRTIO_DEVICE 0x1040
-
 /* 4.1.4: which structure a capability describes, and where it says so. */
 enum { STRUCTURE_COMMON = 1, STRUCTURE_NOTIFY };
 #define STRUCTURE_BAR	 4
 #define STRUCTURE_OFFSET 8
-
-/* 4.1.4.3 */
-enum common {
-	DEVICE_FEATURE_SELECT = 0x00,
-	DEVICE_FEATURE = 0x04,
-	DRIVER_FEATURE_SELECT = 0x08,
-	DRIVER_FEATURE = 0x0c,
-	DEVICE_STATUS = 0x14,
-	QUEUE_SELECT = 0x16,
-	QUEUE_SIZE = 0x18,
-	QUEUE_VECTOR = 0x1a,
-	QUEUE_ENABLE = 0x1c,
-	QUEUE_DESCRIPTORS = 0x20,
-	QUEUE_AVAILABLE = 0x28,
-	QUEUE_USED = 0x30,
-};
 
 static u32 pci_read(u8 slot, u32 offset)
 {
@@ -62,16 +41,16 @@ static void pci_write(u8 slot, u32 offset, u32 value)
 
 static u32 bar_of(u8 slot, u32 number)
 {
-	u32 bar = pci_read(slot, PCI_BAR + 4 * number);
+	u32 bar = pci_read(slot, PCI_BAR(number));
 
 	return bar & BAR_PORTS ? bar & ~BAR_PORT_FLAGS : bar & ~BAR_MEMORY_FLAGS;
 }
 
 static bool slot_find(struct virtio_function *function, enum virtio_id id)
 {
-	u32 wanted = (VIRTIO_DEVICE + (u32)id) << 16 | VIRTIO_VENDOR;
+	u32 wanted = (VIRTIO_DEVICE_BASE + (u32)id) << 16 | VIRTIO_VENDOR;
 
-	for (function->slot = 0; function->slot < PCI_SLOTS; function->slot++)
+	for (function->slot = 0; function->slot < PCI_DEVICES; function->slot++)
 		if (pci_read(function->slot, PCI_ID) == wanted)
 			return true;
 	return false;
@@ -94,7 +73,7 @@ static void structure_open(struct virtio_function *function, u32 at)
 	u32 address = bar_of(function->slot, bar) + pci_read(function->slot, at + STRUCTURE_OFFSET);
 
 	if (kind == STRUCTURE_COMMON && !function->common)
-		function->common = (volatile u8 *)(u64)address;
+		function->common = address;
 	if (kind == STRUCTURE_NOTIFY && !function->port)
 		function->port = (u16)address;
 }
@@ -114,39 +93,23 @@ static void capabilities_read(struct virtio_function *function)
 	}
 }
 
-static void write8(const struct virtio_function *function, u32 offset, u8 value)
+/* In halves, as 4.1.3.1 wants it. */
+static void address_write(const struct virtio_function *function, u32 offset, u64 address)
 {
-	function->common[offset] = value;
-}
-
-static void write16(const struct virtio_function *function, u32 offset, u16 value)
-{
-	*(volatile u16 *)(function->common + offset) = value;
-}
-
-static void write32(const struct virtio_function *function, u32 offset, u32 value)
-{
-	*(volatile u32 *)(function->common + offset) = value;
-}
-
-static void write64(const struct virtio_function *function, u32 offset, u64 value)
-{
-	write32(function, offset, (u32)value);
-	write32(function, offset + 4, (u32)(value >> 32));
+	write32(function->common + offset, (u32)address);
+	write32(function->common + offset + 4, (u32)(address >> 32));
 }
 
 static void features_accept(const struct virtio_function *function, u64 features)
 {
 	for (u32 half = 0; half < 2; half++) {
-		write32(function, DRIVER_FEATURE_SELECT, half);
-		write32(function, DRIVER_FEATURE, (u32)(features >> 32 * half));
+		write32(function->common + VIRTIO_ACCEPTED_SELECT, half);
+		write32(function->common + VIRTIO_ACCEPTED, (u32)(features >> 32 * half));
 	}
 }
 
 bool virtio_open(struct virtio_function *function, enum virtio_id id, u64 features)
 {
-	const u8 found = VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER;
-
 	*function = (struct virtio_function){0};
 	if (!slot_find(function, id))
 		return false;
@@ -155,11 +118,11 @@ bool virtio_open(struct virtio_function *function, enum virtio_id id, u64 featur
 	if (!function->common || !function->msix || !function->port)
 		return false;
 	apic_setup();
-	write8(function, DEVICE_STATUS, 0);
-	write8(function, DEVICE_STATUS, found);
+	write8(function->common + VIRTIO_STATUS, 0);
+	write8(function->common + VIRTIO_STATUS, STATUS_KNOWN);
 	features_accept(function, features | VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX);
-	write8(function, DEVICE_STATUS, found | VIRTIO_FEATURES_OK);
-	return function->common[DEVICE_STATUS] & VIRTIO_FEATURES_OK;
+	write8(function->common + VIRTIO_STATUS, STATUS_FEATURES_OK);
+	return read8(function->common + VIRTIO_STATUS) & VIRTIO_FEATURES_OK;
 }
 
 static void interrupt(struct frame *frame unused)
@@ -185,22 +148,21 @@ void virtio_ring_open(const struct virtio_function *function, struct virtio_ring
 {
 	ring->number = number;
 	ring->port = function->port;
-	write16(function, QUEUE_SELECT, number);
-	write16(function, QUEUE_SIZE, VIRTIO_RING);
-	write64(function, QUEUE_DESCRIPTORS, (u64)ring->descriptor);
-	write64(function, QUEUE_AVAILABLE, (u64)&ring->available);
-	write64(function, QUEUE_USED, (u64)&ring->used);
+	write16(function->common + VIRTIO_QUEUE_SELECT, number);
+	write16(function->common + VIRTIO_QUEUE_SIZE, VIRTIO_RING);
+	address_write(function, VIRTIO_QUEUE_DESCRIPTORS, (u64)ring->descriptor);
+	address_write(function, VIRTIO_QUEUE_AVAILABLE, (u64)&ring->available);
+	address_write(function, VIRTIO_QUEUE_USED, (u64)&ring->used);
 	if (vector) {
 		message_set(function, number, vector);
-		write16(function, QUEUE_VECTOR, number);
+		write16(function->common + VIRTIO_QUEUE_VECTOR, number);
 	}
-	write16(function, QUEUE_ENABLE, 1);
+	write16(function->common + VIRTIO_QUEUE_ENABLE, 1);
 }
 
 void virtio_start(const struct virtio_function *function)
 {
-	write8(function, DEVICE_STATUS,
-	       VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK);
+	write8(function->common + VIRTIO_STATUS, STATUS_DRIVER_OK);
 }
 
 void virtio_offer(struct virtio_ring *ring, u16 head)

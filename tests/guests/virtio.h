@@ -42,7 +42,8 @@ struct virtio_ring {
 struct virtio_function {
 	u8 slot;
 	u16 port;
-	volatile u8 *common, *msix;
+	u64 common; /* address of the common registers */
+	volatile u8 *msix;
 };
 
 /* The first function of a device type, reset, with `features` and the driver's own accepted. false:

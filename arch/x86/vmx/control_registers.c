@@ -30,9 +30,7 @@ enum { CR_TYPE_WRITE, CR_TYPE_READ, CR_TYPE_CLTS, CR_TYPE_LMSW };
 
 u64 vmx_cr0(void)
 {
-	u64 mask = vmread(CR0_MASK);
-
-	return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_SHADOW) & mask);
+	return (vmread(GUEST_CR0) & ~VMX_CR0_OWNED) | (vmread(CR0_SHADOW) & VMX_CR0_OWNED);
 }
 
 u64 vmx_cr4(void)
@@ -58,29 +56,31 @@ static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 	return 0;
 }
 
-static bool cr0_legal(u64 value, u64 cr4, u64 efer)
+/* By itself: see paging_switch. */
+static bool cr0_legal(u64 value)
 {
 	if (value & BITS(63, 32))
 		return false;
-	if ((value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD)))
-		return false;
-	if (value & CR0_PG && efer & EFER_LME && !(cr4 & CR4_PAE))
-		return false;
-	return value & CR0_PG || !(cr4 & CR4_PCIDE);
+	return !(value & CR0_PG && !(value & CR0_PE)) && !(value & CR0_NW && !(value & CR0_CD));
 }
 
-/* Switching paging on or off with EFER.LME set enters or leaves long mode. */
-static int paging_switch(struct vcpu *vcpu, u64 cr0, u64 cr4)
+/*
+ * Switching paging on or off with EFER.LME set enters or leaves long mode. What EFER and CR4 must
+ * be for paging to be as it is need not be looked at otherwise: they cannot become anything else.
+ */
+static int paging_switch(struct vcpu *vcpu, u64 cr0)
 {
-	u64 efer = vmread(GUEST_EFER), entry = vmread(ENTRY_CONTROLS);
+	u64 efer = vmread(GUEST_EFER), entry = vmread(ENTRY_CONTROLS), cr4 = vmx_cr4();
 
 	if (cr0 & CR0_PG && efer & EFER_LME) {
-		if (vmread(GUEST_CS_RIGHTS) & BIT(13))
+		if (!(cr4 & CR4_PAE) || vmread(GUEST_CS_RIGHTS) & BIT(13))
 			return -EINVAL; /* CS.L = 1 outside long mode */
 		vmwrite(GUEST_EFER, efer | EFER_LMA);
 		vmwrite(ENTRY_CONTROLS, entry | ENTRY_IA32E);
 		return 0;
 	}
+	if (!(cr0 & CR0_PG) && cr4 & CR4_PCIDE)
+		return -EINVAL;
 	if (efer & EFER_LMA && vmread(GUEST_CS_RIGHTS) & BIT(13))
 		return -EINVAL; /* leaving long mode from 64-bit code */
 	vmwrite(GUEST_EFER, efer & ~EFER_LMA);
@@ -91,30 +91,37 @@ static int paging_switch(struct vcpu *vcpu, u64 cr0, u64 cr4)
 }
 
 /* Changes of CD and NW make PAE paging load its top entries anew, too (SDM vol. 3, 4.4.1). */
-static int pae_reload(struct vcpu *vcpu, u64 old, u64 value, u64 cr4)
+static int pae_reload(struct vcpu *vcpu)
 {
-	if (!((old ^ value) & (CR0_CD | CR0_NW)) || !(value & CR0_PG) || !(cr4 & CR4_PAE) ||
-	    vmread(GUEST_EFER) & EFER_LMA)
+	if (vmread(GUEST_EFER) & EFER_LMA || !(vmx_cr4() & CR4_PAE))
 		return 0;
 	return load_pdptes(vcpu, vmread(GUEST_CR3));
 }
 
+/* What a new CR0 changes besides itself. */
+static int cr0_changed(struct vcpu *vcpu, u64 value, u64 changed)
+{
+	if (changed & CR0_PG)
+		return paging_switch(vcpu, value);
+	return changed & (CR0_CD | CR0_NW) && value & CR0_PG ? pae_reload(vcpu) : 0;
+}
+
 static int cr0_write_guest(struct vcpu *vcpu, u64 value)
 {
-	u64 old = vmx_cr0(), cr4 = vmx_cr4();
+	u64 changed;
 	int error;
 
 	value = (value & (CR0_DEFINED | BITS(63, 32))) | CR0_ET;
-	if (!cr0_legal(value, cr4, vmread(GUEST_EFER)))
+	if (!cr0_legal(value))
 		return -EINVAL;
-	error = (old ^ value) & CR0_PG ? paging_switch(vcpu, value, cr4)
-				       : pae_reload(vcpu, old, value, cr4);
+	changed = vmx_cr0() ^ value;
+	error = cr0_changed(vcpu, value, changed);
 	if (error)
 		return error;
 	vmwrite(CR0_SHADOW, value);
 	vmwrite(GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | CR0_NE);
 	/* As the CPU itself does (SDM vol. 3, 4.10.4.1). */
-	if ((old ^ value) & (CR0_PG | CR0_WP))
+	if (changed & (CR0_PG | CR0_WP))
 		vmx_flush_guest(vcpu);
 	return 0;
 }

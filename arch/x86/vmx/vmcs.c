@@ -17,8 +17,6 @@
  */
 #define EXCEPTIONS (BIT(1) | BIT(17) | BIT(18))
 
-/* CR0 bits whose writes exit: caching is the hypervisor's, NE must stay 1 in VMX operation. */
-#define CR0_OWNED (CR0_CD | CR0_NW | CR0_NE)
 /* CR4 bits that exit although guests may set them: MCE must stay on, for the machine's sake. */
 #define CR4_OWNED (CR4_MCE | CR4_VMXE | CR4_SMXE)
 
@@ -144,7 +142,7 @@ static void control_registers_setup(const struct vcpu *vcpu, const struct cpu_st
 	u64 fixed0 = caps->cr0_fixed0 & ~(CR0_PE | CR0_PG); /* unrestricted guest */
 	u64 cr0 = state->cr0 | CR0_ET;
 
-	vmwrite(CR0_MASK, CR0_OWNED);
+	vmwrite(CR0_MASK, VMX_CR0_OWNED);
 	vmwrite(CR0_SHADOW, cr0);
 	vmwrite(GUEST_CR0, ((cr0 & ~(CR0_CD | CR0_NW)) | fixed0) & caps->cr0_fixed1);
 	vmwrite(CR4_MASK, CR4_OWNED | ~vcpu->partition->cpuid->cr4_allowed);

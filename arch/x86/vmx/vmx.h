@@ -138,6 +138,8 @@ void vmx_emulate(struct vcpu *vcpu);
 void vmx_emulate_string(struct vcpu *vcpu);
 
 /* control_registers.c */
+/* CR0 bits whose writes exit: caching is the hypervisor's, NE must stay 1 in VMX operation. */
+#define VMX_CR0_OWNED (CR0_CD | CR0_NW | CR0_NE)
 void vmx_exit_cr_access(struct vcpu *vcpu);
 void vmx_exit_xsetbv(struct vcpu *vcpu);
 int vmx_efer_write(struct vcpu *vcpu, u64 value);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c vmm/config_policy.c */
-/* links: vmm/config_device.c vmm/config_value.c vmm/format.c */
+/* links: vmm/config_device.c vmm/config_machine.c vmm/config_value.c vmm/format.c */
 /* links: vmm/config_net.c */
 /* The keys that say how a partition gets its first instruction: which go together, and modules. */
 #include "config_expect.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c vmm/config_policy.c */
-/* links: vmm/config_boot.c vmm/config_device.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_machine.c */
 /* links: vmm/config_value.c vmm/format.c vmm/scheduler_claim.c vmm/config_text.c */
 /* The keys that plug a partition into networks: good values, each limit, each wrong value. */
 #include "config_expect.h"

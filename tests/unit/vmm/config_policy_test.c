@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
 /* links: vmm/config_boot.c vmm/config_device.c vmm/config_value.c vmm/format.c */
+/* links: vmm/config_machine.c */
 /* links: vmm/scheduler_claim.c */
 /* links: vmm/config_net.c */
 /* The keys that say when a partition runs: what good values mean, each limit, each wrong value. */

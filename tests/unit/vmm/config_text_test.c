@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
-/* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_machine.c vmm/config_policy.c */
 /* links: vmm/config_net.c */
 /* links: vmm/config_value.c vmm/format.c vmm/scheduler_claim.c */
 /* The configuration written in its own syntax, read again, and changed key by key. */

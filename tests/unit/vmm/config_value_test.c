@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* links: vmm/config.c vmm/config_check.c vmm/config_keys.c */
 /* links: vmm/config_boot.c vmm/config_device.c vmm/config_policy.c vmm/format.c */
+/* links: vmm/config_machine.c */
 /* links: vmm/config_net.c */
 /* The values of the configuration: each key's limits, and the exact words for each wrong value. */
 #include <bulkhead/log.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* net, and what info says of network cards. */
 /* links: vmm/console/arguments.c vmm/console/audit.c vmm/console/commands.c */
-/* links: vmm/config_boot.c vmm/config_device.c */
+/* links: vmm/config_boot.c vmm/config_device.c vmm/config_machine.c */
 /* links: vmm/console/completion.c vmm/console/help.c vmm/console/line_editor.c */
 /* links: vmm/console/machine_commands.c vmm/console/partition_commands.c vmm/console/report.c */
 /* links: vmm/console/setting_commands.c vmm/console/words.c vmm/byte_ring.c vmm/format.c */

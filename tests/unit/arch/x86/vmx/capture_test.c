@@ -3,32 +3,12 @@
 /* links: arch/x86/vmx/field_text.c arch/x86/vmx/entry_check_text.c arch/x86/vmx/fields.c */
 /* links: arch/x86/cpu_text.c vmm/format.c */
 #include "cmocka_all.h"
+#include "fake_instructions.h"
 #include "fake_pages.h"
 
 #include <arch/x86/vmx/capture.h>
 #include <arch/x86/vmx/entry_check.h>
 #include <arch/x86/vmx/vmx.h>
-
-noreturn void vmx_instruction_failed(const char *instruction, u64 field);
-
-noreturn void vmx_instruction_failed(const char *instruction, u64 field)
-{
-	fail_msg("%s %lx", instruction, field);
-	__builtin_trap();
-}
-
-noreturn void vmx_read_failed(u64 field);
-noreturn void vmx_write_failed(u64 field);
-
-noreturn void vmx_read_failed(u64 field)
-{
-	vmx_instruction_failed("VMREAD", field);
-}
-
-noreturn void vmx_write_failed(u64 field)
-{
-	vmx_instruction_failed("VMWRITE", field);
-}
 
 /* --- a CPU without some fields --- */
 

@@ -5,6 +5,7 @@
  */
 /* links: arch/x86/guest_msr.c */
 #include "cmocka_all.h"
+#include "fake_instructions.h"
 
 #include <string.h>
 
@@ -12,7 +13,6 @@
 #include <bulkhead/arch.h>
 
 struct vmx_machine vmx_machine;
-noreturn void vmx_instruction_failed(const char *instruction, u64 field);
 
 static u8 bitmaps[VMX_MSR_BITMAPS][4096];
 
@@ -21,24 +21,6 @@ noreturn void panic(const char *format, ...)
 {
 	fail_msg("%s", format);
 	__builtin_trap();
-}
-
-noreturn void vmx_instruction_failed(const char *instruction, u64 field)
-{
-	panic("%s %lx", instruction, field);
-}
-
-noreturn void vmx_read_failed(u64 field);
-noreturn void vmx_write_failed(u64 field);
-
-noreturn void vmx_read_failed(u64 field)
-{
-	vmx_instruction_failed("VMREAD", field);
-}
-
-noreturn void vmx_write_failed(u64 field)
-{
-	vmx_instruction_failed("VMWRITE", field);
 }
 
 void vmx_inject_fault(struct vcpu *vcpu unused, u8 vector unused, u32 error_code unused)
