@@ -467,7 +467,7 @@ bool partition_screen(struct partition *partition, struct screen_text *text)
 	return true;
 }
 
-u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)
+u32 exit_port_read(struct vcpu *vcpu, u32 port, unsigned bytes)
 {
 	struct partition *partition = vcpu->partition;
 	u32 value;
@@ -478,7 +478,7 @@ u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes)
 	return value;
 }
 
-void exit_port_write(struct vcpu *vcpu, u16 port, unsigned bytes, u32 value)
+void exit_port_write(struct vcpu *vcpu, u32 port, unsigned bytes, u32 value)
 {
 	struct partition *partition = vcpu->partition;
 

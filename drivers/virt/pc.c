@@ -76,8 +76,10 @@ struct slot {
 	size_t offset; /* of the device in struct pc */
 };
 
+static const struct device_ops elsewhere_ops;
+
 enum {
-	SLOT_NONE,
+	SLOT_NONE, /* at no fixed place, at least */
 	SLOT_PIC,
 	SLOT_PIT,
 	SLOT_RTC,
@@ -86,13 +88,13 @@ enum {
 	SLOT_KBC,
 	SLOT_DEBUG,
 	SLOT_SCREEN,
-	SLOT_PM,
 	SLOT_PCI,
 	SLOT_PANIC,
 	SLOT_FW_CFG,
 };
 
 static const struct slot slots[] = {
+	[SLOT_NONE] = {&elsewhere_ops, 0},
 	[SLOT_PIC] = {&vpic_ops, offsetof(struct pc, pic)},
 	[SLOT_PIT] = {&vpit_ops, offsetof(struct pc, pit)},
 	[SLOT_RTC] = {&vrtc_ops, offsetof(struct pc, rtc)},
@@ -101,15 +103,19 @@ static const struct slot slots[] = {
 	[SLOT_KBC] = {&vi8042_ops, offsetof(struct pc, kbc)},
 	[SLOT_DEBUG] = {&vdebug_ops, offsetof(struct pc, debug)},
 	[SLOT_SCREEN] = {&vscreen_port_ops, offsetof(struct pc, screen)},
-	[SLOT_PM] = {&vpm_ops, offsetof(struct pc, pm)},
 	[SLOT_PCI] = {&vpci_port_ops, offsetof(struct pc, pci)},
 	[SLOT_PANIC] = {&vpanic_ops, offsetof(struct pc, panic)},
 	[SLOT_FW_CFG] = {&vfwcfg_ops, offsetof(struct pc, fw_cfg)},
 };
 
-/* The ports of the ISA bus, so that finding a device is one load. */
-#define ISA_PORTS 0x500
-static const u8 isa_ports[ISA_PORTS] = {
+/*
+ * The ports that are where they are on every board, so that finding a device is one load. The reset
+ * register at CF9h lies inside the PCI configuration address register CF8h, which takes 4-byte
+ * accesses only: those do not reach it.
+ */
+#define ISA_PORTS   0x500
+#define FIXED_PORTS VPCI_PORT_END
+static const u8 fixed_ports[FIXED_PORTS] = {
 	[0x20 ... 0x21] = SLOT_PIC,
 	[0x40 ... 0x43] = SLOT_PIT,
 	[0x60] = SLOT_KBC,
@@ -125,149 +131,110 @@ static const u8 isa_ports[ISA_PORTS] = {
 	[0x3c0 ... 0x3df] = SLOT_SCREEN,
 	[0x402] = SLOT_DEBUG,
 	[0x4d0 ... 0x4d1] = SLOT_PIC,
+	[ACPI_PANIC_PORT] = SLOT_PANIC,
+	[VFWCFG_BASE... VFWCFG_END - 1] = SLOT_FW_CFG,
+	[VPCI_PORT_ADDRESS] = SLOT_PCI,
+	[ACPI_RESET_PORT] = SLOT_RESET,
+	[VPCI_PORT_DATA... VPCI_PORT_END - 1] = SLOT_PCI,
 };
 
-/*
- * Beyond the ISA bus. `start` is the port that the access named. The reset register at CF9h lies
- * inside the PCI configuration address register CF8h, which takes 4-byte accesses only: those do
- * not reach it.
- */
-static const struct slot *wide_port_slot(const struct pc *pc, u16 port, u16 start)
-{
-	u8 slot = SLOT_NONE;
-
-	if (port >= ACPI_PM_BASE && port < ACPI_PM_BASE + ACPI_PM_BYTES)
-		slot = SLOT_PM;
-	else if (port == ACPI_PANIC_PORT)
-		slot = SLOT_PANIC;
-	else if (port >= VFWCFG_BASE && port < VFWCFG_END && pc->fw_cfg.content)
-		slot = SLOT_FW_CFG;
-	else if (port == ACPI_RESET_PORT && start == port)
-		slot = SLOT_RESET;
-	else if (port == VPCI_PORT_ADDRESS || (port >= VPCI_PORT_DATA && port < VPCI_PORT_END))
-		slot = SLOT_PCI;
-	if (slot == SLOT_NONE && vpci_port_claims(&pc->pci, port))
-		slot = SLOT_PCI;
-	return slot == SLOT_NONE ? NULL : &slots[slot];
-}
-
-static const struct slot *port_slot(const struct pc *pc, u16 port, u16 start)
-{
-	u8 slot;
-
-	if (port >= ISA_PORTS)
-		return wide_port_slot(pc, port, start);
-	slot = isa_ports[port];
-	if (likely(slot != SLOT_NONE))
-		return &slots[slot];
-	return vpci_port_claims(&pc->pci, port) ? &slots[SLOT_PCI] : NULL;
-}
-
-/* The port that a device knows: SeaBIOS moves power management, while the tables name one place.
- * Ports of the ISA bus stay theirs. */
-static u16 port_decode(const struct pc *pc, u16 port)
-{
-	u16 offset;
-
-	if (port < ISA_PORTS)
-		return port;
-	offset = (u16)(port - vpci_power_base(&pc->pci));
-	return offset < ACPI_PM_BYTES ? (u16)(ACPI_PM_BASE + offset) : port;
-}
-
-static void *slot_device(struct pc *pc, const struct slot *slot)
+static inline void *slot_device(struct pc *pc, const struct slot *slot)
 {
 	return (u8 *)pc + slot->offset;
 }
 
-/* As far as one device answers in one access: the rest of a wider one goes to the next ports. */
-static unsigned piece(const struct slot *slot, unsigned bytes)
-{
-	unsigned widest = slot ? slot->ops->widest_bytes : 1;
-
-	return bytes < widest ? bytes : widest;
-}
-
-static seldom u32 port_read_pieces(struct pc *pc, u16 port, unsigned bytes)
+/* No device answers to all of it: each byte is an access of its own, the lowest port first. */
+static seldom u32 port_read_bytes(struct pc *pc, u32 port, unsigned bytes)
 {
 	u32 value = 0;
 
-	bytes = MIN(bytes, (unsigned)sizeof(value));
-	for (unsigned done = 0, count; done < bytes; done += count) {
-		u16 at = port_decode(pc, (u16)(port + done));
-		const struct slot *slot = port_slot(pc, at, port);
-		u64 part = 0xff;
-
-		count = piece(slot, bytes - done);
-		if (slot)
-			part = slot->ops->read(slot_device(pc, slot), at, count);
-		else
-			pc->absent++;
-		value |= (u32)((part & (BIT(8 * count) - 1)) << (8 * done));
-	}
+	for (unsigned i = 0; i < bytes; i++)
+		value |= (pc_port_read(pc, (u16)(port + i), 1) & 0xff) << (8 * i);
 	return value;
 }
 
-static seldom void port_write_pieces(struct pc *pc, u16 port, unsigned bytes, u32 value)
+static seldom void port_write_bytes(struct pc *pc, u32 port, unsigned bytes, u32 value)
 {
-	for (unsigned done = 0, count; done < bytes; done += count) {
-		u16 at = port_decode(pc, (u16)(port + done));
-		const struct slot *slot = port_slot(pc, at, port);
-		u64 part = (u64)value >> (8 * done);
+	for (unsigned i = 0; i < bytes; i++)
+		pc_port_write(pc, (u16)(port + i), 1, value >> (8 * i));
+}
 
-		count = piece(slot, bytes - done);
-		if (slot)
-			slot->ops->write(slot_device(pc, slot), at, count,
-					 part & (BIT(8 * count) - 1));
-		else
-			pc->absent++;
+/* Power management answers where the tables name it, and where the guest (SeaBIOS) has moved it
+ * besides: the port that it knows, or 0. Ports of the ISA bus stay that bus's. */
+static u16 power_port(const struct pc *pc, u64 port)
+{
+	u16 offset = (u16)(port - vpci_power_base(&pc->pci));
+
+	if (offset >= ACPI_PM_BYTES || port < ISA_PORTS)
+		offset = (u16)(port - ACPI_PM_BASE);
+	return offset < ACPI_PM_BYTES ? (u16)(ACPI_PM_BASE + offset) : 0;
+}
+
+/* The ports that are no fixed ones: of power management, of PCI's functions, or nobody's. */
+static u64 elsewhere_read(void *device, u64 port, unsigned bytes)
+{
+	struct pc *pc = device;
+	u16 power = power_port(pc, port);
+	u64 value;
+
+	if (power)
+		return vpm_ops.read(&pc->pm, power, bytes);
+	if (vpci_port_read(&pc->pci, (u32)port, bytes, &value))
+		return value;
+	if (bytes > 1)
+		return port_read_bytes(pc, (u32)port, bytes);
+	pc->absent++;
+	return ~0UL;
+}
+
+static void elsewhere_write(void *device, u64 port, unsigned bytes, u64 value)
+{
+	struct pc *pc = device;
+	u16 power = power_port(pc, port);
+
+	if (power)
+		vpm_ops.write(&pc->pm, power, bytes, value);
+	else if (vpci_port_write(&pc->pci, (u32)port, bytes, value))
+		return;
+	else if (bytes > 1)
+		port_write_bytes(pc, (u32)port, bytes, (u32)value);
+	else
+		pc->absent++;
+}
+
+/* Of the board itself. */
+static const struct device_ops elsewhere_ops = {
+	.name = "ports that move",
+	.read = elsewhere_read,
+	.write = elsewhere_write,
+	.widest_bytes = 4,
+};
+
+u32 pc_port_read(struct pc *pc, u32 port, unsigned bytes)
+{
+	const struct slot *slot;
+
+	if (unlikely(port >= FIXED_PORTS))
+		return (u32)elsewhere_read(pc, port, bytes);
+	slot = &slots[fixed_ports[port]];
+	if (unlikely(bytes > slot->ops->widest_bytes))
+		return port_read_bytes(pc, port, bytes);
+	return (u32)slot->ops->read(slot_device(pc, slot), port, bytes);
+}
+
+void pc_port_write(struct pc *pc, u32 port, unsigned bytes, u32 value)
+{
+	const struct slot *slot;
+
+	if (unlikely(port >= FIXED_PORTS)) {
+		elsewhere_write(pc, port, bytes, value);
+		return;
 	}
-}
-
-static seldom u32 port_read(struct pc *pc, u16 port, unsigned bytes)
-{
-	u16 at = port_decode(pc, port);
-	const struct slot *slot = port_slot(pc, at, port);
-
-	if (unlikely(!slot || bytes > slot->ops->widest_bytes))
-		return port_read_pieces(pc, port, bytes);
-	return (u32)slot->ops->read(slot_device(pc, slot), at, bytes) & ~0U >> (32 - 8 * bytes);
-}
-
-static seldom void port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
-{
-	u16 at = port_decode(pc, port);
-	const struct slot *slot = port_slot(pc, at, port);
-
-	if (unlikely(!slot || bytes > slot->ops->widest_bytes))
-		port_write_pieces(pc, port, bytes, value);
+	slot = &slots[fixed_ports[port]];
+	if (unlikely(bytes > slot->ops->widest_bytes))
+		port_write_bytes(pc, port, bytes, value);
 	else
-		slot->ops->write(slot_device(pc, slot), at, bytes, value & ~0U >> (32 - 8 * bytes));
-}
-
-/* Most accesses are of one byte to a device of the ISA bus: its slot, or SLOT_NONE. */
-static inline const struct slot *isa_byte_slot(u16 port, unsigned bytes)
-{
-	return &slots[likely(bytes == 1 && port < ISA_PORTS) ? isa_ports[port] : SLOT_NONE];
-}
-
-u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes)
-{
-	const struct slot *slot = isa_byte_slot(port, bytes);
-
-	if (likely(slot->ops))
-		return (u8)slot->ops->read(slot_device(pc, slot), port, 1);
-	return port_read(pc, port, bytes);
-}
-
-void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value)
-{
-	const struct slot *slot = isa_byte_slot(port, bytes);
-
-	if (likely(slot->ops))
-		slot->ops->write(slot_device(pc, slot), port, 1, (u8)value);
-	else
-		port_write(pc, port, bytes, value);
+		slot->ops->write(slot_device(pc, slot), port, bytes, value);
 }
 
 static const struct window {

@@ -197,6 +197,8 @@ static u64 vfwcfg_read(void *opaque, u64 address, unsigned bytes)
 	struct vfwcfg *device = opaque;
 	u64 value = ~0UL;
 
+	if (!device->content)
+		return value;
 	if (address >= PORT_DMA_HIGH) {
 		for (unsigned i = 0; i < bytes && address + i < VFWCFG_END; i++) {
 			value &= ~(0xffUL << (8 * i));
@@ -213,6 +215,8 @@ static void vfwcfg_write(void *opaque, u64 address, unsigned bytes, u64 value)
 	struct vfwcfg *device = opaque;
 	u32 swapped = __builtin_bswap32((u32)value);
 
+	if (!device->content)
+		return;
 	if (address == PORT_SELECT && bytes == 2) {
 		item_select(device, (u16)value);
 	} else if (address == PORT_DMA_HIGH && bytes == 4) {

@@ -31,5 +31,5 @@ struct vfwcfg {
 void vfwcfg_init(struct vfwcfg *device, const struct fw_cfg *content,
 		 const struct guest_memory *memory);
 
-/* Ports VFWCFG_BASE to VFWCFG_END - 1, if there is any content. */
+/* Ports VFWCFG_BASE to VFWCFG_END - 1. Without content they read as all ones. */
 extern const struct device_ops vfwcfg_ops;

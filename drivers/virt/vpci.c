@@ -62,8 +62,9 @@ static unsigned data_bytes(u64 port, unsigned bytes)
 	return MIN(bytes, (unsigned)(VPCI_PORT_END - port));
 }
 
-static u32 config_port_read(struct vpci *pci, u64 port, unsigned bytes)
+static u64 config_port_read(void *device, u64 port, unsigned bytes)
 {
+	struct vpci *pci = device;
 	struct vpci_function *function;
 
 	if (port < VPCI_PORT_DATA)
@@ -75,19 +76,20 @@ static u32 config_port_read(struct vpci *pci, u64 port, unsigned bytes)
 				data_bytes(port, bytes));
 }
 
-static void config_port_write(struct vpci *pci, u64 port, unsigned bytes, u32 value)
+static void config_port_write(void *device, u64 port, unsigned bytes, u64 value)
 {
+	struct vpci *pci = device;
 	struct vpci_function *function;
 
 	if (port < VPCI_PORT_DATA) {
 		if (port == VPCI_PORT_ADDRESS && bytes == 4)
-			pci->address = value & ADDRESS_KEPT;
+			pci->address = (u32)value & ADDRESS_KEPT;
 		return;
 	}
 	function = addressed(pci);
 	if (function)
 		vpci_config_write(function, (pci->address & 0xfc) + (unsigned)(port & 3),
-				  data_bytes(port, bytes), value);
+				  data_bytes(port, bytes), (u32)value);
 }
 
 /* --- windows --- */
@@ -148,37 +150,24 @@ static const struct vpci_window *window_find(const struct vpci_windows *windows,
 	return address - window->base < window->bytes ? window : NULL;
 }
 
-bool vpci_port_claims(const struct vpci *pci, u16 port)
+bool vpci_port_read(struct vpci *pci, u32 port, unsigned bytes, u64 *value)
 {
-	return window_find(&pci->io, port);
+	const struct vpci_window *window = window_find(&pci->io, port);
+
+	if (!window)
+		return false;
+	*value = vpci_bar_read(window->function, window->bar, port - window->base, bytes);
+	return true;
 }
 
-static u64 vpci_port_read(void *device, u64 port, unsigned bytes)
+bool vpci_port_write(struct vpci *pci, u32 port, unsigned bytes, u64 value)
 {
-	struct vpci *pci = device;
-	const struct vpci_window *window;
+	const struct vpci_window *window = window_find(&pci->io, port);
 
-	if (port >= VPCI_PORT_ADDRESS && port < VPCI_PORT_END)
-		return config_port_read(pci, port, bytes);
-	window = window_find(&pci->io, port);
-	return window ? vpci_bar_read(window->function, window->bar, (u32)port - window->base,
-				      bytes)
-		      : ~0UL;
-}
-
-static void vpci_port_write(void *device, u64 port, unsigned bytes, u64 value)
-{
-	struct vpci *pci = device;
-	const struct vpci_window *window;
-
-	if (port >= VPCI_PORT_ADDRESS && port < VPCI_PORT_END) {
-		config_port_write(pci, port, bytes, (u32)value);
-		return;
-	}
-	window = window_find(&pci->io, port);
-	if (window)
-		vpci_bar_write(window->function, window->bar, (u32)port - window->base, bytes,
-			       value);
+	if (!window)
+		return false;
+	vpci_bar_write(window->function, window->bar, port - window->base, bytes, value);
+	return true;
 }
 
 /* --- memory --- */
@@ -391,7 +380,7 @@ void vpci_shadow_off(struct vpci *pci)
 
 const struct device_ops vpci_port_ops = {
 	.name = "PCI",
-	.read = vpci_port_read,
-	.write = vpci_port_write,
+	.read = config_port_read,
+	.write = config_port_write,
 	.widest_bytes = 4,
 };

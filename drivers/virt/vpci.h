@@ -183,9 +183,11 @@ void vpci_bar_write(struct vpci_function *function, unsigned bar, u32 offset, un
 
 /* --- for the board --- */
 
-/* Ports CF8h to CFFh, and those for which vpci_port_claims. */
+/* Ports CF8h to CFFh, of configuration mechanism #1. */
 extern const struct device_ops vpci_port_ops;
-bool vpci_port_claims(const struct vpci *pci, u16 port);
+/* Ports of BARs: false where none is. */
+bool vpci_port_read(struct vpci *pci, u32 port, unsigned bytes, u64 *value) must_check;
+bool vpci_port_write(struct vpci *pci, u32 port, unsigned bytes, u64 value) must_check;
 
 /* Memory: false where nothing of PCI's is. `bytes` are 1, 2, 4 or 8, within an aligned 8-byte word.
  */

@@ -212,7 +212,8 @@ void vpci_bar_write(struct vpci_function *function, unsigned bar, u32 offset, un
 	if (msix_find(function, bar, offset, &table, &pba))
 		msix_write(function, table, pba, bytes, value);
 	else
-		function->ops->bar_write(function, bar, offset, bytes, value);
+		function->ops->bar_write(function, bar, offset, bytes,
+					 value & ~0UL >> (64 - 8 * bytes));
 }
 
 /* --- INTx --- */
@@ -240,18 +241,34 @@ void vpci_intx_set(struct vpci_function *function, bool level)
 
 /* --- configuration space --- */
 
-u32 vpci_config_read(struct vpci_function *function, unsigned offset, unsigned bytes)
+static u32 config_value(const struct vpci_function *function, unsigned offset, unsigned bytes)
 {
+	const u8 *config = &function->config[offset];
 	u32 value = 0;
 
+	if (likely(bytes == 4))
+		return config[0] | (u32)config[1] << 8 | (u32)config[2] << 16 |
+		       (u32)config[3] << 24;
+	for (unsigned i = 0; i < bytes; i++)
+		value |= (u32)config[i] << (8 * i);
+	return value;
+}
+
+/* Of a function that fills it in when it is looked at. */
+static seldom u32 config_fresh(struct vpci_function *function, unsigned offset, unsigned bytes)
+{
+	function->ops->config_reading(function, offset, bytes);
+	return config_value(function, offset, bytes);
+}
+
+u32 vpci_config_read(struct vpci_function *function, unsigned offset, unsigned bytes)
+{
 	/* No extended capabilities: their list is a 0 (PCI Express 5.0, 7.6.3). */
 	if (offset + bytes > VPCI_CONFIG_BYTES)
 		return 0;
-	if (function->ops && function->ops->config_reading)
-		function->ops->config_reading(function, offset, bytes);
-	for (unsigned i = 0; i < bytes; i++)
-		value |= (u32)function->config[offset + i] << (8 * i);
-	return value;
+	if (unlikely(function->ops && function->ops->config_reading))
+		return config_fresh(function, offset, bytes);
+	return config_value(function, offset, bytes);
 }
 
 static bool overlaps(unsigned offset, unsigned bytes, unsigned from, unsigned count)

@@ -81,13 +81,14 @@ struct device_host {
 	u64 tsc_hz;
 };
 
-/* How the bus calls a device. `address` is the port number or the guest-physical address itself. */
+/* How the bus calls a device. `address` is the port number or the guest-physical address itself.
+ * What a value has beyond `bytes` means nothing, in both directions. */
 struct device_ops {
 	const char *name;
 	/* Reading absent bytes gives all ones, as an undriven bus does. */
 	u64 (*read)(void *device, u64 address, unsigned bytes);
 	void (*write)(void *device, u64 address, unsigned bytes, u64 value);
-	unsigned widest_bytes; /* wider accesses are split into this width, lowest address first */
+	unsigned widest_bytes; /* of ports: wider accesses are split, the lowest port first */
 };
 
 static inline u64 device_now(struct device_host *host)

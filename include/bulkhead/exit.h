@@ -10,9 +10,10 @@
 
 struct vcpu;
 
-/* Ports. `bytes` is 1, 2 or 4. */
-u32 exit_port_read(struct vcpu *vcpu, u16 port, unsigned bytes);
-void exit_port_write(struct vcpu *vcpu, u16 port, unsigned bytes, u32 value);
+/* Ports, 0 to FFFFh. `bytes` is 1, 2 or 4; what a value has beyond them means nothing, here and
+ * below. */
+u32 exit_port_read(struct vcpu *vcpu, u32 port, unsigned bytes);
+void exit_port_write(struct vcpu *vcpu, u32 port, unsigned bytes, u32 value);
 
 /* Guest-physical memory that is not RAM. `bytes` is 1, 2, 4 or 8, in one aligned 8-byte word. */
 u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes);

@@ -80,8 +80,9 @@ struct pc_setup {
 u64 pc_bytes(const struct pc_choice *choice); /* size of struct pc, all its devices included */
 void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *ops, void *context);
 
-u32 pc_port_read(struct pc *pc, u16 port, unsigned bytes);
-void pc_port_write(struct pc *pc, u16 port, unsigned bytes, u32 value);
+/* Ports, 0 to FFFFh. What a value has beyond `bytes` means nothing, in both directions. */
+u32 pc_port_read(struct pc *pc, u32 port, unsigned bytes);
+void pc_port_write(struct pc *pc, u32 port, unsigned bytes, u32 value);
 /* Memory that is no RAM and no local APIC. */
 u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes);
 void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value);

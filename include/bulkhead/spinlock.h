@@ -17,7 +17,7 @@ static inline void spin_lock(struct spinlock *lock)
 {
 	u32 ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
 
-	while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket)
+	while (unlikely(__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket))
 		__asm__ volatile("pause" ::: "memory");
 }
 
@@ -32,10 +32,9 @@ must_check static inline bool spin_try_lock(struct spinlock *lock)
 
 static inline void spin_unlock(struct spinlock *lock)
 {
-	/* Only the holder writes `serving`, so that reading it needs no order. */
-	u32 ticket = __atomic_load_n(&lock->serving, __ATOMIC_RELAXED);
-
-	__atomic_store_n(&lock->serving, ticket + 1, __ATOMIC_RELEASE);
+	/* Only the holder writes `serving`: that it adds 1 in one go is nobody else's concern. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	lock->serving++;
 }
 
 /* Interrupts of this CPU off, then lock. What is returned goes to spin_unlock_irq. */

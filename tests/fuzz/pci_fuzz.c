@@ -97,11 +97,18 @@ static void isa_changed(void *context, u16 now)
 
 static void ports(u16 port, const struct step *step, unsigned bytes)
 {
+	bool config = port >= VPCI_PORT_ADDRESS && port < VPCI_PORT_END;
+	u64 value;
+
 	bytes = MIN(bytes, 4U);
-	if (step->what & 0x40)
+	if (step->what & 0x40 && config)
 		vpci_port_ops.write(&pci, port, bytes, step->value);
-	else
+	else if (step->what & 0x40)
+		(void)vpci_port_write(&pci, port, bytes, step->value);
+	else if (config)
 		(void)vpci_port_ops.read(&pci, port, bytes);
+	else
+		(void)vpci_port_read(&pci, port, bytes, &value);
 }
 
 static void memory_access(u64 gpa, const struct step *step, unsigned bytes)

@@ -14,20 +14,23 @@
 #define IO_IN	    BIT(3)
 #define IO_STRING   BIT(4)
 #define IO_REP	    BIT(5)
-#define IO_PORT(q)  ((u16)((q) >> 16))
+#define IO_PORT(q)  ((u32)(q) >> 16)
 
-static void read_port(struct vcpu *vcpu, u16 port, unsigned bytes)
+/* IN. A function of its own, as OUT needs nothing any more once the device has it. */
+static __attribute__((noinline)) void port_in(struct vcpu *vcpu, u64 qualification)
 {
-	u32 value = exit_port_read(vcpu, port, bytes);
+	unsigned bytes = IO_BYTES(qualification);
+	u32 value = exit_port_read(vcpu, IO_PORT(qualification), bytes);
 	u64 *rax = &vcpu->gpr[GPR_RAX];
 
 	/* A 32-bit result clears the upper half, smaller ones leave the rest alone. */
-	if (bytes == 1)
+	if (likely(bytes == 1))
 		*(u8 *)rax = (u8)value;
 	else if (bytes == 2)
 		*(u16 *)rax = (u16)value;
 	else
 		*rax = value;
+	vmx_advance();
 }
 
 /* Instruction information for INS and OUTS (SDM vol. 3, table 28-9). */
@@ -77,7 +80,7 @@ static bool is_plain(const struct emulate_cpu *cpu, u64 qualification)
 
 static void element_move(struct vcpu *vcpu, u64 qualification, u8 *at)
 {
-	u16 port = IO_PORT(qualification);
+	u32 port = IO_PORT(qualification);
 	unsigned bytes = IO_BYTES(qualification);
 	u32 value = 0;
 
@@ -122,12 +125,11 @@ bool vmx_io_is(u64 qualification, u16 port, bool in)
 
 void vmx_exit_io(struct vcpu *vcpu, u64 qualification)
 {
-	u16 port = IO_PORT(qualification);
-	unsigned bytes = IO_BYTES(qualification);
-
-	if (qualification & IO_IN)
-		read_port(vcpu, port, bytes);
-	else
-		exit_port_write(vcpu, port, bytes, (u32)vcpu->gpr[GPR_RAX]);
-	vmx_advance();
+	if (qualification & IO_IN) {
+		port_in(vcpu, qualification);
+	} else {
+		exit_port_write(vcpu, IO_PORT(qualification), IO_BYTES(qualification),
+				(u32)vcpu->gpr[GPR_RAX]);
+		vmx_advance();
+	}
 }

@@ -235,6 +235,7 @@ static bool belongs_to_a_device(u32 port)
 		{0x402, 0x402},
 		{0x4d0, 0x4d1},
 		{ACPI_PANIC_PORT, ACPI_PANIC_PORT},
+		{0x510, 0x51b},
 		{0xcf8, 0xcf9},
 		{0xcfc, 0xcff},
 		{PCI_IO_BASE, PCI_IO_BASE + 15}, /* notifications */
@@ -252,20 +253,19 @@ static void every_port(void **state)
 	(void)state;
 	for (u32 port = 0; port < 0x10000; port++) {
 		u64 before = pc_absent_accesses(pc);
-		u32 value = pc_port_read(pc, (u16)port, 1);
+		u8 value = in8((u16)port);
 		u64 absent = pc_absent_accesses(pc) - before;
 
 		assert_int_equal(absent, !belongs_to_a_device(port));
 		if (absent)
 			assert_int_equal(value, 0xff);
-		assert_true(value <= 0xff);
 	}
 }
 
 static void absent_ports(void **state)
 {
 	(void)state;
-	assert_int_equal(pc_port_read(pc, 0x300, 1), 0xff);
+	assert_int_equal(in8(0x300), 0xff);
 	assert_int_equal(pc_absent_accesses(pc), 1);
 	out8(0x300, 1);
 	assert_int_equal(pc_absent_accesses(pc), 2);
@@ -635,7 +635,8 @@ static void firmware_configuration(void **state)
 	(void)state;
 	pc_port_write(pc, 0x510, 2, 0x05);
 	assert_int_equal(in8(0x511), 0xff);
-	assert_int_equal(pc_absent_accesses(pc), 3);
+	assert_int_equal(pc_port_read(pc, 0x514, 4), 0xffffffff);
+	pc_port_write(pc, 0x518, 4, 0); /* starts nothing */
 	board.fw_cfg = &told;
 	begin();
 	pc_port_write(pc, 0x510, 2, 0x05);

@@ -301,15 +301,15 @@ static void test_notify(void **state)
 	out(notify[1].base, 2, 0); /* nobody drives it yet */
 	assert_int_equal(ready[0], 0);
 	start(VIRTIO_NO_VECTOR);
-	vpci_port_ops.write(&pci, notify[0].base, 2, 0);
+	assert_true(vpci_port_write(&pci, (u32)notify[0].base, 2, 0));
 	assert_int_equal(ready[0], 2);
 	out(notify[1].base, 2, 0);
 	assert_int_equal(ready[0], 3);
 	out(notify[1].base, 2, 1);
 	assert_int_equal(ready[1], 2);
 	out(notify[1].base, 2, 2); /* there is no such queue */
-	vpci_port_ops.write(&pci, notify[0].base, 2, 0xffff);
-	vpci_port_ops.write(&pci, notify[0].base + 2, 2, 0);
+	assert_true(vpci_port_write(&pci, (u32)notify[0].base, 2, 0xffff));
+	assert_true(vpci_port_write(&pci, (u32)notify[0].base + 2, 2, 0));
 	out(notify[1].base + 2, 2, 0);
 	assert_int_equal(ready[0], 3);
 	config_out(VPCI_COMMAND, 2, 3); /* no bus master: it may not look at memory */
