@@ -39,9 +39,11 @@ static struct apic_host *apic_host_of(struct device_host *host)
 	return container_of(host, struct apic_host, host);
 }
 
-static u64 apic_now(struct device_host *host)
+static u64 apic_now(void *clock)
 {
-	return arch_tsc() + apic_host_of(host)->vcpu->tsc_offset;
+	const struct vcpu *vcpu = clock;
+
+	return arch_tsc() + vcpu->tsc_offset;
 }
 
 /* When a moment of the guest's clock, which is ahead of the TSC by `offset`, comes, after the last
@@ -105,7 +107,6 @@ static void apic_report(struct device_host *host, const char *text)
 }
 
 static const struct device_host_ops apic_host_ops = {
-	.now = apic_now,
 	.timer_set = apic_timer_set,
 	.report = apic_report,
 };
@@ -310,6 +311,8 @@ int vcpu_devices_create(struct vcpu *vcpu)
 	timer_init(&host->timer, vcpu->thread.cpu, apic_timer_fire);
 	host->host.ops = &apic_host_ops;
 	host->host.tsc_hz = arch_tsc_hz();
+	host->host.now = apic_now;
+	host->host.clock = vcpu;
 	host->vcpu = vcpu;
 	return 0;
 }

@@ -284,13 +284,6 @@ static struct pc *pc_of(struct device_host *host)
 	return container_of(host, struct pc, host);
 }
 
-static u64 host_now(struct device_host *host)
-{
-	struct pc *pc = pc_of(host);
-
-	return pc->ops->now(pc->context);
-}
-
 u64 pc_next_timer(const struct pc *pc)
 {
 	return pc->timers ? pc->timers->deadline : DEVICE_TIMER_OFF;
@@ -331,7 +324,7 @@ static void host_timer_set(struct device_host *host, struct device_timer *timer,
 
 void pc_run_timers(struct pc *pc)
 {
-	u64 now = pc->ops->now(pc->context);
+	u64 now = device_now(&pc->host);
 
 	/* What becomes due meanwhile comes the next time: guests make timers that are due at once.
 	 */
@@ -442,7 +435,6 @@ static void host_report(struct device_host *host, const char *text)
 }
 
 static const struct device_host_ops host_ops = {
-	.now = host_now,
 	.timer_set = host_timer_set,
 	.irq_set = host_irq_set,
 	.message = host_message,
@@ -507,7 +499,10 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 
 	memcpy(cmos, pc->rtc.cmos, sizeof(cmos));
 	*pc = (struct pc){
-		.host = {.ops = &host_ops, .tsc_hz = setup->tsc_hz},
+		.host = {.ops = &host_ops,
+			 .tsc_hz = setup->tsc_hz,
+			 .now = ops->now,
+			 .clock = context},
 		.ops = ops,
 		.context = context,
 		.choice = setup->choice,

@@ -59,13 +59,13 @@ static u8 chip_blockers(const struct vpic_chip *chip)
 	return chip->special_mask ? (u8)(chip->in_service & ~chip->mask) : chip->in_service;
 }
 
-/* The input whose interrupt the chip asks for now, or NONE. */
-static unsigned chip_resolve(const struct vpic_chip *chip)
+/* Of inputs that ask, the one that the chip asks for, or NONE. */
+static unsigned chip_choose(const struct vpic_chip *chip, u8 asking)
 {
-	unsigned request = chip_first(chip, (u8)(chip_requests(chip) & ~chip->mask));
+	unsigned request = chip_first(chip, asking);
 	unsigned blocker;
 
-	if (request == NONE || !chip->ready)
+	if (!chip->ready)
 		return NONE;
 	blocker = chip_first(chip, chip_blockers(chip));
 	if (blocker == NONE || chip_rank(chip, request) < chip_rank(chip, blocker))
@@ -74,6 +74,14 @@ static unsigned chip_resolve(const struct vpic_chip *chip)
 	if (request == blocker && chip->special_nested && (chip->cascade & bit_of(request)))
 		return request;
 	return NONE;
+}
+
+/* The input whose interrupt the chip asks for now, or NONE, as most often. */
+static inline unsigned chip_resolve(const struct vpic_chip *chip)
+{
+	u8 asking = (u8)(chip_requests(chip) & ~chip->mask);
+
+	return likely(!asking) ? NONE : chip_choose(chip, asking);
 }
 
 static void chip_line_set(struct vpic_chip *chip, unsigned input, bool level)

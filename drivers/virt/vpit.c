@@ -4,11 +4,17 @@
 #include "vpit.h"
 #include "clock.h"
 
-#define NEVER	     (~0UL)
-#define PORT_61	     0x61
-#define REFRESH	     18	   /* PIT ticks from one toggle of port 61h bit 4 to the next: 15 us */
-#define EDGE_GAP     20000 /* 1/20000 s: interrupts closer together than that become one */
-#define ACCESS_LATCH 0	   /* access mode 0 of a control word: the counter latch command */
+#define NEVER	 (~0UL)
+#define PORT_61	 0x61
+#define REFRESH	 18    /* PIT ticks from one toggle of port 61h bit 4 to the next: 15 us */
+#define EDGE_GAP 20000 /* 1/20000 s: interrupts closer together than that become one */
+
+/* Control words: the channel in bits 7:6, or the read-back command; the access mode in bits 5:4, or
+ * the counter latch command. */
+#define CONTROL_CHANNEL_SHIFT 6
+#define CONTROL_ACCESS	      0x30
+#define ACCESS_LATCH	      0x00
+#define READ_BACK	      0xc0
 
 static u64 pit_now(const struct vpit *pit)
 {
@@ -82,17 +88,10 @@ static void channel_count_square(struct vpit_channel *channel, u64 ticks)
 	}
 }
 
-/* Let the counting element run to `tick`. */
-static void channel_count(struct vpit_channel *channel, u64 tick)
+/* The counting element counts so many, at least one. */
+static void channel_run(struct vpit_channel *channel, u64 ticks)
 {
-	u64 ticks = tick - channel->since;
-
-	channel->since = tick;
-	if (!ticks)
-		return;
-	if (!channel->counting)
-		channel->out |= channel->mode >= 4; /* a strobe ends whatever the gate does */
-	else if (channel->mode == 2)
+	if (channel->mode == 2)
 		channel_count_rate(channel, ticks);
 	else if (channel->mode == 3)
 		channel_count_square(channel, ticks);
@@ -100,20 +99,39 @@ static void channel_count(struct vpit_channel *channel, u64 tick)
 		channel_count_down(channel, ticks);
 }
 
-/* Bring the channel up to `tick`, with the load that may be due on the way. */
-static void channel_settle(struct vpit_channel *channel, u64 tick)
+/* Let the counting element run to `tick`, if it does. */
+static inline void channel_count(struct vpit_channel *channel, u64 tick)
 {
-	if (channel->load_pending && channel->load_at <= tick) {
-		channel_count(channel, channel->load_at);
-		channel->load_pending = false;
-		channel->null_count = false;
-		channel->started = true;
-		channel->done = false;
-		channel->loaded = channel->reload;
-		channel->value = channel->mode == 3 ? channel->reload & ~1u : channel->reload;
-		channel->out = channel->mode > 1;
-		channel->counting = channel->gate || channel->mode == 1 || channel->mode == 5;
-	}
+	u64 ticks = tick - channel->since;
+
+	channel->since = tick;
+	if (!ticks)
+		return;
+	if (channel->counting)
+		channel_run(channel, ticks);
+	else
+		channel->out |= channel->mode >= 4; /* a strobe ends whatever the gate does */
+}
+
+/* The counting element is loaded at the tick for which that was put off. */
+static seldom void channel_loaded(struct vpit_channel *channel)
+{
+	channel_count(channel, channel->load_at);
+	channel->load_pending = false;
+	channel->null_count = false;
+	channel->started = true;
+	channel->done = false;
+	channel->loaded = channel->reload;
+	channel->value = channel->mode == 3 ? channel->reload & ~1u : channel->reload;
+	channel->out = channel->mode > 1;
+	channel->counting = channel->gate || channel->mode == 1 || channel->mode == 5;
+}
+
+/* Bring the channel up to `tick`, with the load that may be due on the way. */
+static inline void channel_settle(struct vpit_channel *channel, u64 tick)
+{
+	if (unlikely(channel->load_pending) && channel->load_at <= tick)
+		channel_loaded(channel);
 	channel_count(channel, tick);
 }
 
@@ -243,18 +261,13 @@ static u32 from_bcd(u32 value)
 	       (value & 15);
 }
 
-static u16 channel_value(const struct vpit_channel *channel)
+static inline u16 channel_value(const struct vpit_channel *channel)
 {
-	u32 value = channel->value % channel_modulus(channel);
-
-	return (u16)(channel->bcd ? to_bcd(value) : value);
+	return (u16)(likely(!channel->bcd) ? channel->value : to_bcd(channel->value % 10000));
 }
 
-/* A second latch before the first was read is ignored. */
 static void channel_latch_count(struct vpit_channel *channel)
 {
-	if (channel->count_latched)
-		return;
 	channel->count_latched = true;
 	channel->latched_count = channel_value(channel);
 }
@@ -267,15 +280,11 @@ static void channel_latch_status(struct vpit_channel *channel)
 	channel->latched_status = channel_status(channel);
 }
 
-static u8 channel_read(struct vpit_channel *channel)
+/* The byte of a count whose turn it is. */
+static inline u8 channel_read(struct vpit_channel *channel, u16 count)
 {
-	u16 count = channel->count_latched ? channel->latched_count : channel_value(channel);
 	bool high = channel->access == 3 ? channel->read_high : channel->access == 2;
 
-	if (channel->status_latched) {
-		channel->status_latched = false;
-		return channel->latched_status;
-	}
 	if (channel->access == 3)
 		channel->read_high = !channel->read_high;
 	if (channel->access != 3 || high)
@@ -364,7 +373,7 @@ static void pit_read_back(struct vpit *pit, u8 word, u64 tick)
 		if (!(word & 2u << i))
 			continue;
 		channel_settle(channel, tick);
-		if (!(word & 0x20))
+		if (!(word & 0x20) && !channel->count_latched)
 			channel_latch_count(channel);
 		if (!(word & 0x10))
 			channel_latch_status(channel);
@@ -383,16 +392,22 @@ static u64 pit_settle(struct vpit *pit, unsigned number)
 	return tick;
 }
 
-static void pit_control(struct vpit *pit, u8 word)
+/* A second latch before the first was read is ignored. */
+static outlined void pit_latch(struct vpit *pit, struct vpit_channel *channel)
 {
-	unsigned number = word >> 6;
+	if (channel->count_latched)
+		return;
+	channel_settle(channel, pit_now(pit));
+	channel_latch_count(channel);
+}
+
+static seldom void pit_control(struct vpit *pit, u8 word)
+{
+	unsigned number = word >> CONTROL_CHANNEL_SHIFT;
 	u64 tick;
 
-	if (number == 3) {
+	if (word >= READ_BACK) {
 		pit_read_back(pit, word, pit_now(pit));
-	} else if ((word >> 4 & 3) == ACCESS_LATCH) {
-		channel_settle(&pit->channel[number], pit_now(pit));
-		channel_latch_count(&pit->channel[number]);
 	} else {
 		tick = pit_settle(pit, number);
 		channel_control(&pit->channel[number], word, tick);
@@ -401,48 +416,69 @@ static void pit_control(struct vpit *pit, u8 word)
 	}
 }
 
-static u8 pit_read_61(struct vpit *pit)
+static outlined u64 pit_read_61(struct vpit *pit)
 {
 	u64 tick = pit_now(pit);
 
 	channel_settle(&pit->channel[2], tick);
-	return (u8)(pit->control | (tick / REFRESH & 1) << 4 | (pit->channel[2].out ? 0x20u : 0u));
+	return (pit->control | (tick / REFRESH & 1) << 4 | (pit->channel[2].out ? 0x20u : 0u));
+}
+
+static outlined u64 pit_read_count(struct vpit *pit, struct vpit_channel *channel)
+{
+	if (channel->status_latched) {
+		channel->status_latched = false;
+		return channel->latched_status;
+	}
+	if (channel->count_latched)
+		return channel_read(channel, channel->latched_count);
+	channel_settle(channel, pit_now(pit));
+	return channel_read(channel, channel_value(channel));
 }
 
 static u64 vpit_read(void *device, u64 address, unsigned bytes)
 {
 	struct vpit *pit = device;
-	struct vpit_channel *channel;
 
 	(void)bytes;
 	if (address == PORT_61)
 		return pit_read_61(pit);
 	if ((address & 3) == 3)
 		return 0xff; /* the control register is write-only */
-	channel = &pit->channel[address & 3];
-	channel_settle(channel, pit_now(pit));
-	return channel_read(channel);
+	return pit_read_count(pit, &pit->channel[address & 3]);
+}
+
+static seldom void pit_write_61(struct vpit *pit, u8 value)
+{
+	u64 tick = pit_settle(pit, 2);
+
+	pit->control = value & 0xf;
+	channel_gate(&pit->channel[2], value & 1, tick);
+}
+
+static seldom void pit_write_count(struct vpit *pit, unsigned number, u8 value)
+{
+	u64 tick = pit_settle(pit, number);
+
+	channel_write(&pit->channel[number], value, tick);
+	if (number == 0)
+		pit_programmed(pit);
 }
 
 static void vpit_write(void *device, u64 address, unsigned bytes, u64 value)
 {
 	struct vpit *pit = device;
 	unsigned number = address & 3;
-	u64 tick;
 
 	(void)bytes;
-	if (address == PORT_61) {
-		tick = pit_settle(pit, 2);
-		pit->control = value & 0xf;
-		channel_gate(&pit->channel[2], value & 1, tick);
-	} else if (number == 3) {
+	if (address == PORT_61)
+		pit_write_61(pit, (u8)value);
+	else if (number != 3)
+		pit_write_count(pit, number, (u8)value);
+	else if ((value & CONTROL_ACCESS) == ACCESS_LATCH && (u8)value < READ_BACK)
+		pit_latch(pit, &pit->channel[(u8)value >> CONTROL_CHANNEL_SHIFT]);
+	else
 		pit_control(pit, (u8)value);
-	} else {
-		tick = pit_settle(pit, number);
-		channel_write(&pit->channel[number], (u8)value, tick);
-		if (number == 0)
-			pit_programmed(pit);
-	}
 }
 
 void vpit_reset(struct vpit *pit)

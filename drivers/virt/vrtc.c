@@ -149,7 +149,7 @@ static void rtc_calendar(const struct vrtc *rtc, u64 tick, struct calendar *cale
 }
 
 /* Put the time at `tick` into the registers. */
-static void rtc_store(struct vrtc *rtc, u64 tick)
+static seldom void rtc_store(struct vrtc *rtc, u64 tick)
 {
 	struct calendar now;
 
@@ -167,11 +167,9 @@ static void rtc_store(struct vrtc *rtc, u64 tick)
 /* The same, for reading: guests read the registers one by one, and more often than each second. */
 static void rtc_show(struct vrtc *rtc, u64 tick)
 {
-	u64 second = rtc_elapsed(rtc, tick);
-
-	if (likely(second == rtc->shown))
+	if (likely(tick < rtc->shown_until))
 		return;
-	rtc->shown = second;
+	rtc->shown_until = rtc->epoch + (rtc_elapsed(rtc, tick) + 1) * rtc->host->tsc_hz;
 	rtc_store(rtc, tick);
 }
 
@@ -311,11 +309,16 @@ static bool index_is_time(u8 index)
 	return index == CENTURY || (index <= YEAR && (index > HOURS_ALARM || !(index & 1)));
 }
 
-static u8 rtc_read_c(struct vrtc *rtc, u64 tick)
+static seldom u8 rtc_read_a(const struct vrtc *rtc)
+{
+	return rtc->cmos[REG_A] | (rtc_updating(rtc, device_now(rtc->host)) ? A_UIP : 0);
+}
+
+static seldom u8 rtc_read_c(struct vrtc *rtc)
 {
 	u8 value;
 
-	rtc_check(rtc, tick);
+	rtc_check(rtc, device_now(rtc->host));
 	rtc_update(rtc);
 	value = rtc->cmos[REG_C];
 	rtc->cmos[REG_C] = 0;
@@ -325,14 +328,14 @@ static u8 rtc_read_c(struct vrtc *rtc, u64 tick)
 
 static u8 rtc_read(struct vrtc *rtc)
 {
-	u64 tick = device_now(rtc->host);
-
-	if (index_is_time(rtc->index) && rtc_runs(rtc))
-		rtc_show(rtc, tick);
-	if (rtc->index == REG_A)
-		return rtc->cmos[REG_A] | (rtc_updating(rtc, tick) ? A_UIP : 0);
-	if (rtc->index == REG_C)
-		return rtc_read_c(rtc, tick);
+	if (index_is_time(rtc->index)) {
+		if (rtc_runs(rtc))
+			rtc_show(rtc, device_now(rtc->host));
+	} else if (rtc->index == REG_A) {
+		return rtc_read_a(rtc);
+	} else if (rtc->index == REG_C) {
+		return rtc_read_c(rtc);
+	}
 	return rtc->cmos[rtc->index];
 }
 
@@ -361,7 +364,7 @@ static void rtc_write(struct vrtc *rtc, u8 value)
 	u64 tick = device_now(rtc->host);
 	bool time = index_is_time(rtc->index) && rtc_runs(rtc);
 
-	rtc->shown = NEVER;
+	rtc->shown_until = 0;
 	rtc_check(rtc, tick);
 	if (rtc->index == REG_A || rtc->index == REG_B) {
 		rtc_write_control(rtc, value, tick);
@@ -460,7 +463,6 @@ void vrtc_init(struct vrtc *rtc, struct device_host *host, u64 unix_time_s, u64 
 		.timer = {.deadline = DEVICE_TIMER_OFF, .fire = rtc_fire, .context = rtc},
 		.epoch_second = UNIX_DAYS * DAY_S + unix_time_s,
 		.checked = device_now(host),
-		.shown = NEVER,
 	};
 	rtc->cmos[REG_A] = A_32768 | 6; /* 1024 Hz, as firmware leaves it */
 	rtc->cmos[REG_B] = B_24H;

@@ -24,7 +24,8 @@ struct vrtc {
 	u64 epoch; /* guest tick at which the divider chain was 0; may lie before tick 0 (wraps) */
 	u64 epoch_second; /* what the clock showed then: seconds since 1 January of year 0 */
 	u8 weekday_shift; /* day-of-week register against the calendar */
-	u64 shown;	  /* second after `epoch` that the time registers hold; ~0: another */
+	u64 shown_until;  /* guest tick up to which the time registers hold the time; 0: they do not
+			   */
 	u64 checked;	  /* guest tick up to which register C's flags are known */
 	bool line;
 };

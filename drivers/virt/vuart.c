@@ -305,7 +305,8 @@ static u8 uart_read(struct vuart *uart, unsigned offset)
 	}
 }
 
-static void uart_write(struct vuart *uart, unsigned offset, u8 value)
+/* Any register on which something depends. */
+static outlined void uart_write(struct vuart *uart, unsigned offset, u8 value)
 {
 	bool dlab = uart->lcr & LCR_DLAB;
 
@@ -331,12 +332,11 @@ static void uart_write(struct vuart *uart, unsigned offset, u8 value)
 	case MCR:
 		uart_write_mcr(uart, value);
 		break;
-	case SCRATCH:
-		uart->scratch = value;
-		break;
 	default: /* LSR and MSR are read-only here: writing them is for factory tests */
 		break;
 	}
+	uart_update(uart);
+	uart_offer_room(uart);
 }
 
 static u64 vuart_read(void *device, u64 address, unsigned bytes)
@@ -358,11 +358,13 @@ static u64 vuart_read(void *device, u64 address, unsigned bytes)
 static void vuart_write(void *device, u64 address, unsigned bytes, u64 value)
 {
 	struct vuart *uart = device;
+	unsigned offset = (unsigned)(address - uart->base) & 7;
 
 	(void)bytes;
-	uart_write(uart, (unsigned)(address - uart->base) & 7, (u8)value);
-	uart_update(uart);
-	uart_offer_room(uart);
+	if (offset == SCRATCH)
+		uart->scratch = (u8)value;
+	else
+		uart_write(uart, offset, (u8)value);
 }
 
 /* PC16550D, "reset configuration", with the divisor, which reset leaves open, at 115200 baud. */

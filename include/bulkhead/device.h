@@ -44,8 +44,6 @@ enum device_event {
 struct device_host;
 
 struct device_host_ops {
-	u64 (*now)(struct device_host *host);
-
 	/* Arm `timer` for `deadline`, or put it off with DEVICE_TIMER_OFF. A past deadline fires at
 	 * once but never from inside this call. */
 	void (*timer_set)(struct device_host *host, struct device_timer *timer, u64 deadline);
@@ -79,6 +77,8 @@ struct device_host_ops {
 struct device_host {
 	const struct device_host_ops *ops;
 	u64 tsc_hz;
+	u64 (*now)(void *clock); /* guest tick */
+	void *clock;
 };
 
 /* How the bus calls a device. `address` is the port number or the guest-physical address itself.
@@ -93,7 +93,7 @@ struct device_ops {
 
 static inline u64 device_now(struct device_host *host)
 {
-	return host->ops->now(host);
+	return host->now(host->clock);
 }
 
 static inline void device_timer_set(struct device_host *host, struct device_timer *timer,

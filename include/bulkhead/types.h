@@ -41,9 +41,11 @@ typedef int64_t s64;
 #define likely(x)	  __builtin_expect(!!(x), 1)
 #define unlikely(x)	  __builtin_expect(!!(x), 0)
 #define fallthrough	  __attribute__((fallthrough))
-/* Parts of the short ways, and what is kept out of them. */
-#define inlined static inline __attribute__((always_inline))
-#define seldom	__attribute__((noinline, cold))
+/* Parts of the short ways, and what is kept out of them: what is seldom, and what would make the
+ * others save registers. */
+#define inlined	 static inline __attribute__((always_inline))
+#define seldom	 __attribute__((noinline, cold))
+#define outlined __attribute__((noinline))
 
 /* `alignment` is a power of two in both. */
 static inline u64 align_down(u64 value, u64 alignment)

@@ -16,8 +16,8 @@
 #define IO_REP	    BIT(5)
 #define IO_PORT(q)  ((u32)(q) >> 16)
 
-/* IN. A function of its own, as OUT needs nothing any more once the device has it. */
-static __attribute__((noinline)) void port_in(struct vcpu *vcpu, u64 qualification)
+/* By itself, as OUT needs nothing any more once the device has it. */
+static outlined void port_in(struct vcpu *vcpu, u64 qualification)
 {
 	unsigned bytes = IO_BYTES(qualification);
 	u32 value = exit_port_read(vcpu, IO_PORT(qualification), bytes);
