@@ -493,6 +493,24 @@ void exit_port_write(struct vcpu *vcpu, u32 port, unsigned bytes, u32 value)
 	spin_unlock(&partition->device_lock);
 }
 
+void exit_ports_read(struct vcpu *vcpu, u32 port, unsigned bytes, u8 *data, u32 count)
+{
+	struct partition *partition = vcpu->partition;
+
+	spin_lock(&partition->device_lock);
+	pc_ports_read(partition->pc, port, bytes, data, count);
+	spin_unlock(&partition->device_lock);
+}
+
+void exit_ports_write(struct vcpu *vcpu, u32 port, unsigned bytes, const u8 *data, u32 count)
+{
+	struct partition *partition = vcpu->partition;
+
+	spin_lock(&partition->device_lock);
+	pc_ports_write(partition->pc, port, bytes, data, count);
+	spin_unlock(&partition->device_lock);
+}
+
 /* Is it this vCPU's local APIC page? */
 static bool is_apic(const struct vcpu *vcpu, u64 gpa)
 {

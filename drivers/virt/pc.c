@@ -76,10 +76,12 @@ struct slot {
 	size_t offset; /* of the device in struct pc */
 };
 
-static const struct device_ops elsewhere_ops;
+/* Of the board itself. */
+static const struct device_ops elsewhere_ops, bytes_ops;
 
 enum {
-	SLOT_NONE, /* at no fixed place, at least */
+	SLOT_ELSEWHERE, /* at no fixed place, at least */
+	SLOT_BYTES,
 	SLOT_PIC,
 	SLOT_PIT,
 	SLOT_RTC,
@@ -94,7 +96,8 @@ enum {
 };
 
 static const struct slot slots[] = {
-	[SLOT_NONE] = {&elsewhere_ops, 0},
+	[SLOT_ELSEWHERE] = {&elsewhere_ops, 0},
+	[SLOT_BYTES] = {&bytes_ops, 0},
 	[SLOT_PIC] = {&vpic_ops, offsetof(struct pc, pic)},
 	[SLOT_PIT] = {&vpit_ops, offsetof(struct pc, pit)},
 	[SLOT_RTC] = {&vrtc_ops, offsetof(struct pc, rtc)},
@@ -115,7 +118,7 @@ static const struct slot slots[] = {
  */
 #define ISA_PORTS   0x500
 #define FIXED_PORTS VPCI_PORT_END
-static const u8 fixed_ports[FIXED_PORTS] = {
+static const u8 fixed_ports[FIXED_PORTS + 1] = {
 	[0x20 ... 0x21] = SLOT_PIC,
 	[0x40 ... 0x43] = SLOT_PIT,
 	[0x60] = SLOT_KBC,
@@ -136,28 +139,31 @@ static const u8 fixed_ports[FIXED_PORTS] = {
 	[VPCI_PORT_ADDRESS] = SLOT_PCI,
 	[ACPI_RESET_PORT] = SLOT_RESET,
 	[VPCI_PORT_DATA... VPCI_PORT_END - 1] = SLOT_PCI,
+	[FIXED_PORTS] = SLOT_ELSEWHERE, /* and all beyond */
 };
 
-static inline void *slot_device(struct pc *pc, const struct slot *slot)
-{
-	return (u8 *)pc + slot->offset;
-}
-
 /* No device answers to all of it: each byte is an access of its own, the lowest port first. */
-static seldom u32 port_read_bytes(struct pc *pc, u32 port, unsigned bytes)
+static u64 bytes_read(void *device, u64 port, unsigned bytes)
 {
 	u32 value = 0;
 
 	for (unsigned i = 0; i < bytes; i++)
-		value |= (pc_port_read(pc, (u16)(port + i), 1) & 0xff) << (8 * i);
+		value |= (pc_port_read(device, (u16)(port + i), 1) & 0xff) << (8 * i);
 	return value;
 }
 
-static seldom void port_write_bytes(struct pc *pc, u32 port, unsigned bytes, u32 value)
+static void bytes_write(void *device, u64 port, unsigned bytes, u64 value)
 {
 	for (unsigned i = 0; i < bytes; i++)
-		pc_port_write(pc, (u16)(port + i), 1, value >> (8 * i));
+		pc_port_write(device, (u16)(port + i), 1, (u32)value >> (8 * i));
 }
+
+static const struct device_ops bytes_ops = {
+	.name = "ports side by side",
+	.read = bytes_read,
+	.write = bytes_write,
+	.widest_bytes = 4,
+};
 
 /* Power management answers where the tables name it, and where the guest (SeaBIOS) has moved it
  * besides: the port that it knows, or 0. Ports of the ISA bus stay that bus's. */
@@ -182,7 +188,7 @@ static u64 elsewhere_read(void *device, u64 port, unsigned bytes)
 	if (vpci_port_read(&pc->pci, (u32)port, bytes, &value))
 		return value;
 	if (bytes > 1)
-		return port_read_bytes(pc, (u32)port, bytes);
+		return bytes_read(pc, port, bytes);
 	pc->absent++;
 	return ~0UL;
 }
@@ -197,12 +203,11 @@ static void elsewhere_write(void *device, u64 port, unsigned bytes, u64 value)
 	else if (vpci_port_write(&pc->pci, (u32)port, bytes, value))
 		return;
 	else if (bytes > 1)
-		port_write_bytes(pc, (u32)port, bytes, (u32)value);
+		bytes_write(pc, port, bytes, value);
 	else
 		pc->absent++;
 }
 
-/* Of the board itself. */
 static const struct device_ops elsewhere_ops = {
 	.name = "ports that move",
 	.read = elsewhere_read,
@@ -210,31 +215,70 @@ static const struct device_ops elsewhere_ops = {
 	.widest_bytes = 4,
 };
 
+static inline const struct slot *port_slot(u32 port, unsigned bytes)
+{
+	const struct slot *slot = &slots[fixed_ports[MIN(port, (u32)FIXED_PORTS)]];
+
+	return likely(bytes <= slot->ops->widest_bytes) ? slot : &slots[SLOT_BYTES];
+}
+
+static inline void *slot_device(struct pc *pc, const struct slot *slot)
+{
+	return (u8 *)pc + slot->offset;
+}
+
 u32 pc_port_read(struct pc *pc, u32 port, unsigned bytes)
 {
-	const struct slot *slot;
+	const struct slot *slot = port_slot(port, bytes);
 
-	if (unlikely(port >= FIXED_PORTS))
-		return (u32)elsewhere_read(pc, port, bytes);
-	slot = &slots[fixed_ports[port]];
-	if (unlikely(bytes > slot->ops->widest_bytes))
-		return port_read_bytes(pc, port, bytes);
 	return (u32)slot->ops->read(slot_device(pc, slot), port, bytes);
 }
 
 void pc_port_write(struct pc *pc, u32 port, unsigned bytes, u32 value)
 {
-	const struct slot *slot;
+	const struct slot *slot = port_slot(port, bytes);
 
-	if (unlikely(port >= FIXED_PORTS)) {
-		elsewhere_write(pc, port, bytes, value);
-		return;
-	}
-	slot = &slots[fixed_ports[port]];
-	if (unlikely(bytes > slot->ops->widest_bytes))
-		port_write_bytes(pc, port, bytes, value);
+	slot->ops->write(slot_device(pc, slot), port, bytes, value);
+}
+
+/* Of memory that a guest may change meanwhile: looked at once. */
+static inline u32 element_get(const u8 *at, unsigned bytes)
+{
+	if (likely(bytes == 1))
+		return *(const volatile u8 *)at;
+	if (bytes == 2)
+		return *(const volatile u16 *)(const void *)at;
+	return *(const volatile u32 *)(const void *)at;
+}
+
+static inline void element_set(u8 *at, unsigned bytes, u32 value)
+{
+	if (likely(bytes == 1))
+		*at = (u8)value;
+	else if (bytes == 2)
+		*(u16 *)(void *)at = (u16)value;
 	else
-		slot->ops->write(slot_device(pc, slot), port, bytes, value);
+		*(u32 *)(void *)at = value;
+}
+
+void pc_ports_read(struct pc *pc, u32 port, unsigned bytes, u8 *data, u32 count)
+{
+	const struct slot *slot = port_slot(port, bytes);
+	u64 (*read)(void *device, u64 address, unsigned bytes) = slot->ops->read;
+	void *device = slot_device(pc, slot);
+
+	for (; count; count--, data += bytes)
+		element_set(data, bytes, (u32)read(device, port, bytes));
+}
+
+void pc_ports_write(struct pc *pc, u32 port, unsigned bytes, const u8 *data, u32 count)
+{
+	const struct slot *slot = port_slot(port, bytes);
+	void (*write)(void *device, u64 address, unsigned bytes, u64 value) = slot->ops->write;
+	void *device = slot_device(pc, slot);
+
+	for (; count; count--, data += bytes)
+		write(device, port, bytes, element_get(data, bytes));
 }
 
 static const struct window {
@@ -472,13 +516,6 @@ static void flash_init(struct pc *pc, const struct guest_memory *memory)
 	vflash_init(&pc->flash, memory->window + base, base, memory->flash_bytes, flash_show, pc);
 }
 
-static u8 *screen_memory(void *context)
-{
-	struct pc *pc = context;
-
-	return pc->ops->screen_memory(pc->context, VSCREEN_BYTES);
-}
-
 static void input_ready(void *context)
 {
 	struct pc *pc = context;
@@ -527,7 +564,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vdebug_init(&pc->debug, &pc->host);
 	vfwcfg_init(&pc->fw_cfg, setup->fw_cfg, setup->memory);
 	flash_init(pc, setup->memory);
-	vscreen_init(&pc->screen, &pc->host, screen_memory, pc);
+	vscreen_init(&pc->screen, &pc->host);
 	vpanic_init(&pc->panic, &pc->host);
 	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);

@@ -35,9 +35,6 @@ struct pc_ops {
 	void (*entropy)(void *context, void *bytes, u64 count);
 	/* The flash of setup.memory shows its array from now on, or accesses to it come here. */
 	void (*flash_show)(void *context, bool array);
-	/* So many bytes for the screen's text, as the guest begins to write some: its own until the
-	 * board is gone, and the same ones after pc_init. NULL: there are none, it stays blank. */
-	u8 *(*screen_memory)(void *context, u64 bytes);
 };
 
 #define PC_DISKS_MAX 4
@@ -86,6 +83,9 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 /* Ports, 0 to FFFFh. What a value has beyond `bytes` means nothing, in both directions. */
 u32 pc_port_read(struct pc *pc, u32 port, unsigned bytes);
 void pc_port_write(struct pc *pc, u32 port, unsigned bytes, u32 value);
+/* So many accesses to the same port, for `count` elements of memory that are aligned to `bytes`. */
+void pc_ports_read(struct pc *pc, u32 port, unsigned bytes, u8 *data, u32 count);
+void pc_ports_write(struct pc *pc, u32 port, unsigned bytes, const u8 *data, u32 count);
 /* Memory that is no RAM and no local APIC. */
 u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes);
 void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value);

@@ -28,8 +28,6 @@
 
 #define RIGHTS_DPL BITS(6, 5) /* of SS: the CPL */
 
-#define EPT_NMI_UNBLOCKED BIT(12) /* of an EPT violation's exit qualification */
-
 static void exit_undefined(struct vcpu *vcpu)
 {
 	vmx_inject_exception(vcpu, VECTOR_UD);

@@ -276,6 +276,25 @@ const char *vmcs_field_name(u32 encoding);
 
 #define RIGHTS_UNUSABLE BIT(16)
 
+/* Exit qualification of an EPT violation (SDM vol. 3, table 28-7). */
+#define EPT_READ	  BIT(0)
+#define EPT_WRITE	  BIT(1)
+#define EPT_FETCH	  BIT(2)
+#define EPT_LINEAR	  BIT(7)
+#define EPT_TRANSLATION	  BIT(8) /* of the linear address: not of an entry of the page tables */
+#define EPT_NMI_UNBLOCKED BIT(12)
+
+/* And of an I/O instruction (SDM vol. 3, table 28-5). */
+#define IO_BYTES(q) (((unsigned)(q)&7) + 1)
+#define IO_IN	    BIT(3)
+#define IO_STRING   BIT(4)
+#define IO_REP	    BIT(5)
+#define IO_PORT(q)  ((u32)(q) >> 16)
+
+/* Instruction information of INS and OUTS (SDM vol. 3, table 28-9). The segment is that of OUTS. */
+#define IO_ADDRESS_BYTES(i) (2U << MIN((i) >> 7 & 7, 2UL))
+#define IO_SEGMENT(i)	    ((unsigned)((i) >> 15 & 7))
+
 /* Basic exit reasons (SDM vol. 3, appendix C). */
 enum exit_reason {
 	EXIT_EXCEPTION_NMI = 0,

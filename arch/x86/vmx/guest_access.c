@@ -72,11 +72,6 @@ static void paging_fill(struct vcpu *vcpu, const struct emulate_cpu *cpu, u64 cr
 			paging->pdpte[i] = vmread(GUEST_PDPTE0 + 2 * i);
 }
 
-/* Exit qualification for EPT violations (SDM vol. 3, table 28-7). */
-#define EPT_WRITE	BIT(1)
-#define EPT_LINEAR	BIT(7)
-#define EPT_TRANSLATION BIT(8) /* of the linear address: not of an entry of the page tables */
-
 static void known_fill(struct guest_access *access)
 {
 	u64 qualification;
@@ -446,16 +441,18 @@ static void walk_keep(struct guest_access *access, u64 linear)
 	cache->valid = cache->walk.end == GUEST_WALK_PAGE;
 }
 
-u8 *guest_access_at(struct guest_access *access, u64 linear, u64 bytes, bool write)
+bool guest_walk_keep(const struct guest_memory *memory, const struct guest_walk *walk,
+		     struct guest_kept_walk *kept)
 {
-	u32 rights = (access->user ? EMULATE_ACCESS_USER : 0) | (write ? EMULATE_ACCESS_WRITE : 0);
-	struct emulate_fault fault;
-	u64 gpa;
+	for (u32 i = 0; i < GUEST_WALK_LEVELS; i++) {
+		const struct guest_walk_entry *entry = &walk->entries[MIN(i, walk->count - 1)];
 
-	if ((linear & (PAGE_SIZE - 1)) + bytes > PAGE_SIZE ||
-	    emulate_translate(&access->paging, linear, rights, &gpa, &fault))
-		return NULL;
-	return guest_memory_at(&access->vcpu->partition->memory, gpa, bytes);
+		kept->tables[i] = guest_memory_read_at(memory, entry->at, 8);
+		kept->entries[i] = entry->value;
+		if (!kept->tables[i])
+			return false;
+	}
+	return true;
 }
 
 /* Where code is, of which `bytes` are in one page; NULL when it cannot be fetched. */

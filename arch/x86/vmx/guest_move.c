@@ -13,22 +13,16 @@
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
 
-/* Exit qualification for EPT violations (SDM vol. 3, table 28-7). */
-#define EPT_READ	BIT(0)
-#define EPT_WRITE	BIT(1)
-#define EPT_FETCH	BIT(2)
-#define EPT_LINEAR	BIT(7)
-#define EPT_TRANSLATION BIT(8)
-#define EPT_KIND	(EPT_READ | EPT_WRITE | EPT_FETCH | EPT_LINEAR | EPT_TRANSLATION)
-#define EPT_LOAD	(EPT_READ | EPT_LINEAR | EPT_TRANSLATION)
-#define EPT_STORE	(EPT_WRITE | EPT_LINEAR | EPT_TRANSLATION)
+/* What an EPT violation was. */
+#define EPT_KIND  (EPT_READ | EPT_WRITE | EPT_FETCH | EPT_LINEAR | EPT_TRANSLATION)
+#define EPT_LOAD  (EPT_READ | EPT_LINEAR | EPT_TRANSLATION)
+#define EPT_STORE (EPT_WRITE | EPT_LINEAR | EPT_TRANSLATION)
 
 /* And for APIC accesses (SDM vol. 3, table 28-6). */
 #define APIC_OFFSET(q) ((q)&0xfff)
 #define APIC_KIND(q)   ((q) >> 12 & 0xf)
 enum { APIC_LOAD, APIC_STORE };
 
-#define CODE_LONG	BIT(13) /* CS.L, in the access rights */
 #define CODE_LAST_START (INSTRUCTION_BYTES_MAX - 8)
 
 static struct guest_move *slot_of(const struct vcpu *vcpu, u64 rip)
@@ -40,21 +34,6 @@ static u64 last_bytes(const volatile u64 *code)
 {
 	return *(const volatile u64 *)(const volatile void *)((const volatile u8 *)code +
 							      CODE_LAST_START);
-}
-
-/* The entries that the walk went through, where the hypervisor reaches them. */
-static bool tables_keep(const struct guest_memory *memory, const struct guest_walk *walk,
-			struct guest_move *kept)
-{
-	for (u32 i = 0; i < GUEST_MOVE_LEVELS; i++) {
-		const struct guest_walk_entry *entry = &walk->entries[MIN(i, walk->count - 1)];
-
-		kept->tables[i] = guest_memory_read_at(memory, entry->at, 8);
-		kept->entries[i] = entry->value;
-		if (!kept->tables[i])
-			return false;
-	}
-	return true;
 }
 
 void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *access, u64 rip,
@@ -73,7 +52,8 @@ void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *a
 	    cpu->mode != CPU_MODE_64 || !cache->valid ||
 	    (cache->walk.linear ^ rip) & ~(PAGE_SIZE - 1) ||
 	    offset > PAGE_SIZE - INSTRUCTION_BYTES_MAX ||
-	    !emulate_move_describe(code, &kept->move) || !tables_keep(memory, &cache->walk, kept))
+	    !emulate_move_describe(code, &kept->move) ||
+	    !guest_walk_keep(memory, &cache->walk, &kept->walk))
 		return;
 	kept->code = guest_memory_read_at(memory, align_down(cache->walk.gpa, PAGE_SIZE) | offset,
 					  INSTRUCTION_BYTES_MAX);
@@ -86,25 +66,13 @@ void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *a
 	kept->refused = 0;
 }
 
-/* What differs, in bits. */
-static inline u64 tables_differ(const struct guest_move *kept)
-{
-	u64 differ = 0;
-
-#pragma GCC unroll 5
-	for (u32 i = 0; i < GUEST_MOVE_LEVELS; i++)
-		differ |= *kept->tables[i] ^ kept->entries[i];
-	return differ;
-}
-
 /* It is 64-bit code, and the same. RIP is. */
 static inline bool is_same(const struct guest_move *kept)
 {
-	u64 differ = tables_differ(kept) | (kept->cr3 ^ vmread(GUEST_CR3));
+	u64 differ = guest_walk_differs(&kept->walk) | (kept->cr3 ^ vmread(GUEST_CR3));
 
 	return !differ && *kept->code == kept->bytes[0] &&
-	       last_bytes(kept->code) == kept->bytes[1] && vmread(GUEST_CS_RIGHTS) & CODE_LONG &&
-	       vmread(GUEST_EFER) & EFER_LMA;
+	       last_bytes(kept->code) == kept->bytes[1] && vmx_code_is_wide();
 }
 
 /*

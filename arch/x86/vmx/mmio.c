@@ -108,13 +108,20 @@ void vmx_emulate(struct vcpu *vcpu)
 		guest_move_keep(&emulation.cpu, &emulation.access, rip, emulation.code);
 }
 
-void vmx_emulate_string(struct vcpu *vcpu)
+static seldom void emulate_string(struct vcpu *vcpu, u64 qualification)
 {
 	struct emulation emulation;
 
 	emulation_begin(vcpu, &emulation);
-	if (vmx_io_repeat(vcpu, &emulation.cpu, &emulation.access, BATCH))
+	if (guest_string_keep(&emulation.access, qualification) &&
+	    guest_string_again(vcpu, qualification, BATCH))
 		return;
 	emulation.bytes = vmx_io_code(emulation.cpu.mode, emulation.code);
 	(void)emulation_run(vcpu, &emulation);
+}
+
+void vmx_emulate_string(struct vcpu *vcpu, u64 qualification)
+{
+	if (!guest_string_again(vcpu, qualification, BATCH))
+		emulate_string(vcpu, qualification);
 }

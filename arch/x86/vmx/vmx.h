@@ -135,7 +135,7 @@ void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on);
 /* mmio.c: run the instruction at RIP, which touched memory that is not RAM. */
 void vmx_emulate(struct vcpu *vcpu);
 /* Run the INS or OUTS that exited. */
-void vmx_emulate_string(struct vcpu *vcpu);
+void vmx_emulate_string(struct vcpu *vcpu, u64 qualification);
 
 /* control_registers.c */
 /* CR0 bits whose writes exit: caching is the hypervisor's, NE must stay 1 in VMX operation. */
@@ -154,12 +154,6 @@ void vmx_msr_bitmaps_build(void);
 /* io.c */
 /* Not of a string. */
 void vmx_exit_io(struct vcpu *vcpu, u64 qualification);
-/*
- * The short way for a repeated INS or OUTS of 64-bit code: up to `most` elements, as far as they
- * are in one page of RAM. False: nothing was done.
- */
-bool vmx_io_repeat(struct vcpu *vcpu, const struct emulate_cpu *cpu, struct guest_access *access,
-		   unsigned most) must_check;
 /*
  * The INS or OUTS of this I/O exit, as its fields describe it, in as many bytes as it has
  * (returned; INSTRUCTION_BYTES_MAX at most): it need not be fetched, and firmware runs where there
