@@ -5,6 +5,7 @@
 #include "vcpu_devices.h"
 
 #include <bulkhead/arch.h>
+#include <bulkhead/cpu.h>
 #include <bulkhead/format.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
@@ -12,21 +13,27 @@
 
 #define CLEAR_BYTES (64 * KIB)
 
-/* In the middle of long work: others may have this CPU for a while. */
-static void let_others_run(void)
+/* Whether somebody else should have this CPU, or a timer is due: what a guest is left for, too. */
+static bool others_wait(void)
 {
-	timer_run_due();
+	const struct cpu *cpu;
+
 	arch_interrupts_poll();
-	thread_reschedule();
+	cpu = cpu_this();
+	return cpu->attention || arch_tsc() >= MIN(cpu->timer_next, cpu->slice_end);
 }
 
-/* The same with the partition's memory in sight. */
+/* In the middle of long work with the partition's memory in sight: others may have this CPU for a
+ * while. */
 static void load_breathe(void *context)
 {
 	const struct partition *partition = context;
 
+	if (likely(!others_wait()))
+		return;
 	address_space_enter(NULL);
-	let_others_run();
+	timer_run_due();
+	thread_reschedule();
 	address_space_enter(&partition->space);
 }
 
@@ -34,16 +41,15 @@ static void load_breathe(void *context)
  * partition is wanted to start. */
 static void clear(struct partition *partition, u64 gpa, u64 bytes)
 {
-	for (u64 done = 0; done < bytes; done += CLEAR_BYTES) {
-		u64 previous;
+	u64 previous = address_space_enter(&partition->space);
 
+	for (u64 done = 0; done < bytes; done += CLEAR_BYTES) {
 		if (partition_state_now(partition) != PARTITION_STARTING)
-			return;
-		previous = address_space_enter(&partition->space);
+			break;
 		memset(partition->memory.window + gpa + done, 0, MIN(CLEAR_BYTES, bytes - done));
-		address_space_leave(previous);
-		let_others_run();
+		load_breathe(partition);
 	}
+	address_space_leave(previous);
 }
 
 /* The tables that describe the board: in RAM, or for firmware to fetch. */

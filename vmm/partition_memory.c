@@ -25,20 +25,25 @@ static int add_block(struct partition *partition, u64 gpa, unsigned order)
 	return 0;
 }
 
-/* RAM for [gpa, gpa + bytes) in the largest blocks that alignment and memory allow. */
+/* RAM for [gpa, gpa + bytes), multiples of 2 MiB, in the largest blocks that alignment and memory
+ * allow. */
 static int take_ram(struct partition *partition, u64 gpa, u64 bytes)
 {
-	while (bytes) {
-		bool gigabyte = is_aligned(gpa, GIB) && bytes >= GIB;
-		unsigned order = gigabyte ? PAGE_ORDER_1G : PAGE_ORDER_2M;
+	unsigned most = PAGE_ORDER_1G; /* there may be blocks of this order */
 
-		if (add_block(partition, gpa, order)) {
-			if (!gigabyte || add_block(partition, gpa, PAGE_ORDER_2M))
-				return -ENOMEM;
-			order = PAGE_ORDER_2M;
+	while (bytes) {
+		unsigned order = most;
+
+		while (!is_aligned(gpa, PAGE_SIZE << order) || PAGE_SIZE << order > bytes)
+			order--;
+		if (!add_block(partition, gpa, order)) {
+			gpa += PAGE_SIZE << order;
+			bytes -= PAGE_SIZE << order;
+		} else if (order > PAGE_ORDER_2M) {
+			most = order - 1;
+		} else {
+			return -ENOMEM;
 		}
-		gpa += PAGE_SIZE << order;
-		bytes -= PAGE_SIZE << order;
 	}
 	return 0;
 }

@@ -159,6 +159,7 @@ void core_main(u64 info_physical)
 	u64 unused_stack;
 
 	cpu_setup_boot();
+	tsc_begin();
 	if (info->magic != BOOT_MAGIC || info->version != BOOT_VERSION ||
 	    info->bytes != sizeof(*info))
 		panic("the loader is not of this version");

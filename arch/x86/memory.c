@@ -428,7 +428,7 @@ static void pool_fill(const struct boot_info *info, u64 early, u64 early_end)
 
 void memory_init(const struct boot_info *info)
 {
-	u64 pages = align_up(memory_end(info), GIB) / PAGE_SIZE;
+	u64 pages = align_up(memory_end(info), PAGE_SIZE) / PAGE_SIZE;
 	u64 meta_bytes = align_up(page_pool_meta_bytes(pages), PAGE_SIZE);
 	u64 early_bytes = align_up(meta_bytes + EARLY_BYTES, 2 * MIB);
 	u64 early;

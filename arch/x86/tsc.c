@@ -11,36 +11,94 @@
 #define PIT_CHANNEL_2	  0x42
 #define PIT_COMMAND	  0x43
 #define PIT_ONE_SHOT_2	  0xb0 /* channel 2, low then high byte, mode 0, binary */
+#define PIT_LATCH_2	  0x80
+#define PIT_COUNT	  0xffffU /* 55 ms */
 #define PORT_B		  0x61
 #define PORT_B_GATE_2	  1
 #define PORT_B_SPEAKER	  2
 #define PORT_B_OUT_2	  0x20
-#define MEASURE_COUNT	  11932 /* 10 ms */
+#define MEASURE_COUNT	  11932 /* 10 ms at least */
+#define MEASURE_READINGS  4
 #define MEASURE_POLLS_MAX 10000000
+
+/* What the 8254's channel 2 had counted at some moment, which is known to `width` ticks. */
+struct reading {
+	u64 tsc, width;
+	u32 counted;
+};
 
 static u64 hz;
 static u64 start;
+static u64 begun;   /* TSC */
+static bool counts; /* there is such a channel, and it has counted since then */
 
-/* Ticks in 10 ms of the 8254's channel 2, or 0 when there is no such thing. */
-static u64 measure(void)
+static bool count_is_over(void)
+{
+	return port_read8(PORT_B) & PORT_B_OUT_2;
+}
+
+void tsc_begin(void)
 {
 	u8 port_b = (u8)(port_read8(PORT_B) & ~(PORT_B_SPEAKER | PORT_B_GATE_2));
-	u64 from, to;
-	u32 polls = 0;
 
 	port_write8(PORT_B, port_b | PORT_B_GATE_2);
 	port_write8(PIT_COMMAND, PIT_ONE_SHOT_2);
-	port_write8(PIT_CHANNEL_2, MEASURE_COUNT & 0xff);
-	from = tsc_read();
-	port_write8(PIT_CHANNEL_2, MEASURE_COUNT >> 8);
-	if (port_read8(PORT_B) & PORT_B_OUT_2)
-		return 0; /* OUT is low while it counts: this is not a timer */
-	while (!(port_read8(PORT_B) & PORT_B_OUT_2))
-		if (++polls == MEASURE_POLLS_MAX)
-			return 0;
-	to = tsc_read();
-	port_write8(PORT_B, port_b);
-	return to - from;
+	port_write8(PIT_CHANNEL_2, PIT_COUNT & 0xff);
+	port_write8(PIT_CHANNEL_2, PIT_COUNT >> 8);
+	begun = tsc_read();
+	counts = !count_is_over(); /* else it is not a timer */
+}
+
+static struct reading read_counter(void)
+{
+	struct reading now;
+	u64 before = tsc_read();
+	u32 left;
+
+	port_write8(PIT_COMMAND, PIT_LATCH_2);
+	now.tsc = tsc_read();
+	now.width = now.tsc - before;
+	left = port_read8(PIT_CHANNEL_2);
+	left |= (u32)port_read8(PIT_CHANNEL_2) << 8;
+	now.counted = PIT_COUNT - left;
+	return now;
+}
+
+/*
+ * The moment that is known best of some, 10 ms or more after the beginning: firmware may have had
+ * the CPU in the middle of one. False: none could be had.
+ */
+static bool measure_end(struct reading *best)
+{
+	u32 readings = 0;
+
+	best->width = ~0UL;
+	for (u32 polls = 0; polls < MEASURE_POLLS_MAX && readings < MEASURE_READINGS; polls++) {
+		struct reading now = read_counter();
+
+		if (count_is_over())
+			return readings;
+		if (now.counted < MEASURE_COUNT)
+			continue;
+		readings++;
+		if (now.width < best->width)
+			*best = now;
+	}
+	return readings;
+}
+
+/* How fast the TSC runs by the 8254; 0: there is none. */
+static u64 measure(void)
+{
+	struct reading end;
+	bool found = counts && measure_end(&end);
+
+	if (counts && !found) {
+		tsc_begin(); /* it took so long until here that the count is over */
+		found = counts && measure_end(&end);
+	}
+	port_write8(PORT_B, (u8)(port_read8(PORT_B) & ~(PORT_B_SPEAKER | PORT_B_GATE_2)));
+	return found ? mul_div(end.tsc - begun, PIT_HZ, end.counted) : 0;
 }
 
 /* What CPUID leaves 15h and 16h say (SDM vol. 2, CPUID), or 0. */
@@ -60,9 +118,7 @@ static u64 announced(void)
 
 void tsc_init(void)
 {
-	u64 ticks = measure();
-	u64 measured = ticks ? mul_div(ticks, PIT_HZ, MEASURE_COUNT) : 0;
-	u64 said = announced();
+	u64 measured = measure(), said = announced();
 
 	start = tsc_read();
 	if (!measured && !said)

@@ -38,7 +38,8 @@ static struct thread operator_thread;
 static const struct thread *fake_starved; /* never has its turn */
 static bool stack_fails, virt_fails, load_fails;
 static unsigned yields, reschedules;
-static void (*on_reschedule)(void);
+static void (*on_reschedule)(void), (*on_poll)(void);
+static const struct address_space *fake_in_sight; /* NULL: the hypervisor's own */
 
 /* What happened: one letter for each call, see the fakes. */
 static char story[512];
@@ -175,6 +176,7 @@ void thread_wait(const volatile u32 *wanted)
 
 void thread_reschedule(void)
 {
+	assert_null(fake_in_sight); /* of whoever is next */
 	reschedules++;
 	if (on_reschedule)
 		on_reschedule();
@@ -262,17 +264,21 @@ void partition_memory_destroy(struct partition *partition)
 
 u64 address_space_enter(const struct address_space *space)
 {
-	assert_non_null(space);
-	return 0;
+	u64 previous = (u64)fake_in_sight;
+
+	fake_in_sight = space;
+	return previous;
 }
 
 void address_space_leave(u64 previous)
 {
-	assert_int_equal(previous, 0);
+	fake_in_sight = (const struct address_space *)previous;
 }
 
 void arch_interrupts_poll(void)
 {
+	if (on_poll)
+		on_poll();
 }
 
 /* All RAM is clear when the first that writes to it comes; what it leaves is to be cleared. */

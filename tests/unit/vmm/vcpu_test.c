@@ -286,6 +286,69 @@ static void stopped_while_it_starts(void **state)
 	assert_null(strchr(story, 'R'));
 }
 
+/* --- who has the CPU while RAM is cleared --- */
+
+static unsigned polls;
+
+static void polled(void)
+{
+	assert_non_null(fake_in_sight); /* it is left only for others */
+	polls++;
+}
+
+static void calls(void)
+{
+	polled();
+	if (polls == 1)
+		fake_cpus[0].attention = CPU_ATTENTION_SCHEDULE;
+}
+
+static void answered(void)
+{
+	fake_cpus[0].attention = 0;
+}
+
+static void expect_reschedules(void (*on_each)(void), unsigned expected)
+{
+	reschedules = polls = 0;
+	on_poll = on_each;
+	on_reschedule = answered;
+	assert_int_equal(started()->state, PARTITION_RUNNING);
+	on_poll = on_reschedule = NULL;
+	assert_int_equal(polls, RAM_BYTES / (64 * KIB));
+	assert_int_equal(reschedules, expected);
+}
+
+static void keeps_the_cpu_if_nobody_wants_it(void **state)
+{
+	(void)state;
+	fake_cpus[0].slice_end = ~0UL;
+	expect_reschedules(polled, 0);
+}
+
+static void gives_the_cpu_to_who_calls(void **state)
+{
+	(void)state;
+	fake_cpus[0].slice_end = ~0UL;
+	expect_reschedules(calls, 1);
+}
+
+static void gives_the_cpu_away_at_the_end_of_its_slice(void **state)
+{
+	(void)state;
+	fake_cpus[0].slice_end = fake_tsc;
+	expect_reschedules(polled, RAM_BYTES / (64 * KIB));
+}
+
+static void runs_timers_that_come_due(void **state)
+{
+	(void)state;
+	fake_cpus[0].slice_end = ~0UL;
+	fake_cpus[0].timer_next = fake_tsc;
+	expect_reschedules(polled, RAM_BYTES / (64 * KIB));
+	fake_cpus[0].timer_next = ~0UL;
+}
+
 static void stops(void **state)
 {
 	struct partition *partition;
@@ -1099,6 +1162,10 @@ int main(void)
 		T(boots_what_it_should),
 		T(what_cannot_be_loaded_stays_stopped),
 		T(stopped_while_it_starts),
+		T(keeps_the_cpu_if_nobody_wants_it),
+		T(gives_the_cpu_to_who_calls),
+		T(gives_the_cpu_away_at_the_end_of_its_slice),
+		T(runs_timers_that_come_due),
 		T(stops),
 		T(shuts_down),
 		T(stops_who_does_not_hear_its_button),
