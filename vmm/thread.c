@@ -441,7 +441,7 @@ static void idle(struct cpu *cpu)
 {
 	if (cpu->attention)
 		return;
-	arch_timer_arm(MIN(cpu->timer_next, cpu->slice_end));
+	arch_timer_arm(MIN(timer_first(cpu), cpu->slice_end));
 	arch_idle();
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Host timers: a sorted list per CPU. The first deadline is mirrored in cpu->timer_next. */
+/*
+ * Host timers: a sorted list per CPU, and one beside it. The first deadline of the list is mirrored
+ * in cpu->timer_next, that of the other one in cpu->timer_own_next.
+ */
 #include <bulkhead/timer.h>
 
 #include <bulkhead/arch.h>
@@ -17,6 +20,7 @@ static void timer_remove(struct cpu *cpu, struct timer *timer)
 	while (*at != timer)
 		at = &(*at)->next;
 	*at = timer->next;
+	timer->queued = false;
 }
 
 static void timer_insert(struct cpu *cpu, struct timer *timer)
@@ -27,6 +31,7 @@ static void timer_insert(struct cpu *cpu, struct timer *timer)
 		at = &(*at)->next;
 	timer->next = *at;
 	*at = timer;
+	timer->queued = true;
 }
 
 static void timer_next_update(struct cpu *cpu)
@@ -51,17 +56,26 @@ static struct cpu *timer_lock(const struct timer *timer, u64 *flags)
 	}
 }
 
+/* The one beside the queue is so no longer; its deadline is kept. */
+static void own_leave(struct cpu *cpu)
+{
+	cpu->timer_own = NULL;
+	cpu->timer_own_next = TIMER_OFF;
+}
+
 void timer_set(struct timer *timer, u64 deadline)
 {
-	struct cpu *cpu;
+	struct cpu *cpu = cpu_this();
 	u64 flags, before;
 
+	if (cpu->timer_own == timer)
+		own_leave(cpu);
 	if (deadline == TIMER_OFF &&
 	    __atomic_load_n(&timer->deadline, __ATOMIC_RELAXED) == TIMER_OFF)
 		return;
 	cpu = timer_lock(timer, &flags);
 	before = cpu->timer_next;
-	if (timer->deadline != TIMER_OFF)
+	if (timer->queued)
 		timer_remove(cpu, timer);
 	timer->deadline = deadline;
 	if (deadline != TIMER_OFF)
@@ -72,12 +86,25 @@ void timer_set(struct timer *timer, u64 deadline)
 		cpu_call(cpu, CPU_ATTENTION_TIMER);
 }
 
+void timer_own_change(struct timer *timer)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (cpu->timer_own_next != TIMER_OFF)
+		timer_set(cpu->timer_own, cpu->timer_own_next);
+	timer_set(timer, TIMER_OFF);
+	cpu->timer_own = timer;
+}
+
 void timer_move(struct timer *timer, u32 cpu)
 {
 	struct cpu *from = cpu_this();
-	u64 flags = spin_lock_irq(&from->timer_lock), deadline = timer->deadline;
+	u64 flags, deadline = timer->deadline;
 
-	if (deadline != TIMER_OFF)
+	if (from->timer_own == timer)
+		own_leave(from);
+	flags = spin_lock_irq(&from->timer_lock);
+	if (timer->queued)
 		timer_remove(from, timer);
 	timer->deadline = TIMER_OFF;
 	timer_next_update(from);
@@ -94,7 +121,7 @@ static struct timer *due_take(struct cpu *cpu, u64 now)
 	struct timer *timer = cpu->timers;
 
 	if (timer && timer->deadline <= now) {
-		cpu->timers = timer->next;
+		timer_remove(cpu, timer);
 		timer->deadline = TIMER_OFF;
 		timer_next_update(cpu);
 	} else {
@@ -104,6 +131,14 @@ static struct timer *due_take(struct cpu *cpu, u64 now)
 	return timer;
 }
 
+static void own_fire(struct cpu *cpu)
+{
+	struct timer *timer = cpu->timer_own;
+
+	timer->deadline = cpu->timer_own_next = TIMER_OFF;
+	timer->fire(timer);
+}
+
 void timer_run_due(void)
 {
 	struct cpu *cpu = cpu_this();
@@ -111,8 +146,11 @@ void timer_run_due(void)
 	u64 now;
 
 	/* Before timer_next is read: who makes it earlier after that says so again. */
-	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_TIMER, __ATOMIC_SEQ_CST);
+	if (unlikely(cpu->attention & CPU_ATTENTION_TIMER))
+		__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_TIMER, __ATOMIC_SEQ_CST);
 	now = arch_tsc();
+	if (cpu->timer_own_next <= now)
+		own_fire(cpu);
 	/* What becomes due meanwhile comes the next time: this must end, whatever timers do. */
 	while (__atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED) <= now &&
 	       (timer = due_take(cpu, now)))

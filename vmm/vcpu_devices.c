@@ -19,18 +19,17 @@
 #include <bulkhead/log.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/pc.h>
+#include <bulkhead/virt.h>
 
 /* The local APIC's only window into the world. */
 struct apic_host {
 	struct device_host host;
 	struct timer timer;
 	struct vcpu *vcpu;
-	struct device_timer *armed; /* the last that was armed; NULL: none since the reset */
-	u64 fired_at;		    /* TSC */
 };
 
-/* Timers of a guest's device fire no more often than this, so that it cannot keep its CPU with
- * them. */
+/* Timers of the board fire no more often than this, so that a guest cannot keep its CPU with them.
+ * The local APIC's does so when the guest has set it, which takes its own time. */
 #define TIMER_GAP_US 20
 
 static u64 timer_gap; /* that, in ticks of the TSC */
@@ -47,20 +46,17 @@ static u64 apic_now(void *clock)
 	return arch_tsc() + vcpu->tsc_offset;
 }
 
-/* When a moment of the guest's clock, which is ahead of the TSC by `offset`, comes, after the last
- * one came at `fired_at`: a past one is due now. */
-static u64 host_deadline(u64 guest, u64 offset, u64 fired_at)
+/* When a moment of the guest's clock, which is ahead of the TSC by `offset`, comes: a past one is
+ * due now. */
+inlined u64 host_deadline(u64 guest, u64 offset)
 {
-	u64 now, guest_now, least;
+	u64 now = arch_tsc(), host = guest - offset;
 
 	if (guest == DEVICE_TIMER_OFF)
 		return TIMER_OFF;
-	now = arch_tsc();
-	guest_now = now + offset;
-	least = MAX(now, fired_at + timer_gap);
-	if (guest <= guest_now)
-		return least;
-	return MAX(least, now + MIN(guest - guest_now, TIMER_OFF - 1 - now));
+	if (guest <= now + offset)
+		return now;
+	return host < now ? TIMER_OFF - 1 : host;
 }
 
 /*
@@ -79,27 +75,23 @@ static void apic_timer_set(struct device_host *host, struct device_timer *timer,
 	struct apic_host *apic = apic_host_of(host);
 
 	timer->deadline = deadline;
-	apic->armed = timer;
-	timer_set(&apic->timer, host_deadline(deadline, apic->vcpu->tsc_offset, apic->fired_at));
+	timer_set_own(&apic->timer, host_deadline(deadline, apic->vcpu->tsc_offset));
 }
 
-static void apic_timer_run(struct apic_host *apic)
+inlined void apic_timer_run(struct vcpu *vcpu)
 {
-	struct device_timer *armed = apic->armed;
-
-	apic->fired_at = arch_tsc();
-	armed->deadline = DEVICE_TIMER_OFF;
-	armed->fire(armed->context);
+	vcpu->apic.timer.deadline = DEVICE_TIMER_OFF;
+	vlapic_timer_expired(&vcpu->apic);
 }
 
 static void apic_timer_fire(struct timer *timer)
 {
-	struct apic_host *apic = container_of(timer, struct apic_host, timer);
+	struct vcpu *vcpu = container_of(timer, struct apic_host, timer)->vcpu;
 
-	if (is_waiting(apic->vcpu))
-		apic->vcpu->late_timers |= VCPU_LATE_APIC;
+	if (unlikely(is_waiting(vcpu)))
+		vcpu->late_timers |= VCPU_LATE_APIC;
 	else
-		apic_timer_run(apic);
+		apic_timer_run(vcpu);
 }
 
 static void apic_report(struct device_host *host, const char *text)
@@ -114,7 +106,13 @@ static const struct device_host_ops apic_host_ops = {
 
 static void apic_changed(struct vlapic *apic)
 {
-	vcpu_request(apic->context, VCPU_REQUEST_INTERRUPT);
+	struct vcpu *vcpu = apic->context;
+
+	/* Most often it is the one that has the CPU: nobody needs to be woken. */
+	if (likely(cpu_this()->thread == &vcpu->thread))
+		__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
+	else
+		vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
 }
 
 static void apic_eoi_broadcast(struct vlapic *apic, u8 vector)
@@ -147,9 +145,9 @@ static u64 board_now(void *context)
 static void board_next_timer(void *context, u64 deadline)
 {
 	struct partition *partition = context;
+	u64 host = host_deadline(deadline, partition->clock_offset);
 
-	timer_set(&partition->device_timer,
-		  host_deadline(deadline, partition->clock_offset, partition->board_fired_at));
+	timer_set(&partition->device_timer, MAX(host, partition->board_fired_at + timer_gap));
 }
 
 /* Timers fire wherever this CPU is just then, also in sight of another partition's memory. */
@@ -181,7 +179,7 @@ void vcpu_devices_catch_up(struct vcpu *vcpu)
 
 	vcpu->late_timers = 0;
 	if (late & VCPU_LATE_APIC)
-		apic_timer_run(apic_host_of(vcpu->apic.host));
+		apic_timer_run(vcpu);
 	if (late & VCPU_LATE_BOARD)
 		board_timer_run(vcpu->partition);
 }
@@ -316,6 +314,7 @@ int vcpu_devices_create(struct vcpu *vcpu)
 	}
 	vcpu->apic.page = memory_take(MEMORY_DEVICES, PAGE_SIZE);
 	vcpu->apic.host = host ? &host->host : NULL;
+	vcpu->apic.virtualised = !virt->eoi_exits();
 	if (!host || !vcpu->apic.page || !partition->pc)
 		return -ENOMEM;
 	timer_init(&host->timer, vcpu->thread.cpu, apic_timer_fire);
@@ -350,11 +349,10 @@ void vcpu_timer_stop(struct vcpu *vcpu)
 
 void vcpu_timer_go_on(struct vcpu *vcpu)
 {
-	struct device_host *host = vcpu->apic.host;
-	struct device_timer *armed = apic_host_of(host)->armed;
+	struct device_timer *timer = &vcpu->apic.timer;
 
-	if (armed)
-		apic_timer_set(host, armed, armed->deadline);
+	if (timer->deadline != DEVICE_TIMER_OFF)
+		apic_timer_set(vcpu->apic.host, timer, timer->deadline);
 }
 
 void vcpu_devices_stop(struct partition *partition)
@@ -408,7 +406,6 @@ void vcpu_devices_init(struct vcpu *vcpu)
 {
 	posted_clear(vcpu);
 	vlapic_reset(&vcpu->apic, true);
-	vcpu->apic.tmr_changed = true;
 }
 
 static void vcpu_reset(struct vcpu *vcpu, u64 now)
@@ -419,9 +416,9 @@ static void vcpu_reset(struct vcpu *vcpu, u64 now)
 	vcpu->pic_level = false;
 	arch_guest_msrs_reset(vcpu);
 	kvm_reset(vcpu);
-	vlapic_init(&vcpu->apic, vcpu->apic.page, vcpu->id, vcpu->apic.host, &apic_ops);
 	vcpu->apic.context = vcpu;
 	arch_guest_apic_setup(&vcpu->apic);
+	vlapic_init(&vcpu->apic, vcpu->apic.page, vcpu->id, vcpu->apic.host, &apic_ops);
 }
 
 void vcpu_devices_reset(struct partition *partition)

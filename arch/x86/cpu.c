@@ -99,6 +99,7 @@ static void cpu_init(struct cpu *cpu, struct arch_cpu *arch, u32 id)
 	cpu->id = id;
 	cpu->arch = arch;
 	cpu->timer_next = ~0UL;
+	cpu->timer_own_next = ~0UL;
 }
 
 void cpu_setup_boot(void)

@@ -112,9 +112,9 @@ static u32 writable_bits(const struct vlapic *apic, u32 offset)
 	return writable;
 }
 
-static u32 bitmap_register(u32 bitmap, u8 vector)
+static u32 *vector_word(const struct vlapic *apic, u32 bitmap, u8 vector)
 {
-	return bitmap + vector / 32 * 16u;
+	return register_at(apic, bitmap + vector / 32 * 16u);
 }
 
 static u32 vector_bit(u8 vector)
@@ -122,62 +122,44 @@ static u32 vector_bit(u8 vector)
 	return 1u << vector % 32;
 }
 
-/* Set or clear a vector's bit in a bitmap that other CPUs change too; true when it was not so
- * before. */
-inlined bool bitmap_change(struct vlapic *apic, u32 bitmap, u8 vector, bool set)
-{
-	u32 *word = register_at(apic, bitmap_register(bitmap, vector));
-	u32 bit = vector_bit(vector);
-	u32 before = set ? __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST)
-			 : __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
-
-	return !(before & bit) == set;
-}
-
 inlined bool bitmap_test(const struct vlapic *apic, u32 bitmap, u8 vector)
 {
-	return vlapic_register(apic, bitmap_register(bitmap, vector)) & vector_bit(vector);
+	return *vector_word(apic, bitmap, vector) & vector_bit(vector);
 }
 
-/* 64 vectors of a bitmap, from the multiple of 64 that `first` is on. */
-static u64 vectors_from(const struct vlapic *apic, u32 bitmap, u32 first)
+/* In IRR or ISR; `words` are that one's. */
+inlined void vector_set(struct vlapic *apic, u32 bitmap, u8 *words, u8 vector)
 {
-	const volatile u32 *words = register_at(apic, bitmap + first / 32 * 16);
-
-	return (u64)words[4] << 32 | words[0];
+	*vector_word(apic, bitmap, vector) |= vector_bit(vector);
+	*words |= (u8)(1u << vector / 32);
 }
 
-static int highest_in(u64 vectors, int first)
+inlined void vector_clear(struct vlapic *apic, u32 bitmap, u8 *words, u8 vector)
 {
-	return first + 63 - __builtin_clzl(vectors);
+	u32 *word = vector_word(apic, bitmap, vector);
+
+	*word &= ~vector_bit(vector);
+	if (!*word && !apic->virtualised)
+		*words &= (u8) ~(1u << vector / 32);
 }
 
-/* The highest vector, or -1; and whether there are more. This is asked at every turn. */
-static inline int bitmap_look(const struct vlapic *apic, u32 bitmap, bool *several)
+/* The highest vector, or -1. */
+inlined int highest(const struct vlapic *apic, u32 bitmap, u32 words)
 {
-	u64 d = vectors_from(apic, bitmap, 192), c = vectors_from(apic, bitmap, 128);
-	u64 b = vectors_from(apic, bitmap, 64), a = vectors_from(apic, bitmap, 0);
+	while (words) {
+		u32 top = 31 ^ (u32)__builtin_clz(words);
+		u32 word = vlapic_register(apic, bitmap + 16 * top);
 
-	*several = false;
-	if (!(a | b | c | d))
-		return -1;
-	if (d) {
-		*several = (d & (d - 1)) | c | b | a;
-		return highest_in(d, 192);
+		if (likely(word))
+			return (int)(32 * top + (31 ^ (u32)__builtin_clz(word)));
+		words ^= 1u << top;
 	}
-	if (c) {
-		*several = (c & (c - 1)) | b | a;
-		return highest_in(c, 128);
-	}
-	*several = b ? (b & (b - 1)) | a : a & (a - 1);
-	return b ? highest_in(b, 64) : highest_in(a, 0);
+	return -1;
 }
 
-static int bitmap_highest(const struct vlapic *apic, u32 bitmap)
+static int highest_in_service(const struct vlapic *apic)
 {
-	bool several;
-
-	return bitmap_look(apic, bitmap, &several);
+	return highest(apic, VLAPIC_ISR, apic->isr_words);
 }
 
 /* SDM 11.8.3.1, with this vector in service, or none (-1). When the classes are equal the low bits
@@ -192,7 +174,7 @@ static u32 ppr_with(const struct vlapic *apic, int highest)
 
 static u32 ppr_compute(const struct vlapic *apic)
 {
-	return ppr_with(apic, bitmap_highest(apic, VLAPIC_ISR));
+	return ppr_with(apic, highest_in_service(apic));
 }
 
 static void changed_if_pending(struct vlapic *apic)
@@ -206,33 +188,49 @@ static void ppr_update(struct vlapic *apic)
 	register_set(apic, VLAPIC_PPR, ppr_compute(apic));
 }
 
-static void vector_request(struct vlapic *apic, u8 vector, bool level)
+static seldom void trigger_mode_change(struct vlapic *apic, u8 vector)
 {
-	/* TMR first: who sees the IRR bit must know how to end it. */
-	bool news = bitmap_test(apic, VLAPIC_TMR, vector) != level;
-
-	if (news)
-		bitmap_change(apic, VLAPIC_TMR, vector, level);
-
-	apic->tmr_changed |= news;
-	news |= bitmap_change(apic, VLAPIC_IRR, vector, true);
-	apic->accepted++;
-	if (news)
-		apic->ops->changed(apic);
+	*vector_word(apic, VLAPIC_TMR, vector) ^= vector_bit(vector);
+	apic->untold |= VLAPIC_UNTOLD_MODES;
+	apic->ops->changed(apic);
 }
 
-/* Any CPU may get here through vlapic_accept. One error interrupt until the ESR is written
- * (11.5.3). */
-static void error_raise(struct vlapic *apic, u32 errors)
+inlined void vector_request(struct vlapic *apic, u8 vector, bool level)
 {
-	u32 lvt = vlapic_register(apic, VLAPIC_LVT_ERROR);
+	if (unlikely(bitmap_test(apic, VLAPIC_TMR, vector) != level))
+		trigger_mode_change(apic, vector);
+	apic->accepted++;
+	if (bitmap_test(apic, VLAPIC_IRR, vector))
+		return;
+	vector_set(apic, VLAPIC_IRR, &apic->irr_words, vector);
+	if (unlikely(apic->newest))
+		apic->untold |= VLAPIC_UNTOLD_VECTORS;
+	apic->newest = vector;
+	apic->ops->changed(apic);
+}
 
-	if (__atomic_fetch_or(&apic->esr_pending, errors, __ATOMIC_SEQ_CST) || lvt & LVT_MASKED)
+/* One error interrupt until the ESR is written (11.5.3). */
+static seldom void error_raise(struct vlapic *apic, u32 errors)
+{
+	u32 lvt = vlapic_register(apic, VLAPIC_LVT_ERROR), before = apic->esr_pending;
+
+	apic->esr_pending |= errors;
+	if (before || lvt & LVT_MASKED)
 		return;
 	if ((u8)lvt < VECTOR_LOWEST)
-		__atomic_fetch_or(&apic->esr_pending, ESR_RECEIVE, __ATOMIC_SEQ_CST);
+		apic->esr_pending |= ESR_RECEIVE;
 	else if (vlapic_listens(apic))
 		vector_request(apic, (u8)lvt, false);
+}
+
+inlined void accept(struct vlapic *apic, u8 vector, bool level)
+{
+	if (unlikely(!vlapic_listens(apic)))
+		return;
+	if (unlikely(vector < VECTOR_LOWEST))
+		error_raise(apic, ESR_RECEIVE);
+	else
+		vector_request(apic, vector, level);
 }
 
 void vlapic_lvt_fire(struct vlapic *apic, u32 offset)
@@ -240,26 +238,22 @@ void vlapic_lvt_fire(struct vlapic *apic, u32 offset)
 	u32 lvt = vlapic_register(apic, offset);
 
 	if (!(lvt & LVT_MASKED))
-		vlapic_accept(apic, (u8)lvt, false);
+		accept(apic, (u8)lvt, false);
 }
 
 void vlapic_accept(struct vlapic *apic, u8 vector, bool level)
 {
-	if (!vlapic_listens(apic))
-		return;
-	if (vector < VECTOR_LOWEST)
-		error_raise(apic, ESR_RECEIVE);
-	else
-		vector_request(apic, vector, level);
+	accept(apic, vector, level);
 }
 
 /* What was accepted before a software disable is held and still delivered (11.4.7.2). */
 void vlapic_look(const struct vlapic *apic, struct vlapic_view *view)
 {
-	view->irr = bitmap_look(apic, VLAPIC_IRR, &view->several);
-	view->isr = bitmap_highest(apic, VLAPIC_ISR);
+	view->irr = highest(apic, VLAPIC_IRR, apic->irr_words);
+	view->isr = highest_in_service(apic);
+	view->several = view->irr >= 0 && !vlapic_is_alone(apic, (u8)view->irr);
 	view->pending = view->irr >= 0 && vlapic_enabled(apic) &&
-			((u32)view->irr & 0xf0) > (ppr_with(apic, view->isr) & 0xf0);
+			vlapic_is_above(apic, (u8)view->irr, view->isr < 0 ? 0 : (u8)view->isr);
 }
 
 int vlapic_pending(const struct vlapic *apic)
@@ -272,8 +266,9 @@ int vlapic_pending(const struct vlapic *apic)
 
 void vlapic_take(struct vlapic *apic, u8 vector)
 {
-	bitmap_change(apic, VLAPIC_IRR, vector, false);
-	bitmap_change(apic, VLAPIC_ISR, vector, true);
+	vector_clear(apic, VLAPIC_IRR, &apic->irr_words, vector);
+	vector_set(apic, VLAPIC_ISR, &apic->isr_words, vector);
+	apic->untold |= VLAPIC_UNTOLD_VECTORS;
 	ppr_update(apic);
 }
 
@@ -285,11 +280,12 @@ void vlapic_eoi_virtualised(struct vlapic *apic, u8 vector)
 
 void vlapic_eoi(struct vlapic *apic)
 {
-	int vector = bitmap_highest(apic, VLAPIC_ISR);
+	int vector = highest_in_service(apic);
 
 	if (vector < 0)
 		return;
-	bitmap_change(apic, VLAPIC_ISR, (u8)vector, false);
+	vector_clear(apic, VLAPIC_ISR, &apic->isr_words, (u8)vector);
+	apic->untold |= VLAPIC_UNTOLD_VECTORS;
 	ppr_update(apic);
 	vlapic_eoi_virtualised(apic, (u8)vector);
 	changed_if_pending(apic);
@@ -447,8 +443,8 @@ static void register_apply(struct vlapic *apic, u32 offset, u32 value)
 		svr_apply(apic, value);
 		break;
 	case VLAPIC_ESR:
-		register_set(apic, VLAPIC_ESR,
-			     __atomic_exchange_n(&apic->esr_pending, 0, __ATOMIC_SEQ_CST));
+		register_set(apic, VLAPIC_ESR, apic->esr_pending);
+		apic->esr_pending = 0;
 		break;
 	case VLAPIC_ICR_LOW:
 		register_set(apic, VLAPIC_ICR_LOW, value);
@@ -561,7 +557,10 @@ static void registers_reset(struct vlapic *apic)
 	register_set(apic, VLAPIC_SVR, SVR_RESET);
 	for (unsigned i = 0; i < ARRAY_SIZE(lvts); i++)
 		register_set(apic, lvts[i], LVT_MASKED);
-	__atomic_store_n(&apic->esr_pending, 0, __ATOMIC_SEQ_CST);
+	apic->esr_pending = 0;
+	apic->newest = 0;
+	apic->irr_words = apic->isr_words = apic->virtualised ? 0xff : 0;
+	apic->untold = VLAPIC_UNTOLD_VECTORS | VLAPIC_UNTOLD_MODES;
 	vlapic_timer_reset(apic);
 }
 
@@ -621,7 +620,7 @@ int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value)
 	if (msr == MSR_APIC_BASE)
 		return base_write(apic, value);
 	if (msr == MSR_TSC_DEADLINE)
-		return vlapic_deadline_write(apic, value);
+		return vlapic_deadline_write(apic, value, device_now(apic->host));
 	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST && vlapic_x2apic(apic))
 		return x2apic_write(apic, (msr - MSR_X2APIC) << 4, value);
 	return -EINVAL;
@@ -646,5 +645,4 @@ void vlapic_init(struct vlapic *apic, u8 *page, u32 id, struct device_host *host
 	vlapic_timer_init(apic);
 	apic->base_msr = VLAPIC_BASE_DEFAULT | VLAPIC_ENABLE | (id == 0 ? VLAPIC_BSP : 0);
 	registers_reset(apic);
-	apic->tmr_changed = true;
 }

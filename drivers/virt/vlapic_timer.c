@@ -29,11 +29,17 @@ static u64 period(const struct vlapic *apic)
 	return vlapic_register(apic, VLAPIC_TIMER_INITIAL) * apic->timer_tick;
 }
 
+static void timer_off(struct vlapic *apic)
+{
+	if (apic->timer.deadline != DEVICE_TIMER_OFF)
+		device_timer_set(apic->host, &apic->timer, DEVICE_TIMER_OFF);
+}
+
 static void count_stop(struct vlapic *apic)
 {
 	*(volatile u32 *)(void *)(apic->page + VLAPIC_TIMER_INITIAL) = 0;
 	apic->tsc_deadline = 0;
-	device_timer_set(apic->host, &apic->timer, DEVICE_TIMER_OFF);
+	timer_off(apic);
 }
 
 /* The next moment the count is 0 that is after `now`, periods without an interrupt of their own
@@ -49,29 +55,29 @@ static u64 periodic_next(const struct vlapic *apic, u64 now)
 	return apic->timer_started + (earliest / length + 1) * length;
 }
 
-static void count_arm(struct vlapic *apic)
+static void count_arm(struct vlapic *apic, u64 now)
 {
-	u64 now = device_now(apic->host);
 	u64 length = period(apic);
 
-	if (!length) {
-		device_timer_set(apic->host, &apic->timer, DEVICE_TIMER_OFF);
-		return;
-	}
-	if (apic->timer_mode == MODE_PERIODIC)
+	if (!length)
+		timer_off(apic);
+	else if (apic->timer_mode == MODE_PERIODIC)
 		device_timer_set(apic->host, &apic->timer, periodic_next(apic, now));
 	else if (now - apic->timer_started < length)
 		device_timer_set(apic->host, &apic->timer, apic->timer_started + length);
 }
 
+void vlapic_timer_expired(struct vlapic *apic)
+{
+	apic->tsc_deadline = 0;
+	if (unlikely(apic->timer_mode == MODE_PERIODIC))
+		count_arm(apic, device_now(apic->host));
+	vlapic_lvt_fire(apic, VLAPIC_LVT_TIMER);
+}
+
 static void timer_fire(void *context)
 {
-	struct vlapic *apic = context;
-
-	apic->tsc_deadline = 0;
-	if (apic->timer_mode == MODE_PERIODIC)
-		count_arm(apic);
-	vlapic_lvt_fire(apic, VLAPIC_LVT_TIMER);
+	vlapic_timer_expired(context);
 }
 
 void vlapic_tsc_moved(struct vlapic *apic, u64 by)
@@ -108,21 +114,22 @@ void vlapic_timer_start(struct vlapic *apic)
 		*(volatile u32 *)(void *)(apic->page + VLAPIC_TIMER_INITIAL) = 0;
 		return;
 	}
-	apic->timer_tick = tick_from_divide(apic);
 	apic->timer_started = device_now(apic->host);
-	count_arm(apic);
+	count_arm(apic, apic->timer_started);
 }
 
 /* The count goes on from where it is, at the new rate. */
 void vlapic_timer_divide_changed(struct vlapic *apic)
 {
 	u32 counted = vlapic_register(apic, VLAPIC_TIMER_INITIAL) - vlapic_timer_current(apic);
+	u64 now;
 
 	apic->timer_tick = tick_from_divide(apic);
 	if (!period(apic))
 		return;
-	apic->timer_started = device_now(apic->host) - counted * apic->timer_tick;
-	count_arm(apic);
+	now = device_now(apic->host);
+	apic->timer_started = now - counted * apic->timer_tick;
+	count_arm(apic, now);
 }
 
 void vlapic_timer_mode_changed(struct vlapic *apic)
@@ -135,14 +142,21 @@ void vlapic_timer_mode_changed(struct vlapic *apic)
 	count_stop(apic);
 }
 
-int vlapic_deadline_write(struct vlapic *apic, u64 deadline)
+int vlapic_deadline_write(struct vlapic *apic, u64 deadline, u64 now)
 {
 	if (!apic->has_tsc_deadline)
 		return -EINVAL;
 	if (apic->timer_mode != MODE_DEADLINE)
 		return 0;
-	apic->tsc_deadline = deadline;
-	device_timer_set(apic->host, &apic->timer, deadline ? deadline : DEVICE_TIMER_OFF);
+	if (deadline > now) {
+		apic->tsc_deadline = deadline;
+		device_timer_set(apic->host, &apic->timer, deadline);
+		return 0;
+	}
+	apic->tsc_deadline = 0;
+	timer_off(apic);
+	if (deadline)
+		vlapic_timer_expired(apic);
 	return 0;
 }
 

@@ -57,6 +57,10 @@ struct cpu {
 	/* Timer queue; any CPU, under timer_lock with interrupts off. */
 	struct spinlock timer_lock;
 	struct timer *timers;
+	/* This CPU's alone: a timer beside the queue, or NULL, and its deadline, ~0: none. See
+	 * timer_set_own. */
+	struct timer *timer_own;
+	u64 timer_own_next;
 
 	volatile bool online; /* others may read */
 } aligned(64);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <bulkhead/cpu.h>
 #include <bulkhead/types.h>
 
 #define TIMER_OFF (~0UL)
@@ -13,14 +14,43 @@
 struct timer {
 	u64 deadline; /* TSC; TIMER_OFF when not armed. Under its CPU's timer_lock. */
 	u32 cpu;      /* whose queue it goes to; changed by that CPU only */
+	bool queued;  /* in that CPU's queue, under its timer_lock */
 	void (*fire)(struct timer *timer);
 	struct timer *next;
 };
 
 void timer_init(struct timer *timer, u32 cpu, void (*fire)(struct timer *timer));
-/* Arm, move, or put off (TIMER_OFF). Any CPU. */
+/* Arm, move, or put off (TIMER_OFF). Any CPU, unless it was set by timer_set_own. */
 void timer_set(struct timer *timer, u64 deadline);
+/*
+ * The same for a timer that no other CPU ever sets, on its own CPU with interrupts off. The guest
+ * that runs sets its clock's timer all the time: the last one that was set this way is beside the
+ * queue, where no lock and no search is needed. One that is to be freed is put off by timer_set.
+ */
+static inline void timer_set_own(struct timer *timer, u64 deadline);
+/* When the first one of this CPU is due; others may make it earlier, and call it then. */
+static inline u64 timer_first(const struct cpu *cpu);
 /* On its own CPU: from now on it fires on another one. No other CPU may set it meanwhile. */
 void timer_move(struct timer *timer, u32 cpu);
 /* On its own CPU: fire what is due. */
 void timer_run_due(void);
+
+/* Make it the one beside the queue. */
+void timer_own_change(struct timer *timer);
+
+static inline void timer_set_own(struct timer *timer, u64 deadline)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (unlikely(cpu->timer_own != timer))
+		timer_own_change(timer);
+	timer->deadline = deadline;
+	cpu->timer_own_next = deadline;
+	if (deadline < cpu->leave_at)
+		cpu->leave_at = deadline;
+}
+
+static inline u64 timer_first(const struct cpu *cpu)
+{
+	return MIN(__atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED), cpu->timer_own_next);
+}

@@ -9,9 +9,8 @@
  * Where the CPU has no such thing the model answers everything. Both work on the same page, so
  * neither notices the other.
  *
- * Locking: only the vCPU's own CPU calls into it, apart from vlapic_accept, which any CPU may call,
- * and vlapic_matches and vlapic_listens, which only look at a few registers. IRR bits are set and
- * cleared atomically for that reason.
+ * Locking: only the vCPU's own CPU calls into it, while the vCPU is not in guest mode, apart from
+ * vlapic_matches and vlapic_listens, which only look at a few registers. So nothing here is atomic.
  */
 #pragma once
 
@@ -66,9 +65,12 @@ struct vlapic_ops {
 	/* A level-triggered interrupt ended: tell the I/O APICs (SDM 11.8.5). */
 	void (*eoi_broadcast)(struct vlapic *apic, u8 vector);
 	/* Something the vCPU must look at before it next runs guest code became pending or changed:
-	 * an interrupt was accepted, TPR fell, mode or enable changed. May be called on any CPU. */
+	 * an interrupt was accepted, TPR fell, mode or enable changed. */
 	void (*changed)(struct vlapic *apic);
 };
+
+#define VLAPIC_UNTOLD_VECTORS 1u /* IRR or ISR, otherwise */
+#define VLAPIC_UNTOLD_MODES   2u /* TMR */
 
 struct vlapic {
 	u8 *page;     /* the caller's, zeroed, 4 KiB aligned */
@@ -83,16 +85,23 @@ struct vlapic {
 	u32 bus_divisor;       /* TSC ticks for each tick of the undivided APIC timer, at least 1 */
 	bool has_tsc_deadline; /* announced to the guest by CPUID.1:ECX[24] */
 	bool has_x2apic;       /* CPUID.1:ECX[21] */
+	bool virtualised;      /* the CPU changes IRR and ISR as well */
 	u32 esr_pending;       /* errors since the last write to ESR */
 	u64 accepted;	       /* interrupts, ever */
-	bool tmr_changed;      /* the trigger mode of some vector; the owner takes it back */
+	/* For who tells the CPU of them, and takes both back: the one vector accepted since, or 0;
+	 * and what else changed. */
+	u8 newest;
+	u8 untold; /* VLAPIC_UNTOLD_* */
+	/* Which of the eight registers of each are not 0, or may not be if virtualised. */
+	u8 irr_words, isr_words;
 	struct device_timer timer;
 	struct device_host *host;
 	const struct vlapic_ops *ops;
 	void *context; /* the owner's */
 };
 
-/* Power-up state: xAPIC mode, enabled in IA32_APIC_BASE, software-disabled, BSP bit for id 0. */
+/* bus_divisor, has_..., and virtualised are set already. Power-up state: xAPIC mode, enabled in
+ * IA32_APIC_BASE, software-disabled, BSP bit for id 0. */
 void vlapic_init(struct vlapic *apic, u8 *page, u32 id, struct device_host *host,
 		 const struct vlapic_ops *ops);
 /* INIT: registers to reset values, id and base kept (SDM 11.4.7.3). RESET: base as well. */
@@ -118,8 +127,10 @@ int vlapic_msr_read(struct vlapic *apic, u32 msr, u64 *value) must_check;
 int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value) must_check;
 
 /* The same for a write of IA32_TSC_DEADLINE alone, which is at every tick of most guests' clocks.
- */
-int vlapic_deadline_write(struct vlapic *apic, u64 deadline) must_check;
+ * `now` is what device_now would say. */
+int vlapic_deadline_write(struct vlapic *apic, u64 deadline, u64 now) must_check;
+/* What `timer` calls when it fires. */
+void vlapic_timer_expired(struct vlapic *apic);
 
 /* An interrupt for this APIC of fixed or lowest-priority mode. */
 void vlapic_accept(struct vlapic *apic, u8 vector, bool level);
@@ -134,6 +145,10 @@ struct vlapic_view {
 	bool several; /* IRR has more than that one */
 };
 void vlapic_look(const struct vlapic *apic, struct vlapic_view *view);
+/* `vector` is the highest in IRR: whether it is the only one. */
+static inline bool vlapic_is_alone(const struct vlapic *apic, u8 vector);
+/* Whether a vector in IRR could be delivered while `in_service` is the highest in ISR (0: none). */
+static inline bool vlapic_is_above(const struct vlapic *apic, u8 vector, u8 in_service);
 /* Highest-priority vector that could be delivered now, or -1. */
 int vlapic_pending(const struct vlapic *apic);
 /* The CPU takes `vector`: from IRR to ISR. */
@@ -167,6 +182,22 @@ static inline bool vlapic_enabled(const struct vlapic *apic)
 static inline u32 vlapic_register(const struct vlapic *apic, u32 offset)
 {
 	return *(volatile u32 *)(void *)(apic->page + offset);
+}
+
+static inline bool vlapic_is_alone(const struct vlapic *apic, u8 vector)
+{
+	const volatile u64 *irr = (const volatile u64 *)(void *)(apic->page + VLAPIC_IRR);
+	/* Of each 16 bytes the first four are a register, the others 0. */
+	u64 sum = irr[0] + irr[2] + irr[4] + irr[6] + irr[8] + irr[10] + irr[12] + irr[14];
+
+	return sum == 1UL << (vector & 31);
+}
+
+static inline bool vlapic_is_above(const struct vlapic *apic, u8 vector, u8 in_service)
+{
+	u32 class = vector & 0xf0;
+
+	return class > (in_service & 0xf0U) && class > (vlapic_register(apic, VLAPIC_TPR) & 0xf0);
 }
 
 /* Whether the last interrupt of `vector` was level-triggered. */

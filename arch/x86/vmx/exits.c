@@ -159,12 +159,14 @@ void vmx_exit_cpuid(struct vcpu *vcpu)
 	vmx_advance();
 }
 
-/* Whether something wakes it at once is looked at before it would go on. */
+/* What wakes it may have come already. */
 static void exit_hlt(struct vcpu *vcpu)
 {
 	vmx_advance();
+	if (vmx_interrupt_deliver(vcpu))
+		return;
 	vcpu->halted = true;
-	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
 /* It has waited in a loop of PAUSE for a while: whoever it waits for may need this CPU. */
@@ -273,7 +275,7 @@ static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
 /* Until when nothing is due that needs this CPU, and no longer than the timer can count. */
 static inline u64 leave_at_find(const struct cpu *cpu, const struct vmx_vcpu *vmx, u64 now)
 {
-	u64 at = MIN(cpu->timer_next, cpu->slice_end);
+	u64 at = MIN(timer_first(cpu), cpu->slice_end);
 
 	return MIN(MIN(at, vmx->look_at), now + vmx_machine.preemption_most);
 }
@@ -282,11 +284,12 @@ static inline u64 leave_at_find(const struct cpu *cpu, const struct vmx_vcpu *vm
 static void exit_preemption_timer(struct vcpu *vcpu)
 {
 	struct cpu *cpu = cpu_this();
+	u64 now = tsc_read();
 
-	if (unlikely(tsc_read() < cpu->timer_next))
+	if (unlikely(now < timer_first(cpu)))
 		return;
 	timer_run_due();
-	cpu->leave_at = leave_at_find(cpu, vmx_of(vcpu), tsc_read());
+	cpu->leave_at = leave_at_find(cpu, vmx_of(vcpu), now);
 }
 
 static void exit_unknown(struct vcpu *vcpu)
@@ -416,7 +419,7 @@ static bool must_leave(struct vcpu *vcpu, u64 now)
 	struct cpu *cpu = cpu_this();
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	if (now >= cpu->timer_next || cpu->attention & CPU_ATTENTION_TIMER)
+	if (now >= timer_first(cpu) || cpu->attention & CPU_ATTENTION_TIMER)
 		timer_run_due();
 	if (unlikely(vcpu->stop != VCPU_STOP_NONE)) {
 		vmx->result = VIRT_STOPPED;

@@ -47,12 +47,12 @@ void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code)
 }
 
 /* Whether the next entry injects something already: an exit takes that back (SDM vol. 3, 28.2). */
-static bool event_is_set(void)
+inlined bool event_is_set(void)
 {
 	return vmread(ENTRY_INTERRUPTION) & EVENT_VALID;
 }
 
-static bool can_take_interrupt(void)
+inlined bool can_take_interrupt(void)
 {
 	return (vmread(GUEST_RFLAGS) & RFLAGS_IF) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED);
 }
@@ -86,7 +86,6 @@ static void eoi_exits_update(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	vcpu->apic.tmr_changed = false;
 	for (u32 i = 0; i < 8; i++) {
 		u32 tmr = vlapic_register(&vcpu->apic, VLAPIC_TMR + 16 * i);
 
@@ -105,8 +104,10 @@ static void virtual_interrupts_update(struct vcpu *vcpu, const struct vlapic_vie
 	u64 in_service = view->isr < 0 ? 0 : (u64)view->isr;
 
 	vmwrite(GUEST_INTERRUPT_STATUS, in_service << 8 | requested);
-	if (unlikely(vcpu->apic.tmr_changed))
+	vcpu->apic.newest = 0;
+	if (unlikely(vcpu->apic.untold & VLAPIC_UNTOLD_MODES))
 		eoi_exits_update(vcpu);
+	vcpu->apic.untold = 0;
 }
 
 /* Without virtual-interrupt delivery: be told when TPR no longer holds back what is pending. */
@@ -142,24 +143,32 @@ static bool apic_waits(const struct vlapic_view *view, bool masked)
 	return masked ? view->irr >= 0 : view->several && view->pending;
 }
 
-bool vmx_interrupt_deliver(struct vcpu *vcpu)
+inlined bool is_masked(void)
+{
+	return event_is_set() || !can_take_interrupt();
+}
+
+/* NMIs, those of the 8259 pair, or several. */
+static seldom bool deliver_all(struct vcpu *vcpu)
 {
 	bool pic, apic, masked, taken = false;
 	struct vlapic_view view;
 
-	vcpu_take_eoi(vcpu);
-	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
-	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)
 		taken = deliver_nmi(vcpu);
-	masked = event_is_set() || !can_take_interrupt();
+	masked = is_masked();
 	vlapic_look(&vcpu->apic, &view);
 	pic = exit_pic_pending(vcpu);
 	apic = apic_waits(&view, masked);
 	taken |= !masked && (pic || view.pending);
 	if ((pic || apic) && !masked) {
+		bool more = pic || view.several;
+
 		inject_next(vcpu, pic, (u8)view.irr);
-		vlapic_look(&vcpu->apic, &view);
+		view.isr = view.irr;
+		view.irr = -1;
+		if (more)
+			vlapic_look(&vcpu->apic, &view);
 		pic = exit_pic_pending(vcpu);
 		apic = apic_waits(&view, true);
 	}
@@ -171,4 +180,35 @@ bool vmx_interrupt_deliver(struct vcpu *vcpu)
 		offer_eoi(vcpu, &view);
 	}
 	return taken;
+}
+
+/*
+ * What it most often comes to with virtual-interrupt delivery: one has come, or none, and no other
+ * waits. The CPU is told its vector as soon as the guest can take it (see apic_waits), and delivers
+ * it.
+ */
+bool vmx_interrupt_deliver(struct vcpu *vcpu)
+{
+	struct vlapic *apic = &vcpu->apic;
+	u32 status;
+	u8 vector;
+
+	if (unlikely(apic->untold))
+		vcpu_take_eoi(vcpu);
+	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
+	vcpu_take_posted(vcpu);
+	if (apic->untold || vcpu->pic_level || vcpu->requests & VCPU_REQUEST_NMI)
+		return deliver_all(vcpu);
+	status = (u32)vmread(GUEST_INTERRUPT_STATUS);
+	vector = (u8)status | apic->newest;
+	if ((u8)status && (apic->newest || !vlapic_is_alone(apic, vector)))
+		return deliver_all(vcpu);
+	if (!vector || is_masked()) {
+		vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, vector);
+		return false;
+	}
+	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
+	vmwrite(GUEST_INTERRUPT_STATUS, (status & 0xff00) | vector);
+	apic->newest = 0;
+	return vlapic_is_above(apic, vector, (u8)(status >> 8));
 }

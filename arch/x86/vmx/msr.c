@@ -178,7 +178,7 @@ static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	switch (msr) {
 	case IA32_TSC_DEADLINE:
-		return vlapic_deadline_write(&vcpu->apic, value);
+		return vlapic_deadline_write(&vcpu->apic, value, tsc_read() + vcpu->tsc_offset);
 	case IA32_APIC_BASE:
 	case X2APIC_FIRST ... X2APIC_LAST:
 		return apic_msr_write(vcpu, msr, value);

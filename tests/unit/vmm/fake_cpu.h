@@ -41,6 +41,7 @@ static inline void fake_cpus_init(void)
 		fake_cpus[i].self = &fake_cpus[i];
 		fake_cpus[i].id = i;
 		fake_cpus[i].timer_next = ~0UL;
+		fake_cpus[i].timer_own_next = ~0UL;
 		cpus[i] = &fake_cpus[i];
 	}
 	fake_tsc = 1000;

@@ -447,6 +447,135 @@ static void random_moves(void **state)
 	}
 }
 
+static void an_own_timer_is_beside_the_queue(void **state)
+{
+	(void)state;
+	cpu_this()->leave_at = 9000;
+	timer_set(&timers[1], 2500);
+	timer_set_own(&timers[0], 2000);
+	assert_int_equal(cpus[0]->timer_next, 2500);
+	assert_int_equal(timer_first(cpus[0]), 2000);
+	assert_int_equal(cpus[0]->leave_at, 2000);
+	timer_set_own(&timers[0], 3000);
+	assert_int_equal(timer_first(cpus[0]), 2500);
+	run_at(2999);
+	expect_fired("1");
+	run_at(3000);
+	expect_fired("0");
+	assert_int_equal(timer_first(cpus[0]), TIMER_OFF);
+	run_at(9000);
+	expect_fired("");
+	assert_ptr_equal(cpus[0]->timers, NULL);
+}
+
+static void own_timers_take_turns(void **state)
+{
+	(void)state;
+	timer_set_own(&timers[0], 4000);
+	timer_set_own(&timers[1], 3000);
+	timer_set_own(&timers[2], 5000);
+	assert_int_equal(timer_first(cpus[0]), 3000);
+	timer_set_own(&timers[1], 6000);
+	timer_set_own(&timers[0], TIMER_OFF);
+	run_at(5000);
+	expect_fired("2");
+	run_at(6000);
+	expect_fired("1");
+}
+
+static void set_own_again(unsigned index)
+{
+	timer_set_own(&timers[index], fake_tsc + 100);
+}
+
+static void an_own_timer_arms_itself_again(void **state)
+{
+	(void)state;
+	on_fire = set_own_again;
+	timer_set_own(&timers[0], 2000);
+	run_at(2050);
+	expect_fired("0");
+	assert_int_equal(timer_first(cpus[0]), 2150);
+}
+
+/* Nothing points to one that was put off so. */
+static void an_own_timer_is_put_off(void **state)
+{
+	(void)state;
+	timer_set_own(&timers[0], 2000);
+	timer_set(&timers[0], TIMER_OFF);
+	assert_ptr_equal(cpus[0]->timer_own, NULL);
+	assert_int_equal(timers[0].deadline, TIMER_OFF);
+	timer_set_own(&timers[0], 2000);
+	run_at(2000);
+	expect_fired("0");
+	timer_set(&timers[0], TIMER_OFF);
+	assert_ptr_equal(cpus[0]->timer_own, NULL);
+	run_at(3000);
+	expect_fired("");
+}
+
+static void an_own_timer_moves(void **state)
+{
+	(void)state;
+	timer_set_own(&timers[0], 2000);
+	timer_move(&timers[0], 1);
+	assert_ptr_equal(cpus[0]->timer_own, NULL);
+	assert_int_equal(timer_first(cpus[0]), TIMER_OFF);
+	assert_int_equal(cpus[1]->timer_next, 2000);
+	assert_int_equal(fake_kicks[1], 1);
+	run_at(2000);
+	expect_fired("");
+	fake_cpu_be(1);
+	timer_set_own(&timers[0], 2100);
+	assert_int_equal(timer_first(cpus[1]), 2100);
+	run_at(2100);
+	expect_fired("0");
+	timer_set_own(&timers[0], 2200);
+	timer_move(&timers[0], 0);
+	fake_cpu_be(0);
+	run_at(2200);
+	expect_fired("0");
+}
+
+/* Any number of them, some of which only their own CPU sets. */
+static void random_own(void **state)
+{
+	u64 deadline[TIMERS];
+
+	(void)state;
+	srand(3);
+	for (unsigned i = 0; i < TIMERS; i++)
+		deadline[i] = TIMER_OFF;
+	for (unsigned round = 0; round < 20000; round++) {
+		unsigned index = (unsigned)rand() % TIMERS;
+		u64 first = TIMER_OFF;
+
+		fake_cpu_be(timers[index].cpu);
+		deadline[index] = rand() % 4 ? fake_tsc + (u64)rand() % 1000 : TIMER_OFF;
+		if (index % 2)
+			timer_set_own(&timers[index], deadline[index]);
+		else
+			timer_set(&timers[index], deadline[index]);
+		if (rand() % 8 == 0)
+			timer_move(&timers[index], (u32)rand() % FAKE_CPUS);
+		fake_cpu_be((u32)rand() % FAKE_CPUS);
+		fired_count = 0;
+		run_at(fake_tsc + (u64)rand() % 200);
+		for (unsigned i = 0; i < fired_count; i++) {
+			assert_true(deadline[fired[i]] <= fake_tsc);
+			deadline[fired[i]] = TIMER_OFF;
+		}
+		for (unsigned i = 0; i < TIMERS; i++) {
+			assert_int_equal(timers[i].deadline, deadline[i]);
+			if (timers[i].cpu == arch_cpu_id())
+				first = MIN(first, deadline[i]);
+		}
+		assert_int_equal(timer_first(cpu_this()), first);
+		assert_true(first > fake_tsc);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,6 +600,12 @@ int main(void)
 		cmocka_unit_test_setup(is_set_while_it_moves, setup),
 		cmocka_unit_test_setup(random_changes, setup),
 		cmocka_unit_test_setup(random_moves, setup),
+		cmocka_unit_test_setup(an_own_timer_is_beside_the_queue, setup),
+		cmocka_unit_test_setup(own_timers_take_turns, setup),
+		cmocka_unit_test_setup(an_own_timer_arms_itself_again, setup),
+		cmocka_unit_test_setup(an_own_timer_is_put_off, setup),
+		cmocka_unit_test_setup(an_own_timer_moves, setup),
+		cmocka_unit_test_setup(random_own, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

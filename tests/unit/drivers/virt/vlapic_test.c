@@ -3,6 +3,8 @@
 /* links: drivers/virt/vlapic_timer.c */
 #include "cmocka_all.h"
 
+#include <stdlib.h>
+
 #include <bulkhead/error.h>
 
 #include "drivers/virt/fake_host.h"
@@ -741,9 +743,11 @@ static void timer_deadline(void **state)
 	assert_true(irr(0xe1));
 	assert_int_equal(rdmsr(MSR_DEADLINE), 0);
 	vlapic_take(&w.apic, 0xe1);
-	wrmsr(MSR_DEADLINE, 1); /* past: at once */
-	fake_run(&w.fake, 0);
+	wrmsr(MSR_DEADLINE, 9000);
+	wrmsr(MSR_DEADLINE, w.fake.now); /* past: at once, and no more at the one before */
 	assert_true(irr(0xe1));
+	assert_int_equal(rdmsr(MSR_DEADLINE), 0);
+	assert_true(w.apic.timer.deadline == DEVICE_TIMER_OFF);
 	vlapic_take(&w.apic, 0xe1);
 	wrmsr(MSR_DEADLINE, 9000);
 	wrmsr(MSR_DEADLINE, 0);
@@ -842,6 +846,115 @@ static void written(void **state)
 	vlapic_written(&w.apic, VLAPIC_VERSION);
 }
 
+static int highest_by_search(u32 bitmap, unsigned *count)
+{
+	int found = -1;
+
+	*count = 0;
+	for (int vector = 0; vector < 256; vector++) {
+		if (vlapic_register(&w.apic, bitmap + (u32)vector / 32 * 16) >> (vector & 31) & 1) {
+			found = vector;
+			++*count;
+		}
+	}
+	return found;
+}
+
+static void view_by_search(void)
+{
+	struct vlapic_view view = view_of(&w.apic);
+	unsigned waiting, served;
+	int irr = highest_by_search(VLAPIC_IRR, &waiting);
+	int isr = highest_by_search(VLAPIC_ISR, &served);
+
+	assert_int_equal(view.irr, irr);
+	assert_int_equal(view.isr, isr);
+	assert_int_equal(view.several, waiting > 1);
+	assert_int_equal(view.pending, irr >= 0 && irr >> 4 > MAX(isr, 0) >> 4 &&
+					       (u32)irr >> 4 > rd(VLAPIC_TPR) >> 4);
+}
+
+/* What is remembered of IRR and ISR, so that they need not be searched, is right at any time. With
+ * virtualisation the CPU changes them, too. */
+static void views(bool virtualised)
+{
+	srand(5);
+	start_id(0);
+	w.apic.virtualised = virtualised;
+	vlapic_reset(&w.apic, false);
+	enable();
+	for (unsigned step = 0; step < 20000; step++) {
+		u8 vector = (u8)(16 + rand() % 240);
+		int highest = view_of(&w.apic).irr;
+
+		switch (rand() % 6) {
+		case 0:
+		case 1:
+			vlapic_accept(&w.apic, vector, rand() % 8 == 0);
+			break;
+		case 2:
+			wr(VLAPIC_TPR, rand() % 3 ? 0 : (u32)rand() & 0xff);
+			break;
+		case 3:
+			if (view_of(&w.apic).pending)
+				vlapic_take(&w.apic, (u8)highest);
+			break;
+		case 4:
+			vlapic_eoi(&w.apic);
+			break;
+		default:
+			/* A self-IPI, or a delivery, by the CPU. */
+			if (virtualised && rand() % 2)
+				w.page[VLAPIC_IRR + vector / 32 * 16 + vector % 32 / 8] |=
+					(u8)(1 << vector % 8);
+			else if (virtualised && highest >= 0)
+				w.page[VLAPIC_IRR + highest / 32 * 16 + highest % 32 / 8] &=
+					(u8) ~(1 << highest % 8);
+		}
+		view_by_search();
+	}
+}
+
+static void views_of_software(void **state)
+{
+	(void)state;
+	views(false);
+}
+
+static void views_of_hardware(void **state)
+{
+	(void)state;
+	views(true);
+}
+
+/* Who tells the CPU about vectors is told the one that came, or that it is more than that. */
+static void news_of_vectors(void **state)
+{
+	(void)state;
+	enable();
+	assert_true(w.apic.untold & VLAPIC_UNTOLD_VECTORS); /* reset */
+	w.apic.untold = 0;
+	vlapic_accept(&w.apic, 0x51, false);
+	assert_int_equal(w.apic.newest, 0x51);
+	vlapic_accept(&w.apic, 0x51, false); /* waits already */
+	assert_int_equal(w.apic.newest, 0x51);
+	assert_int_equal(w.apic.untold, 0);
+	vlapic_accept(&w.apic, 0x41, false);
+	assert_int_equal(w.apic.untold, VLAPIC_UNTOLD_VECTORS);
+	w.apic.newest = w.apic.untold = 0;
+	vlapic_take(&w.apic, 0x51);
+	assert_int_equal(w.apic.untold, VLAPIC_UNTOLD_VECTORS);
+	w.apic.untold = 0;
+	vlapic_eoi(&w.apic);
+	assert_int_equal(w.apic.untold, VLAPIC_UNTOLD_VECTORS);
+	w.apic.untold = 0;
+	vlapic_accept(&w.apic, 0x41, true);
+	assert_int_equal(w.apic.untold, VLAPIC_UNTOLD_MODES);
+	assert_int_equal(w.apic.newest, 0);
+	vlapic_reset(&w.apic, true);
+	assert_int_equal(w.apic.untold, VLAPIC_UNTOLD_VECTORS | VLAPIC_UNTOLD_MODES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -864,6 +977,9 @@ int main(void)
 		cmocka_unit_test_setup(timer_periodic, start),
 		cmocka_unit_test_setup(timer_storm, start),
 		cmocka_unit_test_setup(timer_deadline, start),
+		cmocka_unit_test_setup(views_of_software, start),
+		cmocka_unit_test_setup(views_of_hardware, start),
+		cmocka_unit_test_setup(news_of_vectors, start),
 		cmocka_unit_test_setup(timer_modes, start),
 		cmocka_unit_test_setup(written, start),
 	};

@@ -68,7 +68,7 @@ int vlapic_msr_read(struct vlapic *apic unused, u32 msr unused, u64 *value unuse
 	panic("vlapic_msr_read");
 }
 
-int vlapic_deadline_write(struct vlapic *apic unused, u64 deadline unused)
+int vlapic_deadline_write(struct vlapic *apic unused, u64 deadline unused, u64 now unused)
 {
 	panic("vlapic_deadline_write");
 }
