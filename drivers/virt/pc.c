@@ -516,6 +516,13 @@ static void flash_init(struct pc *pc, const struct guest_memory *memory)
 	vflash_init(&pc->flash, memory->window + base, base, memory->flash_bytes, flash_show, pc);
 }
 
+static u8 *screen_memory(void *context)
+{
+	struct pc *pc = context;
+
+	return pc->ops->screen_memory(pc->context, VSCREEN_BYTES);
+}
+
 static void input_ready(void *context)
 {
 	struct pc *pc = context;
@@ -564,7 +571,7 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 	vdebug_init(&pc->debug, &pc->host);
 	vfwcfg_init(&pc->fw_cfg, setup->fw_cfg, setup->memory);
 	flash_init(pc, setup->memory);
-	vscreen_init(&pc->screen, &pc->host);
+	vscreen_init(&pc->screen, &pc->host, screen_memory, pc);
 	vpanic_init(&pc->panic, &pc->host);
 	vhpet_init(&pc->hpet, &pc->host, hpet_irq_set, hpet_legacy_set, pc);
 	vpci_init(&pc->pci, &pc->host, pci_lines_changed, pc);

@@ -35,6 +35,9 @@ struct pc_ops {
 	void (*entropy)(void *context, void *bytes, u64 count);
 	/* The flash of setup.memory shows its array from now on, or accesses to it come here. */
 	void (*flash_show)(void *context, bool array);
+	/* So many bytes for the screen's text, as the guest begins to write some: its own until the
+	 * board is gone, and the same ones after pc_init. NULL: there are none, it stays blank. */
+	u8 *(*screen_memory)(void *context, u64 bytes);
 };
 
 #define PC_DISKS_MAX 4
