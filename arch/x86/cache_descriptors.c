@@ -85,51 +85,55 @@ static u8 descriptor_find(const struct cpuid *cache)
 
 /* The highest bit of a register, which is that of its last byte, says that there are no descriptors
  * in it. */
-#define LAST_OF(i) ((i) | 3U)
+#define IS_LAST(i) ((i) % 4 == 3)
 #define NO_BYTES   0x80
-
-static bool is_free(const u8 *bytes, unsigned i, u8 descriptor)
-{
-	return !bytes[i] && !(bytes[LAST_OF(i)] & NO_BYTES) &&
-	       !(i == LAST_OF(i) && descriptor & NO_BYTES);
-}
 
 /* The lowest byte of EAX is no descriptor. Whether there was room. */
 static bool descriptor_add(u8 *bytes, u8 descriptor)
 {
-	unsigned i = 1;
-
-	while (i < BYTES && !is_free(bytes, i, descriptor))
-		i++;
-	if (i == BYTES)
-		return false;
-	bytes[i] = descriptor;
-	return true;
-}
-
-static bool reference_remove(u8 *bytes)
-{
 	for (unsigned i = 1; i < BYTES; i++) {
-		if (bytes[i] != IN_LEAF_4 || bytes[LAST_OF(i)] & NO_BYTES)
+		if (bytes[i] || (IS_LAST(i) && descriptor & NO_BYTES))
 			continue;
-		bytes[i] = 0;
+		bytes[i] = descriptor;
 		return true;
 	}
 	return false;
 }
 
-void cache_descriptors_fill(struct cpuid *leaf2, const struct cpuid *caches, unsigned count)
+static bool caches_add(u8 *bytes, const struct cpuid *caches, unsigned count)
 {
-	u8 bytes[BYTES];
-
-	memcpy(bytes, leaf2, BYTES);
-	if (!count || !reference_remove(bytes))
-		return;
 	for (unsigned i = 0; i < count; i++) {
 		u8 descriptor = descriptor_find(&caches[i]);
 
 		if (!descriptor || !descriptor_add(bytes, descriptor))
-			return;
+			return false;
 	}
-	memcpy(leaf2, bytes, BYTES);
+	return count > 0;
+}
+
+/* What else there is, but for what is replaced. Whether that is there. */
+static bool others_add(u8 *bytes, const u8 *old)
+{
+	bool in_leaf_4 = false;
+
+	for (unsigned i = 1; i < BYTES; i++) {
+		bool is_descriptor = old[i] && !(old[i | 3] & NO_BYTES);
+
+		if (is_descriptor && old[i] == IN_LEAF_4)
+			in_leaf_4 = true;
+		else if (is_descriptor && !descriptor_add(bytes, old[i]))
+			return false;
+	}
+	return in_leaf_4;
+}
+
+void cache_descriptors_fill(struct cpuid *leaf2, const struct cpuid *caches, unsigned count)
+{
+	u8 old[BYTES], bytes[BYTES];
+
+	memcpy(old, leaf2, BYTES);
+	memset(bytes, 0, BYTES);
+	bytes[0] = old[0];
+	if (caches_add(bytes, caches, count) && others_add(bytes, old))
+		memcpy(leaf2, bytes, BYTES);
 }

@@ -47,26 +47,26 @@ static void filled(struct cpuid leaf2, const struct cpuid *caches, unsigned coun
 	assert_int_equal(leaf2.edx, expected.edx);
 }
 
-/* In the place of FFh, and then wherever there is room: DDh not where it would be bit 31. */
+/* First those of the caches, then the others in their order; b5h, c1h and ddh never where they
+ * would be bit 31. */
 static void every_cache_has_one(void **state)
 {
 	const struct cpuid caches[] = {L1_DATA, L1_CODE, L2_256K, L3_3M};
 
 	(void)state;
-	filled(LEAF2, caches, 4, (struct cpuid){0x76036301, 0x30f0b52c, 0x0000dd21, 0x00c10000});
+	filled(LEAF2, caches, 4, (struct cpuid){0x21302c01, 0x760363dd, 0x00c1f0b5, 0});
 }
 
 static void descriptors_keep_bit_31_clear(void **state)
 {
-	const struct cpuid caches[] = {L3_8M};
+	const struct cpuid caches[] = {L1_DATA, L1_CODE, L3_8M};
 
 	(void)state;
-	filled((struct cpuid){0x00ffff01, 0x00f0b5f0, 0, 0}, caches, 1,
-	       (struct cpuid){0x00ffe401, 0x00f0b5f0, 0, 0});
-	filled((struct cpuid){0xff5a6301, 0x00f0b5ff, 0x80000000, 0}, caches, 1,
-	       (struct cpuid){0xff5a6301, 0x00f0b5e4, 0x80000000, 0});
-	filled((struct cpuid){0x005a6301, 0x00f0b5ff, 0, 0}, caches, 1,
-	       (struct cpuid){0x005a6301, 0x00f0b5e4, 0, 0});
+	filled((struct cpuid){0x00ffff01, 0x005af0f0, 0, 0}, caches, 3,
+	       (struct cpuid){0x5a302c01, 0x00f0f0e4, 0, 0});
+	/* What is in a register with bit 31 is none. */
+	filled((struct cpuid){0xff5a6301, 0x00f0b5ff, 0x80010203, 0}, caches, 3,
+	       (struct cpuid){0x00302c01, 0x00f0b5e4, 0, 0});
 }
 
 static void one_without_leaves_all_as_it_is(void **state)
@@ -97,7 +97,7 @@ static void without_room_it_stays(void **state)
 
 	(void)state;
 	filled(tight, caches, 2, tight);
-	filled(tight, caches, 1, (struct cpuid){0x01010101, 0x01010101, 0x0101012c, 0x01010101});
+	filled(tight, caches, 1, (struct cpuid){0x01012c01, 0x01010101, 0x01010101, 0x01010101});
 }
 
 int main(void)
