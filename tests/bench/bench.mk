@@ -1,7 +1,7 @@
 # The benchmark: what Bulkhead costs, in instructions, against the same machine without it, and what its
 # scheduling costs. BENCH_IPS is how many instructions the emulated CPU executes in a second of emulated time.
 BENCH     := $(B)/bench
-BENCH_IPS ?= 50000000
+BENCH_IPS ?= 100000000
 
 BENCH_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only \
                -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \

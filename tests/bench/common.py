@@ -20,7 +20,7 @@ TIMEOUT_S = 500
 DEBUGGER_S = 300
 GUEST_ENTRY = 0x100000  # of payloads
 PARTITION_MIB = 256
-IPS = 50_000_000
+IPS = 100_000_000
 HEAD = f"[host]\nconsole = com1, 115200\n[partition bench]\nmemory = {PARTITION_MIB}M\n"
 
 # MSRs that the emulator lacks read as zero: with a fault in their place Linux on the bare machine would pay for

@@ -9,11 +9,14 @@ BOOT_TARGET = 1.01
 
 # Work after that, as ratios to the bare machine in the same way: under QEMU, which hands out memory in pages of
 # 2 MiB, and under kvmtool, which hands it out in pages of 4 KiB.
+# The third is the target.
 WORK = {
-    "exec_400": (1.005, 1.093),
-    "write_16M": (None, 1.49),
-    "sha256_16M": (1.018, 1.063),
-    "read_write_200k": (1.024, 1.070),
+    "exec_400": (1.005, 1.093, 1.003),
+    "write_16M": (None, 1.49, None),
+    "sha256_16M": (1.018, 1.063, 1.003),
+    "read_write_200k": (1.024, 1.070, 1.003),
+    "gzip_md5": (1.013, 1.054, 1.003),
+    "ping_pong_5k": (None, None, None),
 }
 
 # Not there: lapic_oneshot100000, as KVM's timer counts ten times as fast there.

@@ -7,9 +7,11 @@
 #include <bulkhead/string.h>
 
 /* Linux' stable interface: syscalls(2), ioctl_tty(2), reboot(2), open(2), wait(2). */
+#define SYS_READ     0
 #define SYS_WRITE    1
 #define SYS_OPEN     2
 #define SYS_IOCTL    16
+#define SYS_PIPE     22
 #define SYS_DUP2     33
 #define SYS_FORK     57
 #define SYS_EXECVE   59
@@ -26,19 +28,33 @@
 #define ARGUMENTS_MAX 6
 #define BUSYBOX	      "/bin/busybox"
 
+/* A program that is run so often, or a function with that as its argument. */
 struct work {
 	const char *name;
 	u32 repeat;
 	const char *arguments[ARGUMENTS_MAX];
+	bool (*function)(u32 repeat);
 };
 
+static bool ping_pong(u32 rounds);
+
 static const struct work works[] = {
-	{"exec_400", 400, {BUSYBOX, "true"}},
-	{"write_16M", 1, {BUSYBOX, "dd", "if=/dev/zero", "of=/data", "bs=1048576", "count=16"}},
-	{"sha256_16M", 1, {BUSYBOX, "sha256sum", "/data"}},
+	{"exec_400", 400, {BUSYBOX, "true"}, NULL},
+	{"write_16M",
+	 1,
+	 {BUSYBOX, "dd", "if=/dev/zero", "of=/data", "bs=1048576", "count=16"},
+	 NULL},
+	{"sha256_16M", 1, {BUSYBOX, "sha256sum", "/data"}, NULL},
 	{"read_write_200k",
 	 1,
-	 {BUSYBOX, "dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=200000"}},
+	 {BUSYBOX, "dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=200000"},
+	 NULL},
+	/* Twice the file of busybox itself: programs are what there is here. */
+	{"gzip_md5",
+	 1,
+	 {BUSYBOX, "sh", "-c", "cat /bin/busybox /bin/busybox | gzip | md5sum"},
+	 NULL},
+	{"ping_pong_5k", 5000, {}, ping_pong},
 };
 
 void init_main(u64 tsc);
@@ -77,11 +93,49 @@ static noreturn void child(const struct work *work, long null)
 		system_call(SYS_EXIT, 127, 0, 0, 0);
 }
 
+/* A byte to the other and one back, so often. */
+static bool pass(u32 rounds, int from, int to, bool first)
+{
+	char byte = 0;
+
+	for (u32 i = 0; i < rounds; i++) {
+		if (first && system_call(SYS_WRITE, to, (long)&byte, 1, 0) != 1)
+			return false;
+		if (system_call(SYS_READ, from, (long)&byte, 1, 0) != 1)
+			return false;
+		if (!first && system_call(SYS_WRITE, to, (long)&byte, 1, 0) != 1)
+			return false;
+	}
+	return true;
+}
+
+/* Two processes, and a pipe each way. */
+static bool ping_pong(u32 rounds)
+{
+	int there[2], back[2], status = -1;
+	bool passed;
+	long pid;
+
+	if (system_call(SYS_PIPE, (long)there, 0, 0, 0) ||
+	    system_call(SYS_PIPE, (long)back, 0, 0, 0))
+		return false;
+	pid = system_call(SYS_FORK, 0, 0, 0, 0);
+	if (pid == 0) {
+		passed = pass(rounds, there[0], back[1], false);
+		for (;;)
+			system_call(SYS_EXIT, !passed, 0, 0, 0);
+	}
+	passed = pass(rounds, back[0], there[1], true);
+	return system_call(SYS_WAIT4, pid, (long)&status, 0, 0) == pid && status == 0 && passed;
+}
+
 /* Ticks that the work took, or 0 when any of it failed. */
 static u64 work_run(const struct work *work, long null)
 {
 	u64 start = tsc_read();
 
+	if (work->function)
+		return work->function(work->repeat) ? tsc_read() - start : 0;
 	for (u32 i = 0; i < work->repeat; i++) {
 		long pid = system_call(SYS_FORK, 0, 0, 0, 0);
 		int status = -1;
