@@ -5,6 +5,7 @@
  */
 #include <bulkhead/pc.h>
 
+#include "device_timers.h"
 #include "pc_virtio.h"
 #include "vchannel.h"
 #include "vdebug.h"
@@ -43,7 +44,7 @@ struct pc {
 	struct device_host host;
 	const struct pc_ops *ops;
 	void *context;
-	struct device_timer *timers; /* armed ones, by deadline */
+	struct device_timers timers;
 	u64 absent;
 	bool legacy; /* lines 0 and 8 are the HPET's */
 
@@ -330,7 +331,7 @@ static struct pc *pc_of(struct device_host *host)
 
 u64 pc_next_timer(const struct pc *pc)
 {
-	return pc->timers ? pc->timers->deadline : DEVICE_TIMER_OFF;
+	return device_timers_next(&pc->timers);
 }
 
 static void next_timer(struct pc *pc)
@@ -338,47 +339,17 @@ static void next_timer(struct pc *pc)
 	pc->ops->next_timer(pc->context, pc_next_timer(pc));
 }
 
-static void timer_unlink(struct pc *pc, struct device_timer *timer)
-{
-	struct device_timer **at = &pc->timers;
-
-	while (*at && *at != timer)
-		at = &(*at)->next;
-	if (*at)
-		*at = timer->next;
-}
-
 static void host_timer_set(struct device_host *host, struct device_timer *timer, u64 deadline)
 {
 	struct pc *pc = pc_of(host);
-	struct device_timer **at = &pc->timers, *first = pc->timers;
 
-	if (timer->deadline != DEVICE_TIMER_OFF)
-		timer_unlink(pc, timer);
-	timer->deadline = deadline;
-	if (deadline != DEVICE_TIMER_OFF) {
-		while (*at && (*at)->deadline <= deadline)
-			at = &(*at)->next;
-		timer->next = *at;
-		*at = timer;
-	}
-	if (pc->timers != first || first == timer)
+	if (device_timers_set(&pc->timers, timer, deadline))
 		next_timer(pc);
 }
 
 void pc_run_timers(struct pc *pc)
 {
-	u64 now = device_now(&pc->host);
-
-	/* What becomes due meanwhile comes the next time: guests make timers that are due at once.
-	 */
-	while (pc->timers && pc->timers->deadline <= now) {
-		struct device_timer *timer = pc->timers;
-
-		pc->timers = timer->next;
-		timer->deadline = DEVICE_TIMER_OFF;
-		timer->fire(timer->context);
-	}
+	device_timers_run(&pc->timers, device_now(&pc->host));
 	next_timer(pc);
 }
 
