@@ -9,39 +9,14 @@
 #include "tests/unit/drivers/virt/fake_driver.h"
 
 #include "drivers/virt/virtio_blk.h"
-
-#include <stdlib.h>
+#include "fuzz_input.h"
 
 #define DISK_BYTES (256 * KIB)
 #define HEADER	   DRIVER_BUFFERS
 #define STATUS	   (DRIVER_BUFFERS + 0x800)
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes);
-
-static const u8 *input;
-static size_t left;
 static u8 content[DISK_BYTES];
 static u64 moved; /* in this call into the device */
-
-static void check(bool good)
-{
-	if (!good)
-		abort();
-}
-
-static u8 next8(void)
-{
-	return left ? left--, *input++ : 0;
-}
-
-static u64 next(unsigned bytes)
-{
-	u64 value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		value |= (u64)next8() << (8 * i);
-	return value;
-}
 
 /* Often one where something is. */
 static u64 next_gpa(void)
@@ -57,9 +32,9 @@ static u64 next_gpa(void)
 
 static void note(u64 offset, u64 bytes, u64 factor)
 {
-	check(offset <= DISK_BYTES && bytes <= DISK_BYTES - offset);
+	must(offset <= DISK_BYTES && bytes <= DISK_BYTES - offset);
 	moved += bytes / factor;
-	check(moved <= VIRTIO_BLK_STRETCH + DISK_BLOCK_BYTES);
+	must(moved <= VIRTIO_BLK_STRETCH + DISK_BLOCK_BYTES);
 }
 
 static int disk_read(void *context, u64 offset, void *data, u64 bytes)
@@ -168,8 +143,8 @@ static void works_again(struct fake_host *fake, struct fake_driver *driver, stru
 	driver_offer(driver, 0, 0);
 	serve(blk);
 	timers_run(fake, 10);
-	check(driver_take(driver, 0, NULL) == 513);
-	check(!memcmp(driver->ram + HEADER + 512, content + 512, 512));
+	must(driver_take(driver, 0, NULL) == 513);
+	must(!memcmp(driver->ram + HEADER + 512, content + 512, 512));
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
@@ -179,8 +154,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
 	static struct virtio_blk blk;
 	static struct fake_host fake;
 
-	input = data;
-	left = bytes;
+	input_begin(data, bytes);
 	memset(content, 0x77, sizeof(content));
 	disk.readonly = next8() & 1;
 	fake_init(&fake);

@@ -47,7 +47,7 @@ audit [N]                              show the last changes, and who made them
 reboot [now]                           restart the machine; now: in any case
 poweroff [now]                         switch the machine off; now: in any case
 panic now                              stop it with a report, as a bug would
-NAME/N is virtual CPU N of a partition, NAME its first.
+NAME/N is virtual CPU N; NAME means all, or the first if it has to be one.
 Every command takes --json, for programs.""".split("\n")
 COMMANDS = ("help, version, uptime, list, info, create, start, pause, resume, reset, stop, "
             "destroy, attach, console, screen, set, group, top, stats, exits, account, trace, balloon, who, net, "

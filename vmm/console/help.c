@@ -13,7 +13,7 @@ static void help_all(void)
 		cell_text("%s", command->summary);
 	}
 	record_end();
-	report_note("NAME/N is virtual CPU N of a partition, NAME its first.");
+	report_note("NAME/N is virtual CPU N; NAME means all, or the first if it has to be one.");
 	report_note("Every command takes --json, for programs.");
 }
 

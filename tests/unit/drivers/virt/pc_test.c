@@ -8,7 +8,8 @@
 /* links: drivers/virt/virtio_balloon.c drivers/virt/vchannel.c */
 /* links: drivers/virt/vi8042.c drivers/virt/vdebug.c drivers/virt/vhpet.c */
 /* links: drivers/virt/vpanic.c drivers/virt/vfwcfg.c drivers/virt/vscreen.c */
-/* links: drivers/virt/virtio_net.c drivers/virt/vflash.c */
+/* links: drivers/virt/virtio_net.c drivers/virt/vflash.c drivers/virt/device_timers.c */
+/* links: drivers/virt/pc_bus.c */
 #include "cmocka_all.h"
 
 #include <stdlib.h>

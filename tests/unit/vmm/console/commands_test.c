@@ -168,8 +168,9 @@ static void test_help_fits_the_terminal(void **state)
 		assert_ptr_equal(strstr(line, command->summary) + strlen(command->summary), end);
 		line = end + 1;
 	}
-	assert_string_equal(line, "NAME/N is virtual CPU N of a partition, NAME its first.\n"
-				  "Every command takes --json, for programs.\n");
+	assert_string_equal(
+		line, "NAME/N is virtual CPU N; NAME means all, or the first if it has to be one.\n"
+		      "Every command takes --json, for programs.\n");
 }
 
 static void test_table_is_sound(void **state)
