@@ -13,7 +13,12 @@ CORE_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zon
               -I$(B)/gen -DBULKHEAD_VERSION='"$(shell cat VERSION)"' \
               $(CORE_MORE_FLAGS)
 # What guests do not wait for is small rather than quick: the image may have 512 KiB (tests/bench/scale.py).
-$(B)/core/vmm/console/%.o $(B)/core/vmm/load/%.o $(B)/core/vmm/config%.o: CORE_FLAGS += -Os
+CORE_SMALL := vmm/console/% vmm/load/% vmm/config vmm/config_% vmm/core_file vmm/group vmm/partition \
+              vmm/partition_memory vmm/placement arch/x86/vmx/entry_check arch/x86/vmx/entry_check_% \
+              arch/x86/vmx/capture arch/x86/vmx/field_text arch/x86/cpu_text arch/x86/guest_cpuid \
+              arch/x86/host_cpuid arch/x86/main arch/x86/mtrr arch/x86/panic arch/x86/power arch/x86/smp \
+              drivers/host/%
+$(CORE_SMALL:%=$(B)/core/%.o): CORE_FLAGS += -Os
 # On the path of every exit no frames are made: the caller's frame there would be the guest's.
 $(B)/core/arch/x86/vmx/%.o: CORE_FLAGS += -fomit-frame-pointer -foptimize-sibling-calls
 

@@ -162,14 +162,13 @@ static int block_discard(struct disk *disk, u64 offset)
 
 static int block_zero(struct disk *disk, u64 offset, u64 bytes)
 {
-	static const u8 zeros[BLOCK];
 	u64 physical = PAGE_NONE;
 	enum block_state state = block_look(disk, offset, &physical);
 
 	if (state == BLOCK_ZERO)
 		return 0;
 	if (bytes < BLOCK)
-		return block_write(disk, offset, zeros, bytes);
+		return block_write(disk, offset, disk->zeros, bytes);
 	return block_clear(disk, offset, state, physical);
 }
 
