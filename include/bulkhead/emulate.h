@@ -122,45 +122,61 @@ struct emulate_cpu {
 enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code, unsigned bytes);
 
 /*
- * A MOV or MOVZX of 64-bit code between memory and a register, or from a number to memory. Plain
- * ones only: no segment but a flat one, no high byte, and RSP has no part in it. It changes no
- * flags.
+ * An instruction of 64-bit code with one operand in memory, which it loads, stores, or computes
+ * with: MOV, MOVZX, ADD and its like, shifts, XCHG. Plain ones only: no segment but a flat one, no
+ * high byte, and RSP has no part in it.
  */
 struct emulate_move {
-	bool store;    /* to memory */
-	bool constant; /* it is `immediate` that is stored */
-	u8 bytes;      /* in memory: 1, 2, 4 or 8 */
-	u8 reg;	       /* enum cpu_gpr */
-	u8 reg_bytes;  /* so much of it is loaded, zero-extended */
+	bool reads, writes; /* memory */
+	u8 bytes;	    /* in memory: 1, 2, 4 or 8 */
+	bool constant;	    /* the other operand is `immediate` */
+	u8 reg;		    /* enum cpu_gpr: else it is this one */
+	u8 reg_bytes;	    /* so much of it; what is loaded is zero-extended */
 	u8 length;
 	u8 base, index, shift; /* of the address, as the emulator encodes them */
 	u64 displacement, address_mask;
 	u64 immediate;
+	/* NULL: it only moves, and changes no flags. */
+	u64 (*compute)(u64 destination, u64 source, unsigned bytes, u64 *flags);
+	bool to_register;   /* of what is computed: the register is the destination */
+	bool sets_register; /* and is given the result, or as the source what was in memory */
 };
 
 /* Whether INSTRUCTION_BYTES_MAX bytes at `code` begin with one. */
 bool emulate_move_describe(const u8 *code, struct emulate_move *move) must_check;
 /* The address of its memory, which is linear. `rip` is that of the instruction. */
 u64 emulate_move_address(const struct emulate_move *move, const u64 *gpr, u64 rip);
+/* What one that computes writes to memory, if it does, where `memory` was read, if it does. The
+ * register and the flags are changed. */
+u64 emulate_move_compute(const struct emulate_move *move, u64 *gpr, u64 memory, u64 *flags);
 
-/* The register takes what was loaded. */
-static inline void emulate_move_load(const struct emulate_move *move, u64 *gpr, u64 value)
+/* 32-bit results clear the upper half, smaller ones keep what is above them. */
+static inline void emulate_move_set(const struct emulate_move *move, u64 *gpr, u64 value)
 {
 	u64 *reg = &gpr[move->reg];
 
-	if (move->bytes == 1)
-		value = (u8)value;
-	else if (move->bytes == 2)
-		value = (u16)value;
-	else if (move->bytes == 4)
-		value = (u32)value;
-	/* 32-bit results clear the upper half, smaller ones keep what is above them. */
 	if (move->reg_bytes == 1)
 		*(u8 *)(void *)reg = (u8)value;
 	else if (move->reg_bytes == 2)
 		*(u16 *)(void *)reg = (u16)value;
 	else
 		*reg = value;
+}
+
+/* As much of a value as there is in memory. */
+static inline u64 emulate_move_cut(const struct emulate_move *move, u64 value)
+{
+	if (move->bytes == 1)
+		return (u8)value;
+	if (move->bytes == 2)
+		return (u16)value;
+	return move->bytes == 4 ? (u32)value : value;
+}
+
+/* The register takes what was loaded. */
+static inline void emulate_move_load(const struct emulate_move *move, u64 *gpr, u64 value)
+{
+	emulate_move_set(move, gpr, emulate_move_cut(move, value));
 }
 
 /*

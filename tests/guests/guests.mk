@@ -1,7 +1,7 @@
 # Payloads for partitions with boot = raw: build/guests/NAME.bin. Those in C are entered in long mode at 1 MiB
 # and link what they share; hello32 and hello16 stand alone.
 PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
-                apic memory emulate mmio moves debug junk hidden paravirt \
+                apic memory emulate mmio moves strings debug junk hidden paravirt \
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
                 sleeper switcher platform button guestpanic smp \
                 netload diskload hostile channel

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MOVs that touch what is not RAM again and again, while something about them changes: the code,
- * the page that it is in, the operand, the device's answer. The hypervisor remembers them.
+ * MOVs and their like that touch what is not RAM again and again, while something about them
+ * changes: the code, the page that it is in, the operand, the device's answer. The hypervisor
+ * remembers them.
  */
 #include "paging.h"
 
@@ -93,6 +94,46 @@ static void code_try(void)
 	}
 }
 
+/* RFLAGS behind an instruction that finds `value` in the window, and changes it. */
+#define MODIFY(text, value)                                                                        \
+	({                                                                                         \
+		u64 after;                                                                         \
+		entry_set(value);                                                                  \
+		__asm__ volatile(text "; pushfq; popq %[flags]"                                    \
+				 : [flags] "=r"(after), "+a"(eax)                                  \
+				 : "c"(WINDOW)                                                     \
+				 : "cc", "memory");                                                \
+		after;                                                                             \
+	})
+
+/* What is computed there, and with it. */
+static void modify_try(void)
+{
+	volatile u32 *window = (volatile u32 *)WINDOW;
+	u64 flags;
+
+	for (u32 i = 1; i <= TIMES; i++) {
+		flags = MODIFY("orl $0x20, (%%rcx)", MASKED | i);
+		check(*window == (MASKED | 0x20 | i) && !(flags & RFLAGS_ZF), "or %u: 0x%x", i,
+		      *window);
+		flags = MODIFY("andl $0, (%%rcx)", MASKED | i);
+		check(!*window && flags & RFLAGS_ZF, "and %u: 0x%x", i, *window);
+		flags = MODIFY("subl $1, (%%rcx)", MASKED);
+		check(*window == 0xafff && flags & RFLAGS_PF, "sub: 0x%x", *window);
+		flags = MODIFY("cmpl $0x10040, (%%rcx)", MASKED | 0x40 | (i & 1));
+		check(*window == (MASKED | 0x40 | (i & 1)) &&
+			      (flags & RFLAGS_ZF ? 0 : 1) == (i & 1),
+		      "cmp %u: 0x%lx", i, flags);
+		eax = 0xffffffff00000000 | i;
+		flags = MODIFY("addl (%%rcx), %%eax", MASKED);
+		check(eax == (MASKED | i), "add %u: 0x%lx", i, eax);
+		eax = MASKED | 0x50 | i;
+		flags = MODIFY("xchgl %%eax, (%%rcx)", MASKED | i);
+		check(eax == (MASKED | i) && *window == (MASKED | 0x50 | i), "xchg %u: 0x%lx", i,
+		      eax);
+	}
+}
+
 /* An operand that begins in RAM, and ends where others of this instruction have begun. */
 static void across_try(void)
 {
@@ -174,6 +215,7 @@ void guest_main(void)
 {
 	answers_try();
 	code_try();
+	modify_try();
 	across_try();
 	page_try();
 	trap_try();

@@ -6,7 +6,7 @@ import pytest
 from host import Host, in_parallel, payload, selected
 
 MODELS = ["haswell", "cannonlake", "sandybridge", "arrandale", "skylake", "tigerlake"]
-PASSING = ["vmxall", "msrall", "emulate", "mmio", "moves", "debug", "apic", "platform", "paravirt"]
+PASSING = ["vmxall", "msrall", "emulate", "mmio", "moves", "strings", "debug", "apic", "platform", "paravirt"]
 HELLO = {"hello": "long mode, 16 MiB of RAM", "hello32": "protected mode", "hello16": "real mode"}
 CRASHES = {
     "triple": "triple fault at rip 0x",

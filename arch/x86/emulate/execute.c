@@ -294,6 +294,20 @@ static const struct operation_rule rules[OPERATION_COUNT] = {
 	[OPERATION_VECTOR_STORE_HIGH] = {0, NULL, execute_vector_store_high},
 };
 
+bool operation_computation(u8 operation, struct computation *computation)
+{
+	const struct operation_rule *rule = &rules[operation];
+
+	*computation = (struct computation){
+		.compute = rule->compute,
+		.reads = rule->traits & READS,
+		.writes = rule->traits & WRITES,
+		.exchanges = rule->execute == execute_exchange,
+		.lockable = rule->traits & LOCKABLE,
+	};
+	return rule->execute == execute_compute || rule->execute == execute_exchange;
+}
+
 int instruction_execute(struct emulate_cpu *cpu, const struct instruction *instruction)
 {
 	const struct operation_rule *rule = &rules[instruction->operation];

@@ -148,6 +148,18 @@ compute_fn compute_add, compute_or, compute_adc, compute_sbb, compute_and, compu
 	compute_not, compute_neg, compute_inc, compute_dec, compute_mov, compute_bt, compute_bts,
 	compute_btr, compute_btc;
 
+/* An operation that reads its operands, computes, and writes the result. */
+struct computation {
+	compute_fn *compute;
+	bool reads;	/* the destination's old value */
+	bool writes;	/* the destination */
+	bool exchanges; /* the source takes the destination's old value */
+	bool lockable;
+};
+
+/* false: it is none of that kind. */
+bool operation_computation(u8 operation, struct computation *computation) must_check;
+
 /* PF, ZF and SF. */
 u64 flags_result(u64 flags, u64 result, unsigned bytes);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Instructions so plain that a second time they need not be emulated. */
+/* Instructions so plain that a second time they need not be decoded. */
 #include <bulkhead/emulate.h>
 
 #include "instruction.h"
@@ -10,29 +10,50 @@ static bool address_plain(const struct memory_operand *memory)
 	return memory->segment < SEGMENT_FS && memory->base != GPR_RSP;
 }
 
-static bool load_describe(const struct instruction *instruction, struct emulate_move *move)
+/* The operand that is not in memory. */
+static bool other_describe(const struct instruction *instruction, const struct operand *other,
+			   struct emulate_move *move)
 {
-	if (instruction->destination.kind != OPERAND_REGISTER)
-		return false;
-	move->bytes = instruction->source.bytes;
-	move->reg = instruction->destination.reg;
-	move->reg_bytes = instruction->destination.bytes;
-	return move->reg != GPR_RSP;
+	move->reg = other->reg;
+	move->reg_bytes = other->bytes;
+	move->constant = other->kind != OPERAND_REGISTER;
+	move->immediate = instruction->immediate & mask_of(move->bytes);
+	if (other->kind == OPERAND_NONE) /* of NOT and its like */
+		move->reg_bytes = move->bytes;
+	else if (other->kind != OPERAND_IMMEDIATE)
+		return other->kind == OPERAND_REGISTER && move->reg != GPR_RSP;
+	return true;
 }
 
-static bool store_describe(const struct instruction *instruction, struct emulate_move *move)
+static bool operation_describe(const struct instruction *instruction, struct emulate_move *move)
 {
+	struct computation computation = {.writes = true}; /* MOV */
+
+	if (instruction->operation != OPERATION_MOV &&
+	    !operation_computation(instruction->operation, &computation))
+		return false;
+	move->compute = computation.compute;
+	move->to_register = instruction->destination.kind != OPERAND_MEMORY;
+	move->reads = move->to_register || computation.reads;
+	move->writes = !move->to_register && computation.writes;
+	move->sets_register = move->to_register ? computation.writes : computation.exchanges;
+	if (move->to_register) /* both operands of XCHG and XADD are destinations */
+		return !instruction->lock && !computation.exchanges;
+	return !instruction->lock || computation.lockable;
+}
+
+static bool operands_describe(const struct instruction *instruction, struct emulate_move *move)
+{
+	const struct operand *destination = &instruction->destination;
 	const struct operand *source = &instruction->source;
 
-	move->store = true;
-	move->bytes = instruction->destination.bytes;
-	move->reg = source->reg;
-	if (source->kind == OPERAND_IMMEDIATE) {
-		move->constant = true;
-		move->immediate = instruction->immediate & mask_of(move->bytes);
-		return true;
+	if (destination->kind == OPERAND_MEMORY) {
+		move->bytes = destination->bytes;
+		return other_describe(instruction, source, move);
 	}
-	return source->kind == OPERAND_REGISTER && move->reg != GPR_RSP;
+	move->bytes = source->bytes;
+	return source->kind == OPERAND_MEMORY && destination->kind == OPERAND_REGISTER &&
+	       other_describe(instruction, destination, move);
 }
 
 bool emulate_move_describe(const u8 *code, struct emulate_move *move)
@@ -42,7 +63,8 @@ bool emulate_move_describe(const u8 *code, struct emulate_move *move)
 
 	*move = (struct emulate_move){0};
 	if (instruction_decode(&instruction, CPU_MODE_64, code, INSTRUCTION_BYTES_MAX) ||
-	    instruction.operation != OPERATION_MOV || instruction.lock || !address_plain(memory))
+	    !operation_describe(&instruction, move) || !operands_describe(&instruction, move) ||
+	    !address_plain(memory))
 		return false;
 	move->length = instruction.length;
 	move->base = memory->base;
@@ -50,9 +72,7 @@ bool emulate_move_describe(const u8 *code, struct emulate_move *move)
 	move->shift = memory->shift;
 	move->displacement = memory->displacement;
 	move->address_mask = mask_of(instruction.address_bytes);
-	if (instruction.source.kind == OPERAND_MEMORY)
-		return load_describe(&instruction, move);
-	return instruction.destination.kind == OPERAND_MEMORY && store_describe(&instruction, move);
+	return true;
 }
 
 u64 emulate_move_address(const struct emulate_move *move, const u64 *gpr, u64 rip)
@@ -66,4 +86,20 @@ u64 emulate_move_address(const struct emulate_move *move, const u64 *gpr, u64 ri
 	if (move->index != BASE_NONE)
 		address += gpr[move->index] << move->shift;
 	return address & move->address_mask;
+}
+
+u64 emulate_move_compute(const struct emulate_move *move, u64 *gpr, u64 memory, u64 *flags)
+{
+	u64 other = (move->constant ? move->immediate : gpr[move->reg]) & mask_of(move->reg_bytes);
+	u64 result;
+
+	memory = emulate_move_cut(move, memory);
+	if (move->to_register)
+		result = memory =
+			move->compute(other, memory, move->bytes, flags) & mask_of(move->bytes);
+	else
+		result = move->compute(memory, other, move->bytes, flags);
+	if (move->sets_register)
+		emulate_move_set(move, gpr, memory);
+	return result;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The short way for MOVs to and from device memory. Drivers run the same few again and again, and
- * nearly all there is to know of one is known from the time before, or from the exit: the CPU has
- * translated the address and found the access to be allowed before it found no memory there.
+ * The short way for MOVs to and from device memory, and for what computes there. Drivers run the
+ * same few again and again, and nearly all there is to know of one is known from the time before,
+ * or from the exit: the CPU has translated the address and found the access to be allowed before it
+ * found no memory there.
  */
 #include "advance.h"
 #include "guest_access.h"
@@ -13,12 +14,12 @@
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
 
-/* What an EPT violation was. */
-#define EPT_KIND  (EPT_READ | EPT_WRITE | EPT_FETCH | EPT_LINEAR | EPT_TRANSLATION)
-#define EPT_LOAD  (EPT_READ | EPT_LINEAR | EPT_TRANSLATION)
-#define EPT_STORE (EPT_WRITE | EPT_LINEAR | EPT_TRANSLATION)
+/* An EPT violation that was an operand's. One that is read and written counts as written; whether
+ * it counts as read, too, is the CPU's affair (SDM vol. 3, table 28-7). */
+#define EPT_KIND    (EPT_FETCH | EPT_LINEAR | EPT_TRANSLATION)
+#define EPT_OPERAND (EPT_LINEAR | EPT_TRANSLATION)
 
-/* And for APIC accesses (SDM vol. 3, table 28-6). */
+/* Exit qualification for APIC accesses (SDM vol. 3, table 28-6). */
 #define APIC_OFFSET(q) ((q)&0xfff)
 #define APIC_KIND(q)   ((q) >> 12 & 0xf)
 enum { APIC_LOAD, APIC_STORE };
@@ -88,6 +89,18 @@ static inline bool is_operand(const struct vcpu *vcpu, const struct emulate_move
 	       emulate_move_address(move, vcpu->gpr, rip) == vmread(GUEST_LINEAR_ADDRESS);
 }
 
+static outlined void compute_again(struct vcpu *vcpu, const struct emulate_move *move, u64 gpa)
+{
+	u64 flags = vmread(GUEST_RFLAGS), memory = 0, result;
+
+	if (move->reads)
+		memory = exit_memory_read(vcpu, gpa, move->bytes);
+	result = emulate_move_compute(move, vcpu->gpr, memory, &flags);
+	if (move->writes)
+		exit_memory_write(vcpu, gpa, move->bytes, result);
+	vmwrite(GUEST_RFLAGS, flags);
+}
+
 /* The instruction at RIP has touched device memory at `gpa`, to store or to load. */
 inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 {
@@ -96,10 +109,12 @@ inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 	const struct emulate_move *move = &kept->move;
 
 	/* Traps and what RF holds back are for the long way. */
-	if (kept->rip != rip || move->store != store || !is_same(kept) ||
+	if (kept->rip != rip || move->writes != store || !is_same(kept) ||
 	    vmread(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF) || !is_operand(vcpu, move, rip, gpa))
 		return false;
-	if (store)
+	if (unlikely(move->compute))
+		compute_again(vcpu, move, gpa);
+	else if (store)
 		exit_memory_write(vcpu, gpa, move->bytes,
 				  move->constant ? move->immediate : vcpu->gpr[move->reg]);
 	else
@@ -111,10 +126,8 @@ inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 
 bool guest_move_again(struct vcpu *vcpu, u64 qualification)
 {
-	u64 kind = qualification & EPT_KIND;
-
-	return (kind == EPT_LOAD || kind == EPT_STORE) &&
-	       move_again(vcpu, kind == EPT_STORE, vmread(GUEST_PHYSICAL_ADDRESS));
+	return (qualification & EPT_KIND) == EPT_OPERAND &&
+	       move_again(vcpu, qualification & EPT_WRITE, vmread(GUEST_PHYSICAL_ADDRESS));
 }
 
 bool guest_move_apic(struct vcpu *vcpu, u64 qualification)
