@@ -469,24 +469,25 @@ static bool go_on(struct cpu *cpu, struct thread *thread)
  * Whoever waits this way most often has the CPU next, too: as long as nobody else wants it, its
  * idle loop is here, on the stack of `thread`, and there is nothing to be switched.
  */
-void thread_wait(const volatile u32 *wanted)
+bool thread_wait(const volatile u32 *wanted)
 {
 	struct cpu *cpu = cpu_this();
 	struct thread *thread = cpu->thread;
+	u64 switches = thread->switches;
 
 	block(cpu, thread);
 	if (thread->entity.state == SCHEDULER_RUNNING)
-		return;
+		return thread->switches == switches;
 	ask_for_work(cpu);
 	for (;;) {
 		timer_run_due();
 		if (*wanted && thread->entity.state == SCHEDULER_BLOCKED && go_on(cpu, thread))
-			return;
+			return true;
 		if (cpu->attention & CPU_ATTENTION_SCHEDULE) {
 			spin_lock(&cpu->run_lock);
 			switch_by(cpu, scheduler_pick, thread);
 			if (thread->entity.state == SCHEDULER_RUNNING)
-				return;
+				return thread->switches == switches;
 		}
 		idle(cpu);
 	}

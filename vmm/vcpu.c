@@ -8,6 +8,7 @@
 #include <bulkhead/arch.h>
 #include <bulkhead/cpu.h>
 #include <bulkhead/error.h>
+#include <bulkhead/exit.h>
 #include <bulkhead/format.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/virt.h>
@@ -78,6 +79,19 @@ static void look(struct vcpu *vcpu)
 		tables_changed(vcpu);
 }
 
+/* As run() would, in the midst of virt->vcpu_run. */
+bool exit_halt(struct vcpu *vcpu)
+{
+	bool stayed;
+
+	vcpu->in_guest = false;
+	kvm_after_run(vcpu);
+	stayed = thread_wait(&vcpu->requests);
+	if (unlikely(stayed && vcpu->kvm.steal.away))
+		kvm_before_run(vcpu);
+	return stayed;
+}
+
 /* In both loops below, as each turn of them is a wake-up of a guest. */
 inlined void run(struct vcpu *vcpu)
 {
@@ -92,7 +106,9 @@ inlined void run(struct vcpu *vcpu)
 	kvm_after_run(vcpu);
 	switch (result) {
 	case VIRT_HALTED:
-		thread_wait(&vcpu->requests);
+		(void)thread_wait(&vcpu->requests);
+		break;
+	case VIRT_AWAY:
 		break;
 	case VIRT_SPINS:
 		thread_yield();

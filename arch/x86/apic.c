@@ -153,6 +153,8 @@ void apic_timer_calibrate(void)
 	u64 start, ticks;
 	u32 counted;
 
+	if (x2apic())
+		interrupt_timer_x2apic_use();
 	if (tsc_deadline)
 		return;
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);

@@ -3,7 +3,7 @@
 
 default rel
 bits 64
-extern interrupt_handle
+extern interrupt_handle, trace_on
 
 section .text
 
@@ -65,6 +65,27 @@ entry_ %+ v:
 	jmp	interrupt_common
 %assign v v+1
 %endrep
+
+; The same for the APIC's timer in x2APIC mode, without a look at who handles it: it ends a halt, and that is all that it
+; is for.
+MSR_EOI equ 0x80b
+
+global interrupt_timer_x2apic
+align 16
+interrupt_timer_x2apic:
+	cmp	byte [trace_on], 0
+	jne	entry_240	; VECTOR_TIMER
+	push	rax
+	push	rcx
+	push	rdx
+	mov	ecx, MSR_EOI
+	xor	eax, eax
+	xor	edx, edx
+	wrmsr
+	pop	rdx
+	pop	rcx
+	pop	rax
+	iretq
 
 section .rodata
 global interrupt_entries

@@ -14,6 +14,7 @@
 #include <bulkhead/trace.h>
 
 extern const u64 interrupt_entries[256];
+extern const char interrupt_timer_x2apic[];
 extern const char msr_read_safe_access[], msr_read_safe_fault[];
 extern const char msr_write_safe_access[], msr_write_safe_fault[];
 
@@ -48,20 +49,27 @@ static u8 gate_ist(unsigned vector)
 	}
 }
 
+static void gate_set(unsigned vector, u64 entry)
+{
+	table[vector] = (struct gate){
+		.offset_low = (u16)entry,
+		.selector = SELECTOR_CODE,
+		.ist = gate_ist(vector),
+		.type = 0x8e, /* present, DPL 0, 64-bit interrupt gate: interrupts go off */
+		.offset_middle = (u16)(entry >> 16),
+		.offset_high = (u32)(entry >> 32),
+	};
+}
+
 static void table_fill(void)
 {
-	for (unsigned v = 0; v < 256; v++) {
-		u64 entry = interrupt_entries[v];
+	for (unsigned v = 0; v < 256; v++)
+		gate_set(v, interrupt_entries[v]);
+}
 
-		table[v] = (struct gate){
-			.offset_low = (u16)entry,
-			.selector = SELECTOR_CODE,
-			.ist = gate_ist(v),
-			.type = 0x8e, /* present, DPL 0, 64-bit interrupt gate: interrupts go off */
-			.offset_middle = (u16)(entry >> 16),
-			.offset_high = (u32)(entry >> 32),
-		};
-	}
+void interrupt_timer_x2apic_use(void)
+{
+	gate_set(VECTOR_TIMER, (u64)interrupt_timer_x2apic);
 }
 
 void interrupt_table_load(void)

@@ -25,6 +25,9 @@ enum interrupt_vector {
 };
 
 void interrupt_table_load(void);
+/* The APIC's timer need only be acknowledged, in x2APIC mode: a short way for that. Before other
+ * CPUs run. */
+void interrupt_timer_x2apic_use(void);
 
 /* Route a vector at or above 32 to `handler`, which runs with interrupts off and may not wait. Set
  * up before the source is enabled; never taken back. */

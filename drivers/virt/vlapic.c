@@ -188,17 +188,15 @@ static void ppr_update(struct vlapic *apic)
 	register_set(apic, VLAPIC_PPR, ppr_compute(apic));
 }
 
-static seldom void trigger_mode_change(struct vlapic *apic, u8 vector)
+/* IRR or ISR: who injects interrupts into the guest looks at them each time, the CPU does not. */
+static void vectors_changed(struct vlapic *apic)
 {
-	*vector_word(apic, VLAPIC_TMR, vector) ^= vector_bit(vector);
-	apic->untold |= VLAPIC_UNTOLD_MODES;
-	apic->ops->changed(apic);
+	if (apic->virtualised)
+		apic->untold |= VLAPIC_UNTOLD_VECTORS;
 }
 
-inlined void vector_request(struct vlapic *apic, u8 vector, bool level)
+inlined void vector_add(struct vlapic *apic, u8 vector)
 {
-	if (unlikely(bitmap_test(apic, VLAPIC_TMR, vector) != level))
-		trigger_mode_change(apic, vector);
 	apic->accepted++;
 	if (bitmap_test(apic, VLAPIC_IRR, vector))
 		return;
@@ -207,6 +205,23 @@ inlined void vector_request(struct vlapic *apic, u8 vector, bool level)
 		apic->untold |= VLAPIC_UNTOLD_VECTORS;
 	apic->newest = vector;
 	apic->ops->changed(apic);
+}
+
+/* Its last one was triggered otherwise. */
+static seldom void vector_add_other(struct vlapic *apic, u8 vector)
+{
+	*vector_word(apic, VLAPIC_TMR, vector) ^= vector_bit(vector);
+	apic->untold |= VLAPIC_UNTOLD_MODES;
+	apic->ops->changed(apic);
+	vector_add(apic, vector);
+}
+
+inlined void vector_request(struct vlapic *apic, u8 vector, bool level)
+{
+	if (unlikely(bitmap_test(apic, VLAPIC_TMR, vector) != level))
+		vector_add_other(apic, vector);
+	else
+		vector_add(apic, vector);
 }
 
 /* One error interrupt until the ESR is written (11.5.3). */
@@ -268,8 +283,9 @@ void vlapic_take(struct vlapic *apic, u8 vector)
 {
 	vector_clear(apic, VLAPIC_IRR, &apic->irr_words, vector);
 	vector_set(apic, VLAPIC_ISR, &apic->isr_words, vector);
-	apic->untold |= VLAPIC_UNTOLD_VECTORS;
-	ppr_update(apic);
+	vectors_changed(apic);
+	/* It is above what PPR was. */
+	register_set(apic, VLAPIC_PPR, vector & 0xf0);
 }
 
 void vlapic_eoi_virtualised(struct vlapic *apic, u8 vector)
@@ -285,7 +301,7 @@ void vlapic_eoi(struct vlapic *apic)
 	if (vector < 0)
 		return;
 	vector_clear(apic, VLAPIC_ISR, &apic->isr_words, (u8)vector);
-	apic->untold |= VLAPIC_UNTOLD_VECTORS;
+	vectors_changed(apic);
 	ppr_update(apic);
 	vlapic_eoi_virtualised(apic, (u8)vector);
 	changed_if_pending(apic);
@@ -515,7 +531,10 @@ void vlapic_written(struct vlapic *apic, u32 offset)
 	unsigned access = vlapic_x2apic(apic) ? X2_WRITE : X_WRITE;
 
 	offset &= ~0xfu;
-	if (register_exists(offset, access))
+	/* Anything may be written there, in either mode: each tick of a guest's clock. */
+	if (offset == VLAPIC_TIMER_INITIAL)
+		vlapic_timer_start(apic);
+	else if (register_exists(offset, access))
 		register_apply(apic, offset,
 			       vlapic_register(apic, offset) & writable_bits(apic, offset));
 }

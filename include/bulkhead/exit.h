@@ -22,6 +22,12 @@ void exit_ports_write(struct vcpu *vcpu, u32 port, unsigned bytes, const u8 *dat
 u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes);
 void exit_memory_write(struct vcpu *vcpu, u64 gpa, unsigned bytes, u64 value);
 
+/*
+ * The guest has halted: wait until something is requested of the vCPU. True: nobody else has had
+ * the CPU, and what the backend had in it is there still. It counts as not in guest mode meanwhile.
+ */
+bool exit_halt(struct vcpu *vcpu) must_check;
+
 /* The local APIC asks whether an 8259 interrupt waits, and takes it. */
 bool exit_pic_pending(struct vcpu *vcpu);
 u8 exit_pic_acknowledge(struct vcpu *vcpu);

@@ -62,8 +62,9 @@ void thread_destroy(struct thread *thread);
 void thread_wake(struct thread *thread); /* any CPU, any context */
 void thread_block(void);		 /* until woken; returns at once when already woken */
 /* The same, or until `*wanted` is not 0, which on another CPU is only seen with thread_wake. What
- * sets it on this CPU need not wake it. Interrupts are off, the partition stays in sight. */
-void thread_wait(const volatile u32 *wanted);
+ * sets it on this CPU need not wake it. Interrupts are off. True: no other thread had the CPU, and
+ * the partition stayed in sight. */
+bool thread_wait(const volatile u32 *wanted);
 void thread_reschedule(void); /* whoever should run now, runs */
 void thread_yield(void);      /* others first: this one only waits for them */
 /* Or until woken. For threads that may run on one CPU only. */

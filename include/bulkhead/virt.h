@@ -17,6 +17,7 @@ struct vcpu;
 enum virt_result {
 	VIRT_ATTENTION, /* the CPU's attention or the vCPU's requests are set, or its time is up */
 	VIRT_HALTED,	/* HLT: wait for an interrupt */
+	VIRT_AWAY,	/* it has halted, and others have had the CPU since: it may run again */
 	VIRT_SPINS,	/* it waits for a lock: others may run first */
 	VIRT_STOPPED,	/* vcpu_stop was called */
 };

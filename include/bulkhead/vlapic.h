@@ -69,7 +69,7 @@ struct vlapic_ops {
 	void (*changed)(struct vlapic *apic);
 };
 
-#define VLAPIC_UNTOLD_VECTORS 1u /* IRR or ISR, otherwise */
+#define VLAPIC_UNTOLD_VECTORS 1u /* IRR or ISR */
 #define VLAPIC_UNTOLD_MODES   2u /* TMR */
 
 struct vlapic {
@@ -151,7 +151,7 @@ static inline bool vlapic_is_alone(const struct vlapic *apic, u8 vector);
 static inline bool vlapic_is_above(const struct vlapic *apic, u8 vector, u8 in_service);
 /* Highest-priority vector that could be delivered now, or -1. */
 int vlapic_pending(const struct vlapic *apic);
-/* The CPU takes `vector`: from IRR to ISR. */
+/* The CPU takes `vector`, which is above PPR: from IRR to ISR. */
 void vlapic_take(struct vlapic *apic, u8 vector);
 /* EOI, however the guest signalled it. */
 void vlapic_eoi(struct vlapic *apic);

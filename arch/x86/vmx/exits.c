@@ -448,7 +448,29 @@ static bool stays_halted(struct vcpu *vcpu)
 		vcpu->halted = false;
 		return false;
 	}
-	vmx_of(vcpu)->result = VIRT_HALTED;
+	return true;
+}
+
+/*
+ * The guest stays halted: wait for what ends that. In an exit it is done here, as most often nobody
+ * else wants the CPU meanwhile, and then all that is in it is there still. False: leave.
+ */
+static bool wait_here(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	vmx->result = VIRT_HALTED;
+	if (!vcpu->exit_at)
+		return false;
+	meter_exit(vcpu, tsc_read());
+	vcpu->exit_at = 0;
+	vmx->launched = true;
+	vmx->result = VIRT_AWAY;
+	if (!exit_halt(vcpu))
+		return false;
+	/* As in vcpu_run. Interrupts were on: nothing of the machine's is hidden now. */
+	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
+	vmx->look_at = tsc_read() + vmx_machine.look_ticks;
 	return true;
 }
 
@@ -475,22 +497,35 @@ static void prepare_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	vcpu->guest_ticks -= now;
 }
 
+static struct vcpu *leave(struct vcpu *vcpu)
+{
+	if (vcpu->exit_at)
+		meter_exit(vcpu, tsc_read());
+	vcpu->exit_at = 0;
+	return NULL;
+}
+
 struct vcpu *vmx_prepare(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	u64 now = tsc_read();
-	bool look = now >= vmx->look_at;
+	bool look;
 
-	if (vcpu->requests & VCPU_REQUEST_BACKEND)
-		__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
-	if (unlikely(look || vmx->look_at == VMX_LOOK_NEXT))
-		look_around(vcpu, now);
-	if (must_leave(vcpu, now) || stays_halted(vcpu) || is_wanted(vcpu)) {
-		if (vcpu->exit_at)
-			meter_exit(vcpu, tsc_read());
-		vcpu->exit_at = 0;
-		return NULL;
-	}
+	do {
+		u64 now = tsc_read();
+
+		look = now >= vmx->look_at;
+		if (vcpu->requests & VCPU_REQUEST_BACKEND)
+			__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_BACKEND,
+					   __ATOMIC_RELAXED);
+		if (unlikely(look || vmx->look_at == VMX_LOOK_NEXT))
+			look_around(vcpu, now);
+		if (must_leave(vcpu, now))
+			return leave(vcpu);
+		if (likely(!stays_halted(vcpu)))
+			break;
+	} while (wait_here(vcpu));
+	if (unlikely(vcpu->halted || is_wanted(vcpu)))
+		return leave(vcpu);
 	if (unlikely(look))
 		leave_alone(vcpu);
 	prepare_entry(vcpu, vmx);

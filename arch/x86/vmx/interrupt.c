@@ -117,6 +117,8 @@ static void tpr_threshold_update(struct vcpu *vcpu, const struct vlapic_view *vi
 	u32 class = view->irr < 0 ? 0 : (u32)view->irr >> 4;
 
 	vmwrite(TPR_THRESHOLD, class && class <= tpr ? class : 0);
+	vcpu->apic.newest = 0;
+	vcpu->apic.untold = (u8)(view->irr < 0 ? 0 : VLAPIC_UNTOLD_VECTORS);
 }
 
 /* An EOI matters to us when something waits for it: an interrupt, or the I/O APIC. */
@@ -143,6 +145,11 @@ static bool apic_waits(const struct vlapic_view *view, bool masked)
 	return masked ? view->irr >= 0 : view->several && view->pending;
 }
 
+static bool pic_waits(struct vcpu *vcpu)
+{
+	return unlikely(vcpu->pic_level) && exit_pic_pending(vcpu);
+}
+
 inlined bool is_masked(void)
 {
 	return event_is_set() || !can_take_interrupt();
@@ -158,7 +165,7 @@ static seldom bool deliver_all(struct vcpu *vcpu)
 		taken = deliver_nmi(vcpu);
 	masked = is_masked();
 	vlapic_look(&vcpu->apic, &view);
-	pic = exit_pic_pending(vcpu);
+	pic = pic_waits(vcpu);
 	apic = apic_waits(&view, masked);
 	taken |= !masked && (pic || view.pending);
 	if ((pic || apic) && !masked) {
@@ -169,7 +176,7 @@ static seldom bool deliver_all(struct vcpu *vcpu)
 		view.irr = -1;
 		if (more)
 			vlapic_look(&vcpu->apic, &view);
-		pic = exit_pic_pending(vcpu);
+		pic = pic_waits(vcpu);
 		apic = apic_waits(&view, true);
 	}
 	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, pic || apic);
@@ -182,33 +189,51 @@ static seldom bool deliver_all(struct vcpu *vcpu)
 	return taken;
 }
 
-/*
- * What it most often comes to with virtual-interrupt delivery: one has come, or none, and no other
- * waits. The CPU is told its vector as soon as the guest can take it (see apic_waits), and delivers
- * it.
- */
-bool vmx_interrupt_deliver(struct vcpu *vcpu)
+/* A vector that came alone, as all before have been seen to: 0 for none. */
+inlined bool deliver_virtual(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
-	u32 status;
-	u8 vector;
+	u32 status = (u32)vmread(GUEST_INTERRUPT_STATUS);
+	u8 vector = (u8)status | apic->newest;
 
-	if (unlikely(apic->untold))
-		vcpu_take_eoi(vcpu);
-	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
-	vcpu_take_posted(vcpu);
-	if (apic->untold || vcpu->pic_level || vcpu->requests & VCPU_REQUEST_NMI)
-		return deliver_all(vcpu);
-	status = (u32)vmread(GUEST_INTERRUPT_STATUS);
-	vector = (u8)status | apic->newest;
 	if ((u8)status && (apic->newest || !vlapic_is_alone(apic, vector)))
 		return deliver_all(vcpu);
 	if (!vector || is_masked()) {
 		vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, vector);
 		return false;
 	}
-	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
 	vmwrite(GUEST_INTERRUPT_STATUS, (status & 0xff00) | vector);
+	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
 	apic->newest = 0;
 	return vlapic_is_above(apic, vector, (u8)(status >> 8));
+}
+
+/* The same without virtual-interrupt delivery. */
+inlined bool deliver_injected(struct vcpu *vcpu)
+{
+	struct vlapic *apic = &vcpu->apic;
+
+	if (!apic->newest || is_masked()) {
+		vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, apic->newest);
+		return false;
+	}
+	if (apic->isr_words || vcpu->kvm.eoi & KVM_ON || !vlapic_is_above(apic, apic->newest, 0))
+		return deliver_all(vcpu);
+	inject_next(vcpu, false, apic->newest);
+	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
+	apic->newest = 0;
+	return true;
+}
+
+/* Most often one interrupt has come since, or none, and no other waits. The CPU is told its vector,
+ * or gets it injected, as soon as the guest can take it (see apic_waits). */
+bool vmx_interrupt_deliver(struct vcpu *vcpu)
+{
+	vcpu_take_eoi(vcpu);
+	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
+	vcpu_take_posted(vcpu);
+	if (unlikely(vcpu->apic.untold || vcpu->pic_level || vcpu->kvm.eoi_offered ||
+		     vcpu->requests & VCPU_REQUEST_NMI))
+		return deliver_all(vcpu);
+	return vmx_machine.controls.apic_registers ? deliver_virtual(vcpu) : deliver_injected(vcpu);
 }

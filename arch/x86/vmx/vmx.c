@@ -363,7 +363,7 @@ static void enter(struct vcpu *vcpu)
 		vcpu->guest_ticks += tsc_read();
 		vmx_entry_failed(vcpu, vmread(INSTRUCTION_ERROR));
 		vmx->result = VIRT_STOPPED;
-	} else if (vcpu->stop != VCPU_STOP_ENTRY_FAILED) {
+	} else if (vcpu->stop != VCPU_STOP_ENTRY_FAILED && vmx->result != VIRT_AWAY) {
 		vmx->launched = true;
 	}
 }

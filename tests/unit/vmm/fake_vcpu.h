@@ -168,10 +168,12 @@ void thread_block(void)
 		give_up(SCHEDULER_BLOCKED);
 }
 
-void thread_wait(const volatile u32 *wanted)
+bool thread_wait(const volatile u32 *wanted)
 {
-	if (!*wanted)
-		thread_block();
+	if (*wanted)
+		return true;
+	thread_block();
+	return false;
 }
 
 void thread_reschedule(void)

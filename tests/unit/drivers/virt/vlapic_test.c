@@ -931,6 +931,7 @@ static void views_of_hardware(void **state)
 static void news_of_vectors(void **state)
 {
 	(void)state;
+	w.apic.virtualised = true;
 	enable();
 	assert_true(w.apic.untold & VLAPIC_UNTOLD_VECTORS); /* reset */
 	w.apic.untold = 0;
@@ -953,6 +954,15 @@ static void news_of_vectors(void **state)
 	assert_int_equal(w.apic.newest, 0);
 	vlapic_reset(&w.apic, true);
 	assert_int_equal(w.apic.untold, VLAPIC_UNTOLD_VECTORS | VLAPIC_UNTOLD_MODES);
+	/* Who injects takes them himself. */
+	w.apic.virtualised = false;
+	w.apic.untold = 0;
+	enable();
+	vlapic_accept(&w.apic, 0x51, false);
+	vlapic_take(&w.apic, 0x51);
+	vlapic_eoi(&w.apic);
+	assert_int_equal(w.apic.untold, 0);
+	assert_int_equal(w.apic.newest, 0x51);
 }
 
 int main(void)
