@@ -34,9 +34,18 @@ struct arch_cpu {
 	void *virt; /* the virtualisation backend's per-CPU data */
 };
 
-/* cpu_this() where each field takes one instruction; only while the thread cannot change its CPU.
+/*
+ * A field of cpu_this() of 4 or 8 bytes, by one instruction. Only while the thread cannot change
+ * its CPU. As with cpu_this() the compiler asks again each time.
  */
-#define CPU_HERE ((const __seg_gs struct cpu *)0)
+#define CPU_FIELD(name)                                                                            \
+	({                                                                                         \
+		__typeof__(cpu_this()->name + 0) value;                                            \
+		__asm__ volatile("mov %%gs:%c1, %0"                                                \
+				 : "=r"(value)                                                     \
+				 : "i"(offsetof(struct cpu, name)));                               \
+		value;                                                                             \
+	})
 
 /* Segments, interrupt table, control registers, GS: on the CPU itself. `cpu->arch` is filled in. */
 void cpu_setup(struct cpu *cpu);

@@ -556,7 +556,7 @@ inlined struct vcpu *go_on_in_time(struct vcpu *vcpu)
 	u64 now = tsc_read(), left;
 	struct exit_meter *meter;
 
-	if (unlikely(__builtin_sub_overflow(CPU_HERE->leave_at, now, &left)))
+	if (unlikely(__builtin_sub_overflow(CPU_FIELD(leave_at), now, &left)))
 		return vmx_prepare(vcpu);
 	vcpu->guest_ticks -= now;
 	preemption_timer_arm(left);
@@ -582,7 +582,7 @@ static seldom struct vcpu *go_on_wanted(struct vcpu *vcpu, u32 words)
  */
 struct vcpu *vmx_go_on(struct vcpu *vcpu)
 {
-	u32 words = CPU_HERE->attention;
+	u32 words = CPU_FIELD(attention);
 	bool wanted;
 
 	/* A compiler loads what is volatile by itself first. */
