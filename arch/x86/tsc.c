@@ -72,7 +72,7 @@ static bool measure_end(struct reading *best)
 {
 	u32 readings = 0;
 
-	best->width = ~0UL;
+	*best = (struct reading){.width = ~0UL};
 	for (u32 polls = 0; polls < MEASURE_POLLS_MAX && readings < MEASURE_READINGS; polls++) {
 		struct reading now = read_counter();
 
