@@ -509,10 +509,25 @@ void exit_ports_write(struct vcpu *vcpu, u32 port, unsigned bytes, const u8 *dat
 }
 
 /* Is it this vCPU's local APIC page? */
-static bool is_apic(const struct vcpu *vcpu, u64 gpa)
+static inline bool is_apic(const struct vcpu *vcpu, u64 gpa)
 {
-	return vlapic_enabled(&vcpu->apic) && !vlapic_x2apic(&vcpu->apic) &&
-	       align_down(gpa, PAGE_SIZE) == (vcpu->apic.base_msr & BITS(51, 12));
+	return !((gpa ^ vcpu->apic.base_msr) & BITS(51, 12)) && vlapic_enabled(&vcpu->apic) &&
+	       !vlapic_x2apic(&vcpu->apic);
+}
+
+static outlined u64 apic_read(struct vcpu *vcpu, u64 gpa)
+{
+	u32 offset = (u32)gpa & 0xfff;
+
+	vcpu_take_eoi(vcpu);
+	return vlapic_read(&vcpu->apic, offset & ~3u) >> (8 * (offset & 3));
+}
+
+static outlined void apic_write(struct vcpu *vcpu, u64 gpa, unsigned bytes, u64 value)
+{
+	vcpu_take_eoi(vcpu);
+	if (bytes == 4 && is_aligned(gpa, 4))
+		vlapic_write(&vcpu->apic, (u32)gpa & 0xfff, (u32)value);
 }
 
 u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes)
@@ -520,12 +535,8 @@ u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes)
 	struct partition *partition = vcpu->partition;
 	u64 value;
 
-	if (is_apic(vcpu, gpa)) {
-		u32 offset = (u32)gpa & 0xfff;
-
-		vcpu_take_eoi(vcpu);
-		return vlapic_read(&vcpu->apic, offset & ~3u) >> (8 * (offset & 3));
-	}
+	if (is_apic(vcpu, gpa))
+		return apic_read(vcpu, gpa);
 	spin_lock(&partition->device_lock);
 	value = pc_memory_read(partition->pc, gpa, bytes);
 	spin_unlock(&partition->device_lock);
@@ -537,9 +548,7 @@ void exit_memory_write(struct vcpu *vcpu, u64 gpa, unsigned bytes, u64 value)
 	struct partition *partition = vcpu->partition;
 
 	if (is_apic(vcpu, gpa)) {
-		vcpu_take_eoi(vcpu);
-		if (bytes == 4 && is_aligned(gpa, 4))
-			vlapic_write(&vcpu->apic, (u32)gpa & 0xfff, (u32)value);
+		apic_write(vcpu, gpa, bytes, value);
 		return;
 	}
 	spin_lock(&partition->device_lock);

@@ -233,17 +233,29 @@ static const struct slot *memory_slot(const struct pc *pc, u64 gpa)
 	return vflash_claims(&pc->flash, gpa) ? &flash_slot : NULL;
 }
 
-u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
+/* PCI's memory, or nobody's. */
+static outlined u64 pci_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
 {
-	const struct slot *slot = memory_slot(pc, gpa);
 	u64 value;
 
-	if (slot)
-		return slot->ops->read(slot_device(pc, slot), gpa, bytes);
 	if (vpci_memory_read(&pc->pci, gpa, bytes, &value))
 		return value;
 	pc->absent++;
 	return ~0UL;
+}
+
+static outlined void pci_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value)
+{
+	if (!vpci_memory_write(&pc->pci, gpa, bytes, value))
+		pc->absent++;
+}
+
+u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes)
+{
+	const struct slot *slot = memory_slot(pc, gpa);
+
+	return slot ? slot->ops->read(slot_device(pc, slot), gpa, bytes)
+		    : pci_memory_read(pc, gpa, bytes);
 }
 
 void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value)
@@ -252,6 +264,6 @@ void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value)
 
 	if (slot)
 		slot->ops->write(slot_device(pc, slot), gpa, bytes, value);
-	else if (!vpci_memory_write(&pc->pci, gpa, bytes, value))
-		pc->absent++;
+	else
+		pci_memory_write(pc, gpa, bytes, value);
 }

@@ -299,16 +299,23 @@ static void hpet_write(struct vhpet *hpet, u64 reg, u64 value, u64 mask)
 	}
 }
 
+/* Any register but the counter. */
+static outlined u64 hpet_read_other(struct vhpet *hpet, u64 reg)
+{
+	/* A periodic comparator moves, and status bits may be polled. */
+	if (reg >= REG_TIMERS || reg == REG_STATUS)
+		hpet_check(hpet);
+	return hpet_read(hpet, reg);
+}
+
 static u64 vhpet_read(void *device, u64 address, unsigned bytes)
 {
 	struct vhpet *hpet = device;
-	u64 offset = address & (VHPET_BYTES - 1);
-	u64 width = bytes < 8 ? BIT(8 * bytes) - 1 : ~0UL;
+	u64 reg = address & (VHPET_BYTES - 8);
+	u64 value = likely(reg == REG_COUNTER) ? hpet_counter(hpet) : hpet_read_other(hpet, reg);
 
-	/* A periodic comparator moves, and status bits may be polled. */
-	if (offset >= REG_TIMERS || (offset & ~7UL) == REG_STATUS)
-		hpet_check(hpet);
-	return hpet_read(hpet, offset & ~7UL) >> (8 * (offset & 7)) & width;
+	(void)bytes;
+	return value >> (8 * (address & 7));
 }
 
 /* 2.3.1: registers are written whole or by halves. */

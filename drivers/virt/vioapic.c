@@ -122,13 +122,13 @@ static u64 vioapic_read(void *device, u64 address, unsigned bytes)
 	const struct vioapic *ioapic = device;
 	unsigned offset = address & 0xfff;
 	unsigned skip = 8 * (offset & 15);
-	u64 width = bytes < 8 ? BIT(8 * bytes) - 1 : ~0UL;
 
+	(void)bytes;
+	if (likely(!skip))
+		return ioapic_read_slot(ioapic, offset);
 	if (skip >= 32)
-		return width;
-	return (ioapic_read_slot(ioapic, offset & ~15u) >> skip |
-		(skip ? ~0UL << (64 - skip) : 0)) &
-	       width;
+		return ~0UL;
+	return ioapic_read_slot(ioapic, offset & ~15u) >> skip | ~0UL << (64 - skip);
 }
 
 /* SELECT and EOI are bytes; the window takes only what sets the register whole (3.1.2). */

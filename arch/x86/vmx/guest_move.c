@@ -70,23 +70,22 @@ void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *a
 /* It is 64-bit code, and the same. RIP is. */
 static inline bool is_same(const struct guest_move *kept)
 {
-	u64 differ = guest_walk_differs(&kept->walk) | (kept->cr3 ^ vmread(GUEST_CR3));
+	u64 differ = guest_walk_differs(&kept->walk) | (kept->cr3 ^ vmread_sure(GUEST_CR3));
 
 	return !differ && *kept->code == kept->bytes[0] &&
 	       last_bytes(kept->code) == kept->bytes[1] && vmx_code_is_wide();
 }
 
 /*
- * Whether the address of the exit is that of the operand. Of one that lies in two pages it may be
- * that of the second part, which begins with a page.
+ * Whether an operand begins where the exit's address is. Of one that lies in two pages that may be
+ * the address of the second part, which begins with a page.
  */
-static inline bool is_operand(const struct vcpu *vcpu, const struct emulate_move *move, u64 rip,
-			      u64 gpa)
+static outlined bool begins_there(const struct vcpu *vcpu)
 {
-	if (gpa & (move->bytes - 1U))
-		return false;
-	return gpa & (PAGE_SIZE - 1) ||
-	       emulate_move_address(move, vcpu->gpr, rip) == vmread(GUEST_LINEAR_ADDRESS);
+	u64 rip = vmread(GUEST_RIP);
+
+	return emulate_move_address(&slot_of(vcpu, rip)->move, vcpu->gpr, rip) ==
+	       vmread(GUEST_LINEAR_ADDRESS);
 }
 
 static outlined void compute_again(struct vcpu *vcpu, const struct emulate_move *move, u64 gpa)
@@ -104,14 +103,17 @@ static outlined void compute_again(struct vcpu *vcpu, const struct emulate_move 
 /* The instruction at RIP has touched device memory at `gpa`, to store or to load. */
 inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 {
-	u64 rip = vmread(GUEST_RIP);
+	u64 rip = vmread_sure(GUEST_RIP);
 	const struct guest_move *kept = slot_of(vcpu, rip);
 	const struct emulate_move *move = &kept->move;
 
 	/* Traps and what RF holds back are for the long way. */
 	if (kept->rip != rip || move->writes != store || !is_same(kept) ||
-	    vmread(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF) || !is_operand(vcpu, move, rip, gpa))
+	    vmread_sure(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF) || gpa & (move->bytes - 1U))
 		return false;
+	/* Nothing stops it any more; so there is little to keep over what is called. */
+	vmwrite_sure(GUEST_RIP, rip + move->length);
+	vmx_shadow_end();
 	if (unlikely(move->compute))
 		compute_again(vcpu, move, gpa);
 	else if (store)
@@ -119,15 +121,16 @@ inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 				  move->constant ? move->immediate : vcpu->gpr[move->reg]);
 	else
 		emulate_move_load(move, vcpu->gpr, exit_memory_read(vcpu, gpa, move->bytes));
-	vmwrite(GUEST_RIP, rip + move->length);
-	vmx_shadow_end();
 	return true;
 }
 
 bool guest_move_again(struct vcpu *vcpu, u64 qualification)
 {
+	u64 gpa = vmread_sure(GUEST_PHYSICAL_ADDRESS);
+
 	return (qualification & EPT_KIND) == EPT_OPERAND &&
-	       move_again(vcpu, qualification & EPT_WRITE, vmread(GUEST_PHYSICAL_ADDRESS));
+	       (likely(gpa & (PAGE_SIZE - 1)) || begins_there(vcpu)) &&
+	       move_again(vcpu, qualification & EPT_WRITE, gpa);
 }
 
 bool guest_move_apic(struct vcpu *vcpu, u64 qualification)

@@ -296,7 +296,7 @@ static void absent_memory(void **state)
 	pc_memory_write(pc, ACPI_HPET_BASE + 0x400, 8, 0);
 	assert_int_equal(pc_absent_accesses(pc), 4);
 	assert_int_equal(ioapic_read(1), 0x00170020); /* 24 pins */
-	assert_int_equal(pc_memory_read(pc, ACPI_HPET_BASE, 4), ACPI_HPET_ID);
+	assert_int_equal((u32)pc_memory_read(pc, ACPI_HPET_BASE, 4), ACPI_HPET_ID);
 	assert_int_equal(pc_absent_accesses(pc), 4);
 }
 
