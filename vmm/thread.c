@@ -439,9 +439,12 @@ static void ask_for_work(struct cpu *cpu)
 /* Until something happens, unless it has already. */
 static void idle(struct cpu *cpu)
 {
+	u64 timer;
+
 	if (cpu->attention)
 		return;
-	arch_timer_arm(MIN(timer_first(cpu), cpu->slice_end));
+	timer = timer_first(cpu);
+	arch_timer_arm(MIN(timer, cpu->slice_end));
 	arch_idle();
 }
 

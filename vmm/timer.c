@@ -131,14 +131,6 @@ static struct timer *due_take(struct cpu *cpu, u64 now)
 	return timer;
 }
 
-static void own_fire(struct cpu *cpu)
-{
-	struct timer *timer = cpu->timer_own;
-
-	timer->deadline = cpu->timer_own_next = TIMER_OFF;
-	timer->fire(timer);
-}
-
 void timer_run_due(void)
 {
 	struct cpu *cpu = cpu_this();
@@ -150,7 +142,7 @@ void timer_run_due(void)
 		__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_TIMER, __ATOMIC_SEQ_CST);
 	now = arch_tsc();
 	if (cpu->timer_own_next <= now)
-		own_fire(cpu);
+		timer_own_fire(cpu);
 	/* What becomes due meanwhile comes the next time: this must end, whatever timers do. */
 	while (__atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED) <= now &&
 	       (timer = due_take(cpu, now)))

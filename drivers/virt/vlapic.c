@@ -248,11 +248,14 @@ inlined void accept(struct vlapic *apic, u8 vector, bool level)
 		vector_request(apic, vector, level);
 }
 
-void vlapic_lvt_fire(struct vlapic *apic, u32 offset)
+void vlapic_timer_expired(struct vlapic *apic)
 {
-	u32 lvt = vlapic_register(apic, offset);
+	u32 lvt = vlapic_register(apic, VLAPIC_LVT_TIMER);
 
-	if (!(lvt & LVT_MASKED))
+	apic->tsc_deadline = 0;
+	if (unlikely(apic->timer_mode == VLAPIC_TIMER_PERIODIC))
+		vlapic_timer_restart(apic);
+	if (likely(!(lvt & LVT_MASKED)))
 		accept(apic, (u8)lvt, false);
 }
 
@@ -468,7 +471,7 @@ static void register_apply(struct vlapic *apic, u32 offset, u32 value)
 		break;
 	case VLAPIC_TIMER_INITIAL:
 		register_set(apic, VLAPIC_TIMER_INITIAL, value);
-		vlapic_timer_start(apic);
+		vlapic_timer_start(apic, device_now(apic->host));
 		break;
 	case VLAPIC_TIMER_DIVIDE:
 		register_set(apic, VLAPIC_TIMER_DIVIDE, value);
@@ -531,9 +534,9 @@ void vlapic_written(struct vlapic *apic, u32 offset)
 	unsigned access = vlapic_x2apic(apic) ? X2_WRITE : X_WRITE;
 
 	offset &= ~0xfu;
-	/* Anything may be written there, in either mode: each tick of a guest's clock. */
+	/* Anything may be written there in either mode; and some do so at each tick. */
 	if (offset == VLAPIC_TIMER_INITIAL)
-		vlapic_timer_start(apic);
+		vlapic_timer_start(apic, device_now(apic->host));
 	else if (register_exists(offset, access))
 		register_apply(apic, offset,
 			       vlapic_register(apic, offset) & writable_bits(apic, offset));
@@ -636,12 +639,12 @@ int vlapic_msr_read(struct vlapic *apic, u32 msr, u64 *value)
 
 int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value)
 {
+	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST && vlapic_x2apic(apic))
+		return x2apic_write(apic, (msr - MSR_X2APIC) << 4, value);
 	if (msr == MSR_APIC_BASE)
 		return base_write(apic, value);
 	if (msr == MSR_TSC_DEADLINE)
 		return vlapic_deadline_write(apic, value, device_now(apic->host));
-	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST && vlapic_x2apic(apic))
-		return x2apic_write(apic, (msr - MSR_X2APIC) << 4, value);
 	return -EINVAL;
 }
 

@@ -7,12 +7,17 @@
 
 #define MODE_BITS     0x60000u
 #define MODE_ONE_SHOT 0x00000u
-#define MODE_PERIODIC 0x20000u
+#define MODE_PERIODIC VLAPIC_TIMER_PERIODIC
 #define MODE_DEADLINE 0x40000u
 
 /* A periodic timer interrupts at most this often, lest a guest keep its CPU busy with nothing else.
  */
 #define RATE_MAX_HZ 50000
+
+static void register_set(struct vlapic *apic, u32 offset, u32 value)
+{
+	*(volatile u32 *)(void *)(apic->page + offset) = value;
+}
 
 static u64 tick_from_divide(const struct vlapic *apic)
 {
@@ -37,7 +42,7 @@ static void timer_off(struct vlapic *apic)
 
 static void count_stop(struct vlapic *apic)
 {
-	*(volatile u32 *)(void *)(apic->page + VLAPIC_TIMER_INITIAL) = 0;
+	register_set(apic, VLAPIC_TIMER_INITIAL, 0);
 	apic->tsc_deadline = 0;
 	timer_off(apic);
 }
@@ -67,12 +72,9 @@ static void count_arm(struct vlapic *apic, u64 now)
 		device_timer_set(apic->host, &apic->timer, apic->timer_started + length);
 }
 
-void vlapic_timer_expired(struct vlapic *apic)
+void vlapic_timer_restart(struct vlapic *apic)
 {
-	apic->tsc_deadline = 0;
-	if (unlikely(apic->timer_mode == MODE_PERIODIC))
-		count_arm(apic, device_now(apic->host));
-	vlapic_lvt_fire(apic, VLAPIC_LVT_TIMER);
+	count_arm(apic, device_now(apic->host));
 }
 
 static void timer_fire(void *context)
@@ -106,16 +108,31 @@ u32 vlapic_timer_current(const struct vlapic *apic)
 	return vlapic_register(apic, VLAPIC_TIMER_INITIAL) - (u32)(elapsed / apic->timer_tick);
 }
 
-void vlapic_timer_start(struct vlapic *apic)
+void vlapic_timer_start(struct vlapic *apic, u64 now)
 {
+	u64 length;
+
 	/* Writes are ignored in TSC-deadline mode (11.5.4.1), and the reserved mode counts nothing.
 	 */
 	if (apic->timer_mode != MODE_ONE_SHOT && apic->timer_mode != MODE_PERIODIC) {
-		*(volatile u32 *)(void *)(apic->page + VLAPIC_TIMER_INITIAL) = 0;
+		register_set(apic, VLAPIC_TIMER_INITIAL, 0);
 		return;
 	}
-	apic->timer_started = device_now(apic->host);
-	count_arm(apic, apic->timer_started);
+	apic->timer_started = now;
+	length = period(apic);
+	if (likely(length))
+		device_timer_set(apic->host, &apic->timer, now + length);
+	else
+		timer_off(apic);
+}
+
+int vlapic_count_write(struct vlapic *apic, u64 count, u64 now)
+{
+	if (!vlapic_x2apic(apic) || count >> 32)
+		return -EINVAL;
+	register_set(apic, VLAPIC_TIMER_INITIAL, (u32)count);
+	vlapic_timer_start(apic, now);
+	return 0;
 }
 
 /* The count goes on from where it is, at the new rate. */

@@ -6,11 +6,13 @@
 
 void vlapic_timer_init(struct vlapic *apic);
 void vlapic_timer_reset(struct vlapic *apic);
-/* The initial-count register was written: count from there. */
-void vlapic_timer_start(struct vlapic *apic);
+/* The initial-count register was written at `now`: count from there. */
+void vlapic_timer_start(struct vlapic *apic, u64 now);
 void vlapic_timer_divide_changed(struct vlapic *apic);
 void vlapic_timer_mode_changed(struct vlapic *apic);
 u32 vlapic_timer_current(const struct vlapic *apic);
 
-/* vlapic.c's: raise the interrupt of a local vector table entry unless it is masked. */
-void vlapic_lvt_fire(struct vlapic *apic, u32 offset);
+#define VLAPIC_TIMER_PERIODIC 0x20000u /* of timer_mode */
+
+/* A periodic one has counted down, and counts again. */
+void vlapic_timer_restart(struct vlapic *apic);

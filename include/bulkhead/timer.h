@@ -35,6 +35,16 @@ void timer_move(struct timer *timer, u32 cpu);
 /* On its own CPU: fire what is due. */
 void timer_run_due(void);
 
+/* On its own CPU: fire the one beside the queue, which is due. */
+static inline void timer_own_fire(struct cpu *cpu)
+{
+	struct timer *timer = cpu->timer_own;
+
+	cpu->timer_own_next = TIMER_OFF;
+	timer->deadline = TIMER_OFF;
+	timer->fire(timer);
+}
+
 /* Make it the one beside the queue. */
 void timer_own_change(struct timer *timer);
 
@@ -52,5 +62,7 @@ static inline void timer_set_own(struct timer *timer, u64 deadline)
 
 static inline u64 timer_first(const struct cpu *cpu)
 {
-	return MIN(__atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED), cpu->timer_own_next);
+	u64 queued = __atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED);
+
+	return MIN(queued, cpu->timer_own_next);
 }

@@ -129,6 +129,8 @@ int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value) must_check;
 /* The same for a write of IA32_TSC_DEADLINE alone, which is at every tick of most guests' clocks.
  * `now` is what device_now would say. */
 int vlapic_deadline_write(struct vlapic *apic, u64 deadline, u64 now) must_check;
+/* And for one of MSR 838h, the initial count, of which the same holds. */
+int vlapic_count_write(struct vlapic *apic, u64 count, u64 now) must_check;
 /* What `timer` calls when it fires. */
 void vlapic_timer_expired(struct vlapic *apic);
 
@@ -186,7 +188,7 @@ static inline u32 vlapic_register(const struct vlapic *apic, u32 offset)
 
 static inline bool vlapic_is_alone(const struct vlapic *apic, u8 vector)
 {
-	const volatile u64 *irr = (const volatile u64 *)(void *)(apic->page + VLAPIC_IRR);
+	const u64 *irr = (const u64 *)(void *)(apic->page + VLAPIC_IRR);
 	/* Of each 16 bytes the first four are a register, the others 0. */
 	u64 sum = irr[0] + irr[2] + irr[4] + irr[6] + irr[8] + irr[10] + irr[12] + irr[14];
 

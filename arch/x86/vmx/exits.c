@@ -126,8 +126,7 @@ static void exit_triple_fault(struct vcpu *vcpu)
 
 static void exit_interrupt_window(struct vcpu *vcpu)
 {
-	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
-	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
+	(void)vmx_interrupt_deliver(vcpu);
 }
 
 static void exit_nmi_window(struct vcpu *vcpu)
@@ -275,7 +274,7 @@ static void exit_ept_misconfiguration(struct vcpu *vcpu unused)
 /* Until when nothing is due that needs this CPU, and no longer than the timer can count. */
 static inline u64 leave_at_find(const struct cpu *cpu, const struct vmx_vcpu *vmx, u64 now)
 {
-	u64 at = MIN(timer_first(cpu), cpu->slice_end);
+	u64 timer = timer_first(cpu), at = MIN(timer, cpu->slice_end);
 
 	return MIN(MIN(at, vmx->look_at), now + vmx_machine.preemption_most);
 }
@@ -286,10 +285,15 @@ static void exit_preemption_timer(struct vcpu *vcpu)
 	struct cpu *cpu = cpu_this();
 	u64 now = tsc_read();
 
-	if (unlikely(now < timer_first(cpu)))
+	if (likely(now >= cpu->timer_own_next))
+		timer_own_fire(cpu);
+	else if (now >= cpu->timer_next)
+		timer_run_due();
+	else
 		return;
-	timer_run_due();
 	cpu->leave_at = leave_at_find(cpu, vmx_of(vcpu), now);
+	if (vcpu->requests & VCPU_REQUEST_INTERRUPT)
+		(void)vmx_interrupt_deliver(vcpu);
 }
 
 static void exit_unknown(struct vcpu *vcpu)

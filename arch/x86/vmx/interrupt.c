@@ -161,6 +161,11 @@ static seldom bool deliver_all(struct vcpu *vcpu)
 	bool pic, apic, masked, taken = false;
 	struct vlapic_view view;
 
+	if (vcpu->kvm.eoi_offered) {
+		vcpu_take_eoi(vcpu);
+		__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
+	}
+	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)
 		taken = deliver_nmi(vcpu);
 	masked = is_masked();
@@ -208,8 +213,9 @@ inlined bool deliver_virtual(struct vcpu *vcpu)
 	return vlapic_is_above(apic, vector, (u8)(status >> 8));
 }
 
-/* The same without virtual-interrupt delivery. */
-inlined bool deliver_injected(struct vcpu *vcpu)
+/* The same without virtual-interrupt delivery. Apart, so that the other saves no registers for it.
+ */
+static __attribute__((noinline)) bool deliver_injected(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
 
@@ -229,10 +235,10 @@ inlined bool deliver_injected(struct vcpu *vcpu)
  * or gets it injected, as soon as the guest can take it (see apic_waits). */
 bool vmx_interrupt_deliver(struct vcpu *vcpu)
 {
-	vcpu_take_eoi(vcpu);
+	/* First: who posts one after that says so again. */
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
-	vcpu_take_posted(vcpu);
 	if (unlikely(vcpu->apic.untold || vcpu->pic_level || vcpu->kvm.eoi_offered ||
+		     __atomic_load_n(&vcpu->posted_any, __ATOMIC_RELAXED) ||
 		     vcpu->requests & VCPU_REQUEST_NMI))
 		return deliver_all(vcpu);
 	return vmx_machine.controls.apic_registers ? deliver_virtual(vcpu) : deliver_injected(vcpu);

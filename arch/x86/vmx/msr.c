@@ -101,6 +101,7 @@ void vmx_msr_bitmaps_build(void)
 }
 
 #define X2APIC_FIRST 0x800
+#define X2APIC_COUNT 0x838
 #define X2APIC_LAST  0x8ff
 
 static int debugctl_write(u64 value)
@@ -179,8 +180,11 @@ static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 	switch (msr) {
 	case IA32_TSC_DEADLINE:
 		return vlapic_deadline_write(&vcpu->apic, value, tsc_read() + vcpu->tsc_offset);
+	case X2APIC_COUNT:
+		return vlapic_count_write(&vcpu->apic, value, tsc_read() + vcpu->tsc_offset);
 	case IA32_APIC_BASE:
-	case X2APIC_FIRST ... X2APIC_LAST:
+	case X2APIC_FIRST ... X2APIC_COUNT - 1:
+	case X2APIC_COUNT + 1 ... X2APIC_LAST:
 		return apic_msr_write(vcpu, msr, value);
 	case KVM_MSR_OLD_CLOCK:
 	case KVM_MSR_FIRST ... KVM_MSR_LAST:

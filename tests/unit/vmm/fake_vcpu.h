@@ -11,6 +11,7 @@
 
 #include <ucontext.h>
 
+#include <bulkhead/exit.h>
 #include <bulkhead/pc.h>
 #include <bulkhead/virt.h>
 

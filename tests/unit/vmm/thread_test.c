@@ -866,6 +866,7 @@ static void idle_loop(void **state)
 /* --- waiting in place --- */
 
 static volatile u32 wanted;
+static bool stayed; /* what the last wait came to */
 
 /* Tells its letter each time that it gets what it waits for. */
 static void waiter(void *argument)
@@ -873,7 +874,7 @@ static void waiter(void *argument)
 	for (;;) {
 		say(*(const char *)argument);
 		wanted = 0;
-		thread_wait(&wanted);
+		stayed = thread_wait(&wanted);
 	}
 }
 
@@ -899,6 +900,7 @@ static void waits_in_place_steps(void)
 		break;
 	case 1:
 		expect_story("w");
+		assert_true(stayed);
 		assert_int_equal(victim->wakeups, 2);
 		assert_int_equal(victim->switches, 1);
 		assert_int_equal(victim->entity.times[SCHEDULER_BLOCKED], 9000);
@@ -909,6 +911,7 @@ static void waits_in_place_steps(void)
 		break;
 	case 2:
 		expect_story("w");
+		assert_true(stayed);
 		assert_int_equal(victim->switches, 1);
 		thread_wake(other_thread);
 		break;
@@ -920,6 +923,7 @@ static void waits_in_place_steps(void)
 		break;
 	case 4:
 		expect_story("w");
+		assert_false(stayed); /* the other has had the CPU */
 		assert_int_equal(victim->switches, 2);
 		leave_loop();
 		break;
@@ -947,7 +951,7 @@ static void waits_for_what_is_there(void *argument)
 {
 	(void)argument;
 	thread_wake(victim);
-	thread_wait(&wanted);
+	assert_true(thread_wait(&wanted));
 	say('1');
 	thread_block();
 }

@@ -81,6 +81,26 @@ static enum virt_result has_its_tables_changed(struct vcpu *vcpu)
 	return VIRT_ATTENTION;
 }
 
+/* The backend waits within vcpu_run, as long as nobody else has the CPU. */
+static unsigned stays;
+static bool wakes_first;
+
+static enum virt_result halts_within(struct vcpu *vcpu)
+{
+	vcpu->in_guest = true;
+	if (wakes_first)
+		vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
+	wakes_first = false;
+	while (exit_halt(vcpu)) {
+		/* For others it was not in guest mode: nobody waits for it. */
+		assert_false(vcpu->in_guest);
+		stays++;
+		vcpu->requests &= ~VCPU_REQUEST_INTERRUPT;
+	}
+	assert_false(vcpu->in_guest);
+	return VIRT_AWAY;
+}
+
 /* --- tests --- */
 
 static struct config_partition config;
@@ -448,6 +468,30 @@ static void pauses_and_goes_on(void **state)
 	assert_int_equal(partition->starts, 1);
 	assert_int_equal(strncmp(story, "rtR", 3), 0);
 	assert_int_equal(loads[CONFIG_BOOT_RAW], 1);
+}
+
+static void halts_in_its_exit(void **state)
+{
+	struct partition *partition;
+
+	(void)state;
+	guest = halts_within;
+	stays = 0;
+	partition = started();
+	story[0] = '\0';
+	assert_int_equal(partition->vcpus[0]->thread.entity.state, SCHEDULER_BLOCKED);
+	/* In the test others have the CPU whenever it waits: the backend begins anew. */
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_INTERRUPT);
+	let_run();
+	expect_story("R");
+	assert_int_equal(stays, 0);
+	/* What is requested already is not waited for. */
+	wakes_first = true;
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_INTERRUPT);
+	let_run();
+	expect_story("R");
+	assert_int_equal(stays, 1);
+	assert_int_equal(partition->state, PARTITION_RUNNING);
 }
 
 static void a_paused_one_can_be_reset_and_stopped(void **state)
@@ -1170,6 +1214,7 @@ int main(void)
 		T(shuts_down),
 		T(stops_who_does_not_hear_its_button),
 		T(pauses_and_goes_on),
+		T(halts_in_its_exit),
 		T(a_paused_one_can_be_reset_and_stopped),
 		cmocka_unit_test(ends_as_configured),
 		T(starting_again_forgets_what_was_kept),

@@ -755,6 +755,26 @@ static void timer_deadline(void **state)
 	assert_false(irr(0xe1));
 }
 
+static void timer_count_write(void **state)
+{
+	(void)state;
+	enable();
+	wr(VLAPIC_TIMER_DIVIDE, 0xb);
+	wr(VLAPIC_LVT_TIMER, 0xe0);
+	assert_int_equal(vlapic_count_write(&w.apic, 1000, w.fake.now), -EINVAL);
+	enter_x2apic();
+	assert_int_equal(vlapic_count_write(&w.apic, 1UL << 32, w.fake.now), -EINVAL);
+	assert_int_equal(vlapic_count_write(&w.apic, 1000, w.fake.now), 0);
+	assert_int_equal(rdmsr(X2(VLAPIC_TIMER_INITIAL)), 1000);
+	fake_run(&w.fake, 999);
+	assert_false(irr(0xe0));
+	fake_run(&w.fake, 1);
+	assert_true(irr(0xe0));
+	assert_int_equal(vlapic_count_write(&w.apic, 1000, w.fake.now), 0);
+	assert_int_equal(vlapic_count_write(&w.apic, 0, w.fake.now), 0);
+	assert_true(w.apic.timer.deadline == DEVICE_TIMER_OFF);
+}
+
 static void timer_modes(void **state)
 {
 	(void)state;
@@ -987,6 +1007,7 @@ int main(void)
 		cmocka_unit_test_setup(timer_periodic, start),
 		cmocka_unit_test_setup(timer_storm, start),
 		cmocka_unit_test_setup(timer_deadline, start),
+		cmocka_unit_test_setup(timer_count_write, start),
 		cmocka_unit_test_setup(views_of_software, start),
 		cmocka_unit_test_setup(views_of_hardware, start),
 		cmocka_unit_test_setup(news_of_vectors, start),

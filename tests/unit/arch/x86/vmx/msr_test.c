@@ -73,6 +73,11 @@ int vlapic_deadline_write(struct vlapic *apic unused, u64 deadline unused, u64 n
 	panic("vlapic_deadline_write");
 }
 
+int vlapic_count_write(struct vlapic *apic unused, u64 count unused, u64 now unused)
+{
+	panic("vlapic_count_write");
+}
+
 int vlapic_msr_write(struct vlapic *apic unused, u32 msr unused, u64 value unused)
 {
 	panic("vlapic_msr_write");
