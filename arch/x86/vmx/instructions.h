@@ -38,7 +38,8 @@ static inline u64 vmread(enum vmcs_field field)
 
 /*
  * Of what stands on the path of nearly every exit, these do not test: fields that every CPU with
- * VT-x has, in a VMCS that must be current, as the exit came from it.
+ * VT-x has, or that come with a control that is on, in a VMCS that must be current, as the exit
+ * came from it.
  */
 static inline u64 vmread_sure(u64 field)
 {

@@ -22,12 +22,12 @@ void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on)
 	if (controls == vmx->cpu_controls)
 		return;
 	vmx->cpu_controls = controls;
-	vmwrite(PRIMARY_CONTROLS, controls);
+	vmwrite_sure(PRIMARY_CONTROLS, controls);
 }
 
 void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code)
 {
-	vmwrite(ENTRY_INTERRUPTION, event | EVENT_VALID);
+	vmwrite_sure(ENTRY_INTERRUPTION, event | EVENT_VALID);
 	if (event & EVENT_ERROR_CODE)
 		vmwrite(ENTRY_ERROR_CODE, error_code);
 	trace(TRACE_INJECT, vcpu->thread.number, event);
@@ -49,18 +49,20 @@ void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code)
 /* Whether the next entry injects something already: an exit takes that back (SDM vol. 3, 28.2). */
 inlined bool event_is_set(void)
 {
-	return vmread(ENTRY_INTERRUPTION) & EVENT_VALID;
+	return vmread_sure(ENTRY_INTERRUPTION) & EVENT_VALID;
 }
 
 inlined bool can_take_interrupt(void)
 {
-	return (vmread(GUEST_RFLAGS) & RFLAGS_IF) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED);
+	return (vmread_sure(GUEST_RFLAGS) & RFLAGS_IF) &&
+	       !(vmread_sure(GUEST_INTERRUPTIBILITY) & BLOCKED);
 }
 
 /* NMIs first: one is delivered, or the CPU is asked to say when it can be. */
 static bool deliver_nmi(struct vcpu *vcpu)
 {
-	if (event_is_set() || (vmread(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
+	if (event_is_set() ||
+	    (vmread_sure(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
 		vmx_cpu_control(vcpu, CPU_NMI_WINDOW, true);
 		return false;
 	}
@@ -103,7 +105,7 @@ static void virtual_interrupts_update(struct vcpu *vcpu, const struct vlapic_vie
 	u64 requested = view->irr < 0 ? 0 : (u64)view->irr;
 	u64 in_service = view->isr < 0 ? 0 : (u64)view->isr;
 
-	vmwrite(GUEST_INTERRUPT_STATUS, in_service << 8 | requested);
+	vmwrite_sure(GUEST_INTERRUPT_STATUS, in_service << 8 | requested);
 	vcpu->apic.newest = 0;
 	if (unlikely(vcpu->apic.untold & VLAPIC_UNTOLD_MODES))
 		eoi_exits_update(vcpu);
@@ -198,7 +200,7 @@ static seldom bool deliver_all(struct vcpu *vcpu)
 inlined bool deliver_virtual(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
-	u32 status = (u32)vmread(GUEST_INTERRUPT_STATUS);
+	u32 status = (u32)vmread_sure(GUEST_INTERRUPT_STATUS);
 	u8 vector = (u8)status | apic->newest;
 
 	if ((u8)status && (apic->newest || !vlapic_is_alone(apic, vector)))
@@ -207,7 +209,7 @@ inlined bool deliver_virtual(struct vcpu *vcpu)
 		vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, vector);
 		return false;
 	}
-	vmwrite(GUEST_INTERRUPT_STATUS, (status & 0xff00) | vector);
+	vmwrite_sure(GUEST_INTERRUPT_STATUS, (status & 0xff00) | vector);
 	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
 	apic->newest = 0;
 	return vlapic_is_above(apic, vector, (u8)(status >> 8));

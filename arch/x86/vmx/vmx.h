@@ -84,9 +84,9 @@ _Static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, guest_ti
 		       offsetof(struct vcpu, exit_reason) == 152,
 	       "enter.asm knows where they are");
 /*
- * exits.c, which enter.asm calls after an exit. A reason below trace_exits_quiet is the number of
- * its handler; vmx_exit_unusual finds that of any other. Then vmx_go_on: the vCPU if its guest goes
- * on, else NULL.
+ * exits.c and go_on.c, which enter.asm calls after an exit. A reason below trace_exits_quiet is the
+ * number of its handler; vmx_exit_unusual finds that of any other. Then vmx_go_on: the vCPU if its
+ * guest goes on, else NULL.
  */
 typedef void (*vmx_exit_handler)(struct vcpu *vcpu);
 extern const vmx_exit_handler vmx_exit_handlers[];
@@ -103,11 +103,13 @@ void vmx_exit_emulate_whole(struct vcpu *vcpu);
 void vmx_exit_apic_access(struct vcpu *vcpu);
 void vmx_exit_apic_access_whole(struct vcpu *vcpu);
 void vmx_exit_cr_access_whole(struct vcpu *vcpu);
+void vmx_exit_preemption_timer(struct vcpu *vcpu); /* go_on.c */
 /* The exit of any port access: of one of a string, which may need all registers, too. */
 void vmx_exit_io_any(struct vcpu *vcpu);
 /* Everything that must happen right before guest code runs. NULL: not now, see vmx_vcpu.result. */
 struct vcpu *vmx_prepare(struct vcpu *vcpu);
-/* VM entry was refused with this VM-instruction error, or 0: with exit reason 33 or 34. */
+/* entry_failed.c: VM entry was refused with this VM-instruction error, or 0: with exit reason 33
+ * or 34. */
 void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error);
 
 /* vmx.c: forget cached translations of this vCPU's guest, of its EPT tables or of its own ones. */
