@@ -145,10 +145,14 @@ static u32 idle_place(const struct thread *thread)
 	return CPU_MAX;
 }
 
+/* Where those with another claim are was admitted. And nobody may run elsewhere while this CPU is
+ * on its stack, as it is when one was woken just now that waits in place. */
 static bool may_leave(const struct scheduler_entity *entity, void *context unused)
 {
-	/* Where the others are was admitted. */
-	return entity->claim.kind == SCHEDULER_SHARED && idle_place(thread_of(entity)) != CPU_MAX;
+	const struct thread *thread = thread_of(entity);
+
+	return entity->claim.kind == SCHEDULER_SHARED && thread != cpu_this()->thread &&
+	       idle_place(thread) != CPU_MAX;
 }
 
 /* Somebody waits here while another CPU idles. */
@@ -256,6 +260,8 @@ static void switch_by(struct cpu *cpu, decide *how, struct thread *idle)
 
 	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_SCHEDULE, __ATOMIC_ACQUIRE);
 	decision = decide_here(cpu, how, now);
+	if (idle->moving) /* who waited in place is to leave: that takes another stack */
+		idle = cpu->idle;
 	to = decision.next ? thread_of(decision.next) : idle;
 	cpu->slice_end = decision.until;
 	idling_set(cpu, !decision.next, now);

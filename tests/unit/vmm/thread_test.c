@@ -946,6 +946,55 @@ static void waits_in_place(void **state)
 	expect_story("");
 }
 
+/* Another CPU is about to be on its stack. */
+static void leaves_its_stack_first(struct thread *thread, u32 to)
+{
+	assert_int_equal(to, 1);
+	assert_ptr_equal(cpu_this()->thread, cpu_this()->idle);
+	assert_false(thread->on_cpu);
+	say('-');
+}
+
+static void is_sent_away_steps(void)
+{
+	struct cpu_mask mask = only(1);
+
+	switch (idle_calls++) {
+	case 0: /* in place */
+		expect_story("w");
+		fake_cpu_be(1);
+		thread_affinity_set(victim, &mask);
+		thread_wake(victim);
+		fake_cpu_be(0);
+		break;
+	case 1: /* the idle loop proper */
+		expect_story("-");
+		assert_int_equal(victim->cpu, 1);
+		leave_loop();
+		break;
+	case 2: /* in place, on the other CPU */
+		expect_story("w");
+		assert_false(stayed);
+		leave_loop();
+		break;
+	default:
+		fail();
+	}
+}
+
+static void who_waits_in_place_is_sent_away(void **state)
+{
+	(void)state;
+	victim = make(0, waiter, "w");
+	victim->leave = leaves_its_stack_first;
+	thread_wake(victim);
+	loop_run(is_sent_away_steps);
+	assert_int_equal(idle_calls, 2);
+	fake_cpu_be(1);
+	thread_reschedule();
+	assert_int_equal(idle_calls, 3);
+}
+
 /* A wake-up that came first is not lost, and nothing is waited for. */
 static void waits_for_what_is_there(void *argument)
 {
@@ -997,6 +1046,7 @@ int main(void)
 		T(partitions_are_left),
 		T(idle_loop),
 		T(waits_in_place),
+		T(who_waits_in_place_is_sent_away),
 		T(a_wake_up_before_waiting_is_kept),
 	};
 
