@@ -141,7 +141,7 @@ class Host:
         try:
             self.serial.expect(pattern, timeout=timeout)
         except Exception as error:
-            shown = self.serial.output()[-15000:]
+            shown = self.serial.output()[-4000:]
             raise AssertionError(f"{pattern!r} did not come within {timeout} s; the line "
                                  f"ends with:\n{shown}") from error
         return self.serial.match
