@@ -4,7 +4,7 @@ CORE_C   := $(wildcard arch/x86/*.c arch/x86/vmx/*.c arch/x86/emulate/*.c vmm/*.
 CORE_ASM := $(wildcard arch/x86/*.asm arch/x86/vmx/*.asm)
 CORE_OBJ := $(CORE_C:%.c=$(B)/core/%.o) $(CORE_ASM:%.asm=$(B)/core/%.asm.o)
 
-# CORE_MORE_FLAGS: for a core with a difference, in a folder of its own (tests/bench/bench.mk).
+# CORE_MORE_FLAGS, CORE_MORE_NASM: for a core with a difference, in a folder of its own (tests/bench/bench.mk).
 CORE_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone \
               -mgeneral-regs-only -fno-omit-frame-pointer -momit-leaf-frame-pointer \
               -fno-optimize-sibling-calls -mpreferred-stack-boundary=3 \
@@ -33,7 +33,7 @@ $(B)/core/%.o: %.c core.mk | $(CORE_GENERATED)
 $(B)/core/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	@echo "  NASM  $<"
-	@$(NASM) -f elf64 -g -F dwarf -i $(B)/gen/ -i $(dir $<) -o $@ $<
+	@$(NASM) $(CORE_MORE_NASM) -f elf64 -g -F dwarf -i $(B)/gen/ -i $(dir $<) -o $@ $<
 
 # Linked twice: the second time with the table of function names that the first one tells.
 $(B)/core/symbols0.c:

@@ -94,7 +94,8 @@ bench-ceilings: $(B)/core.bin $(B)/stub.img $(BENCH)/ops.bin
 # The same sources, assembled with counters (tests/bench/count/count.s).
 bench-counts: ## count the privileged instructions of each kind of exit
 bench-counts: $(B)/stub.img $(BENCH)/ops.bin
-	@$(MAKE) B=$(B)/count CORE_MORE_FLAGS=-Wa,tests/bench/count/count.s core
+	@$(MAKE) B=$(B)/count CORE_MORE_FLAGS=-Wa,tests/bench/count/count.s \
+		CORE_MORE_NASM=-Ptests/bench/count/count.inc core
 	@tests/bench/counts.py --core $(B)/count/core --ops $(BENCH)/ops.bin --directory $(BENCH)
 
 bench-chart: ## draw the last figures: docs/performance.svg
