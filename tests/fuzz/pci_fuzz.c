@@ -183,7 +183,8 @@ static void check(void)
 	for (unsigned i = 1; i < pci.memory.count; i++)
 		must(pci.memory.window[i - 1].base <= pci.memory.window[i].base);
 	must(vpci_config32(function, VPCI_VENDOR) == 0x10441af4);
-	must(vpci_config32(&pci.power, 0x40) == (ACPI_PM_BASE | 1));
+	/* Where power management is may change, that it is ports may not. */
+	must((vpci_config32(&pci.power, 0x40) & ~0xffc0U) == 1);
 	must(rng.device.queue[0].size <= 8 || !rng.device.queue[0].ready);
 }
 
