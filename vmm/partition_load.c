@@ -9,6 +9,7 @@
 #include <bulkhead/format.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/string.h>
+#include <bulkhead/timer.h>
 #include <bulkhead/virt.h>
 
 #define CLEAR_BYTES (64 * KIB)
@@ -17,10 +18,12 @@
 static bool others_wait(void)
 {
 	const struct cpu *cpu;
+	u64 timer;
 
 	arch_interrupts_poll();
 	cpu = cpu_this();
-	return cpu->attention || arch_tsc() >= MIN(cpu->timer_next, cpu->slice_end);
+	timer = timer_first(cpu);
+	return cpu->attention || arch_tsc() >= MIN(timer, cpu->slice_end);
 }
 
 /* In the middle of long work with the partition's memory in sight: others may have this CPU for a

@@ -23,9 +23,7 @@ HOSTILE = {
 }
 CONSOLE_SECONDS = 1.0
 TICK_SECONDS = 0.1
-# Slices are 5 ms. Before it come the guest beside it, two that start or stop, and the console, each of which may have
-# begun a slice just then and have another left; that makes eight. As measured: up to 32 ms.
-LATE_US = 40_000
+LATE_US = 30_000
 
 
 def console_seconds(host):

@@ -369,6 +369,32 @@ static void runs_timers_that_come_due(void **state)
 	fake_cpus[0].timer_next = ~0UL;
 }
 
+static void comes_due(struct timer *timer)
+{
+	assert_ptr_equal(timer, fake_cpus[0].timer_own);
+	fake_cpus[0].timer_own = NULL;
+}
+
+static struct timer others_clock = {.fire = comes_due};
+
+static void others_clock_is_due(void)
+{
+	polled();
+	if (polls > 1)
+		return;
+	fake_cpus[0].timer_own = &others_clock;
+	fake_cpus[0].timer_own_next = fake_tsc;
+}
+
+/* Another guest's clock, beside the queue. */
+static void runs_the_timer_beside_the_queue(void **state)
+{
+	(void)state;
+	fake_cpus[0].slice_end = ~0UL;
+	expect_reschedules(others_clock_is_due, 1);
+	assert_null(fake_cpus[0].timer_own);
+}
+
 static void stops(void **state)
 {
 	struct partition *partition;
@@ -1210,6 +1236,7 @@ int main(void)
 		T(gives_the_cpu_to_who_calls),
 		T(gives_the_cpu_away_at_the_end_of_its_slice),
 		T(runs_timers_that_come_due),
+		T(runs_the_timer_beside_the_queue),
 		T(stops),
 		T(shuts_down),
 		T(stops_who_does_not_hear_its_button),
