@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Small objects. A page begins with its head, which says by a bit each which units are taken, its
- * own among them. An object goes where it fits first,
- * in the oldest page: so the newest are those that get empty.
+ * own among them. An object goes where it fits first, in the oldest page: so the newest are those
+ * that get empty.
  */
 #include <bulkhead/error.h>
 #include <bulkhead/heap.h>

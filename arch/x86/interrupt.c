@@ -67,6 +67,8 @@ static void table_fill(void)
 		gate_set(v, interrupt_entries[v]);
 }
 
+_Static_assert(VECTOR_TIMER == 240, "interrupt_timer_x2apic goes on at entry_240");
+
 void interrupt_timer_x2apic_use(void)
 {
 	gate_set(VECTOR_TIMER, (u64)interrupt_timer_x2apic);

@@ -277,7 +277,6 @@ const char *vmcs_field_name(u32 encoding);
 #define RIGHTS_UNUSABLE BIT(16)
 
 /* Exit qualification of an EPT violation (SDM vol. 3, table 28-7). */
-#define EPT_READ	  BIT(0)
 #define EPT_WRITE	  BIT(1)
 #define EPT_FETCH	  BIT(2)
 #define EPT_LINEAR	  BIT(7)
