@@ -36,6 +36,7 @@ enum apic_register {
 	APIC_TIMER_INITIAL = 0x380,
 	APIC_TIMER_CURRENT = 0x390,
 	APIC_TIMER_DIVIDE = 0x3e0,
+	X2APIC_SELF_IPI = 0x3f0,
 };
 
 #define LVT_MASKED	 BIT(16)
@@ -45,6 +46,7 @@ enum apic_register {
 #define ICR_STARTUP	 (6u << 8)
 #define ICR_NMI		 (4u << 8)
 #define ICR_ASSERT	 BIT(14)
+#define ICR_SELF	 (1u << 18)
 #define ICR_BUSY	 BIT(12)
 #define DIVIDE_BY_1	 0xb
 
@@ -195,6 +197,12 @@ void arch_timer_arm(u64 deadline)
 	apic_timer_set(deadline);
 }
 
+static void icr_wait(void)
+{
+	while (xapic[APIC_ICR_LOW / 4] & ICR_BUSY)
+		arch_relax();
+}
+
 static void icr_write(u32 destination, u32 command)
 {
 	if (x2apic()) {
@@ -206,16 +214,22 @@ static void icr_write(u32 destination, u32 command)
 	}
 	u64 flags = arch_irq_save();
 
-	while (xapic[APIC_ICR_LOW / 4] & ICR_BUSY)
-		arch_relax();
+	icr_wait();
 	xapic[APIC_ICR_HIGH / 4] = destination << 24;
 	xapic[APIC_ICR_LOW / 4] = command;
 	arch_irq_restore(flags);
 }
 
-void apic_send(u32 destination, u8 vector)
+/* Whoever was interrupted finds the ICR as it was left: idle, with its destination. */
+void apic_send_self(u8 vector)
 {
-	icr_write(destination, ICR_ASSERT | vector);
+	if (x2apic()) {
+		msr_write(IA32_X2APIC_BASE + X2APIC_SELF_IPI / 16, vector);
+		return;
+	}
+	icr_wait();
+	xapic[APIC_ICR_LOW / 4] = ICR_SELF | ICR_ASSERT | vector;
+	icr_wait();
 }
 
 void apic_send_nmi(u32 destination)
@@ -274,10 +288,11 @@ void apic_init_board(const struct boot_info *info)
 		ioapic_add(&from[i]);
 }
 
-int apic_route_isa(unsigned irq, u8 vector)
+/* NMIs know no level (SDM vol. 3, 11.5.1): a line that the board calls so has its edges as well. */
+int apic_route_isa_nmi(unsigned irq)
 {
 	const struct boot_irq_override *override = memory_boot(board->irq_overrides);
-	u32 gsi = irq, entry = vector;
+	u32 gsi = irq, entry = LVT_NMI;
 
 	for (u32 i = 0; i < board->irq_override_count; i++) {
 		if (override[i].irq != irq)
@@ -285,8 +300,6 @@ int apic_route_isa(unsigned irq, u8 vector)
 		gsi = override[i].gsi;
 		if ((override[i].flags & 3) == 3)
 			entry |= 1u << 13; /* active low */
-		if ((override[i].flags >> 2 & 3) == 3)
-			entry |= 1u << 15; /* level-triggered */
 	}
 	for (u32 i = 0; i < ioapic_count; i++) {
 		const struct ioapic *ioapic = &ioapics[i];

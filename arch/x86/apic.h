@@ -18,10 +18,14 @@ void apic_eoi(void);
 void apic_timer_set(u64 tsc_deadline); /* ~0: off */
 
 /* Interprocessor interrupts by physical APIC id. */
-void apic_send(u32 destination, u8 vector);
 void apic_send_nmi(u32 destination);
 void apic_send_init(u32 destination);
 void apic_send_startup(u32 destination, u8 page);
 
-/* Let ISA interrupt `irq` arrive as `vector` at this CPU. -ENODEV when no I/O APIC has it. */
-int apic_route_isa(unsigned irq, u8 vector) must_check;
+/* To this CPU itself. Also in the middle of any of the others, by an NMI. */
+void apic_send_self(u8 vector);
+
+/* Let ISA interrupt `irq` arrive as an NMI at this CPU, at each edge. -ENODEV when no I/O APIC has
+ * it.
+ */
+int apic_route_isa_nmi(unsigned irq) must_check;

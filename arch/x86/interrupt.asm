@@ -87,6 +87,32 @@ interrupt_timer_x2apic:
 	pop	rax
 	iretq
 
+; void arch_idle(void). STI takes effect after the next instruction, so no interrupt slips in before HLT.
+global arch_idle, arch_idle_halt, arch_idle_awake
+arch_idle:
+	sti
+arch_idle_halt:
+	hlt
+arch_idle_awake:
+	cli
+	ret
+
+; void interrupt_nmi_unblock(void). IRET does it: here, to where we are.
+global interrupt_nmi_unblock
+interrupt_nmi_unblock:
+	mov	rax, rsp
+	mov	ecx, ss
+	push	rcx
+	push	rax
+	pushfq
+	mov	ecx, cs
+	push	rcx
+	lea	rcx, [.unblocked]
+	push	rcx
+	iretq
+.unblocked:
+	ret
+
 section .rodata
 global interrupt_entries
 align 8

@@ -5,6 +5,7 @@
 #include "apic.h"
 #include "arch_cpu.h"
 #include "instructions.h"
+#include "kick.h"
 #include "panic.h"
 
 #include <bulkhead/arch.h>
@@ -89,17 +90,22 @@ void interrupt_handler_set(u8 vector, void (*handler)(void *context), void *cont
 	__atomic_store_n(&handlers[vector].handler, handler, __ATOMIC_RELEASE);
 }
 
-void interrupt_run(u8 vector)
+void interrupt_call(u8 vector)
 {
 	void (*handler)(void *) = __atomic_load_n(&handlers[vector].handler, __ATOMIC_ACQUIRE);
 
-	trace(TRACE_INTERRUPT, cpu_this()->thread->number, vector);
-	if (vector == VECTOR_SPURIOUS)
-		return; /* has no bit in ISR, so takes no EOI (SDM vol. 3, 11.9) */
 	if (handler)
 		handler(handlers[vector].context);
 	else
 		log_warn("interrupt on vector 0x%x, which nobody asked for", vector);
+}
+
+void interrupt_run(u8 vector)
+{
+	trace(TRACE_INTERRUPT, cpu_this()->thread->number, vector);
+	if (vector == VECTOR_SPURIOUS)
+		return; /* has no bit in ISR, so takes no EOI (SDM vol. 3, 11.9) */
+	interrupt_call(vector);
 	apic_eoi();
 }
 
@@ -128,10 +134,7 @@ void interrupt_handle(struct interrupt_frame *frame)
 	if (interrupt_fixup(frame))
 		return;
 	if (frame->vector == VECTOR_NMI) {
-		/* Another CPU's panic stops us this way. Any other NMI has no cause that we know;
-		 * it may have come in the middle of anything, so it is counted only. */
-		panic_stop_if_under_way();
-		cpu_this()->nmis++;
+		kick_in_host(frame);
 		return;
 	}
 	panic_frame(frame);
@@ -149,12 +152,6 @@ void arch_irq_restore(u64 flags)
 {
 	if (flags & RFLAGS_IF)
 		interrupts_on();
-}
-
-void arch_idle(void)
-{
-	/* STI takes effect after the next instruction, so nothing slips in before HLT. */
-	__asm__ volatile("sti; hlt; cli" ::: "memory");
 }
 
 void arch_interrupts_poll(void)

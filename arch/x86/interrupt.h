@@ -11,14 +11,13 @@ struct interrupt_frame {
 	u64 rip, cs, rflags, rsp, ss;
 };
 
-/* Vectors that we use; device interrupts get the ones from VECTOR_DEVICE on. */
+/* Vectors that we use. */
 enum interrupt_vector {
 	VECTOR_NMI = 2,
 	VECTOR_DOUBLE_FAULT = 8,
 	VECTOR_GENERAL_PROTECTION = 13,
 	VECTOR_PAGE_FAULT = 14,
 	VECTOR_MACHINE_CHECK = 18,
-	VECTOR_DEVICE = 0x30,
 	VECTOR_TIMER = 0xf0,
 	VECTOR_KICK = 0xf1,
 	VECTOR_SPURIOUS = 0xff,
@@ -37,7 +36,17 @@ void interrupt_handler_set(u8 vector, void (*handler)(void *context), void *cont
  */
 void interrupt_run(u8 vector);
 
+/* The handler alone: nothing is to be acknowledged. */
+void interrupt_call(u8 vector);
+
 void interrupt_handle(struct interrupt_frame *frame);
+
+/* interrupt.asm: after an NMI exit, NMIs are blocked as after an NMI (SDM vol. 3, 28.2.3). End
+ * that.
+ */
+void interrupt_nmi_unblock(void);
+/* The HLT in arch_idle, and what follows it. */
+extern const char arch_idle_halt[], arch_idle_awake[];
 
 /* Report an unexpected exception and stop: panic.c. */
 noreturn void panic_frame(const struct interrupt_frame *frame);

@@ -9,6 +9,7 @@
 #include "guest_cpu.h"
 #include "instructions.h"
 #include "interrupt.h"
+#include "kick.h"
 #include "memory.h"
 #include "smp.h"
 #include "tsc.h"
@@ -66,16 +67,8 @@ static void forget_configuration(void)
 	config.groups = NULL;
 }
 
-int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *context)
-{
-	static u8 next_vector = VECTOR_DEVICE;
-
-	interrupt_handler_set(next_vector, handler, context);
-	return apic_route_isa(isa_irq, next_vector++);
-}
-
-/* Vectors whose only purpose is to make a CPU look around. */
-static void look_around(void *context unused)
+/* That it ends a halt is all that it is for. */
+static void timer_handle(void *context unused)
 {
 }
 
@@ -139,8 +132,8 @@ static void late_start(void *argument unused)
 	entropy_init();
 	apic_timer_calibrate();
 	thread_cpu_init();
-	interrupt_handler_set(VECTOR_TIMER, look_around, NULL);
-	interrupt_handler_set(VECTOR_KICK, look_around, NULL);
+	interrupt_handler_set(VECTOR_TIMER, timer_handle, NULL);
+	kick_init();
 	if (virt->probe() || virt->cpu_enable())
 		panic("this machine cannot run guests, see above");
 	smp_start(boot_info, config.host.cpus, ap_prepare, ap_work);

@@ -33,7 +33,9 @@ static noreturn void stop_forever(void)
 
 void panic_stop_if_under_way(void)
 {
-	if (__atomic_load_n(&panicking, __ATOMIC_ACQUIRE))
+	u32 who = __atomic_load_n(&panicking, __ATOMIC_ACQUIRE);
+
+	if (who && who != arch_cpu_id() + 1)
 		stop_forever();
 }
 

@@ -38,11 +38,6 @@ u32 arch_cpu_count(void)
 	return __atomic_load_n(&online, __ATOMIC_ACQUIRE);
 }
 
-void arch_cpu_kick(u32 cpu)
-{
-	apic_send(cpus[cpu]->apic_id, VECTOR_KICK);
-}
-
 void smp_ap_main(struct cpu *cpu)
 {
 	cr3_write(memory_root());

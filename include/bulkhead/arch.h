@@ -43,12 +43,14 @@ void arch_timer_arm(u64 deadline);
 
 /*
  * Let ISA interrupt `isa_irq` call `handler` on this CPU, with interrupts off: it may wake threads
- * and may not wait. Edge-triggered: the handler takes all that its device has. Never taken back.
- * -ENODEV when the machine has no way for it, -EBUSY when it has a handler already.
+ * and may not wait. Edge-triggered: the handler takes all that its device has, and may be called
+ * when it has nothing. The device asks for nothing before this returns. At start-up, never taken
+ * back. -ENODEV when the machine has no way for it, -EBUSY when there are too many.
  */
 int arch_irq_route(unsigned isa_irq, void (*handler)(void *context), void *context) must_check;
 
-/* Make CPU `cpu` leave guest mode or its idle state soon, to look at what others asked of it. */
+/* Make CPU `cpu` leave guest mode or its idle state soon, to look at what others asked of it. Not
+ * this one. */
 void arch_cpu_kick(u32 cpu);
 
 /*

@@ -40,7 +40,9 @@ struct cpu {
 	u64 leave_at;
 	struct vcpu *fpu_owner;	 /* whose FPU, debug and SYSCALL registers are in the CPU */
 	struct vcpu *virt_owner; /* whose virtualisation state is loaded */
-	u64 nmis;		 /* that had no cause we know */
+	/* Whose guest goes on with no more questions. NULL: ask again, somebody wants this CPU. An
+	 * NMI makes it that at any time, else the CPU's backend does both. */
+	struct vcpu *volatile resumes;
 
 	/* Run queue; any CPU, under run_lock with interrupts off. */
 	struct spinlock run_lock;

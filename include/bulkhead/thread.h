@@ -11,11 +11,6 @@
 #include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
-/* How often a guest with interrupts masked is left for a look around: it may hide host interrupts
- * from us on emulators (see the hacking guide), so the operator's keystroke waits at most this
- * long. */
-#define THREAD_WATCHDOG_US 50000
-
 #define THREAD_CONSOLE 0xffff
 
 struct vcpu;

@@ -66,6 +66,9 @@ struct virt_backend {
 	void (*vcpu_init)(struct vcpu *vcpu, const struct cpu_state *state);
 	/* Run guest code until something else wants the CPU. Interrupts off, on its own CPU. */
 	enum virt_result (*vcpu_run)(struct vcpu *vcpu);
+	/* If it is about to enter guest code, that ends before the first instruction. In the
+	 * middle of anything, by an NMI; cpu->virt_owner is not NULL, cpu->resumes is. */
+	void (*entry_end)(void);
 	/* This CPU lets go of it: another may hold it then, or it is destroyed. While it does not
 	 * run. On a CPU that does not hold it: nothing. */
 	void (*vcpu_leave)(struct vcpu *vcpu);

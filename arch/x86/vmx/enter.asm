@@ -10,7 +10,7 @@
 default rel
 bits 64
 
-extern vmx_exit_handlers, trace_exits_quiet, vmx_exit_unusual, vmx_go_on
+extern vmx_exit_handlers, trace_exits_quiet, vmx_exit_unusual, vmx_go_on, vmx_entry_stopped
 extern vmx_exit_cpuid, vmx_exit_vmcall, vmx_exit_emulate, vmx_exit_apic_access
 extern vmx_exit_cr_access, vmx_exit_io, vmx_emulate_string
 
@@ -39,6 +39,8 @@ GUEST_TICKS  equ 128
 EXIT_AT	     equ 136
 EXITS	     equ 144
 EXIT_REASON_ equ 152
+
+CPU_RESUMES equ 88 ; of struct cpu; vmx.h likewise
 
 IO_STRING equ 16 ; of the exit qualification
 
@@ -89,7 +91,7 @@ global %1_whole
 section .text
 
 ; int vmx_run(struct vcpu *vcpu, bool launched)
-; 0: vmx_go_on would not; 1: VMfailValid or VMfailInvalid at VMLAUNCH or VMRESUME.
+; 0: vmx_prepare would not; 1: VMfailValid or VMfailInvalid at VMLAUNCH or VMRESUME.
 global vmx_run, vmx_exit_entry
 vmx_run:
 	push	rbp
@@ -142,9 +144,10 @@ vmx_exit_entry:
 	call	[vmx_exit_handlers + rcx * 8]
 	mov	rdi, [rsp]
 	call	vmx_go_on
-	mov	rdi, rax
-	test	rax, rax
-	jz	.leave
+	mov	rdi, [gs:CPU_RESUMES]
+	test	rdi, rdi
+	jz	.stopped
+.resume:
 	load_changed
 	vmresume
 vmx_failed:
@@ -156,7 +159,12 @@ vmx_exit_entry.unusual:
 	mov	ecx, eax
 	mov	rdi, [rsp]
 	jmp	vmx_exit_entry.handle
-vmx_exit_entry.leave:
+vmx_exit_entry.stopped:
+	mov	rdi, [rsp]
+	call	vmx_entry_stopped
+	mov	rdi, [rsp]
+	test	al, al
+	jnz	vmx_exit_entry.resume
 	xor	eax, eax
 vmx_leave:
 	mov	rdi, [rsp]

@@ -6,6 +6,7 @@
 #include "../guest_cpuid.h"
 #include "../instructions.h"
 #include "../interrupt.h"
+#include "../kick.h"
 #include "advance.h"
 #include "instructions.h"
 
@@ -94,8 +95,7 @@ static void exit_exception(struct vcpu *vcpu)
 
 	requeue_interrupted_event(vcpu);
 	if ((info & EVENT_TYPE_MASK) == EVENT_NMI) {
-		/* Through our own table: its IRET ends the blocking of NMIs. */
-		__asm__ volatile("int $2" ::: "memory");
+		kick_in_guest();
 		return;
 	}
 	switch (info & 0xff) {

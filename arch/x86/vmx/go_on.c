@@ -2,6 +2,10 @@
 /*
  * What comes between the handler of an exit and the guest: time, interrupts, and whoever else wants
  * the CPU. vmx_go_on is the short way, vmx_prepare the long one.
+ *
+ * An NMI may come at any time, to say that something has changed (kick.c). Before the last look at
+ * cpu->resumes it is seen there. After that it is seen by the preemption timer, which it lets end
+ * the entry; so the timer is always set before the look.
  */
 #include "vmx.h"
 
@@ -14,11 +18,11 @@
 #include <bulkhead/trace.h>
 
 /* Until when nothing is due that needs this CPU, and no longer than the timer can count. */
-static inline u64 leave_at_find(const struct cpu *cpu, const struct vmx_vcpu *vmx, u64 now)
+static inline u64 leave_at_find(const struct cpu *cpu, u64 now)
 {
 	u64 timer = timer_first(cpu), at = MIN(timer, cpu->slice_end);
 
-	return MIN(MIN(at, vmx->look_at), now + vmx_machine.preemption_most);
+	return MIN(at, now + vmx_machine.preemption_most);
 }
 
 /*
@@ -34,26 +38,6 @@ static inline void preemption_timer_arm(u64 ticks)
 static inline void meter_exit(struct vcpu *vcpu, u64 now)
 {
 	exit_meter_add(&vcpu->exit_meters[vcpu->exit_reason], now - vcpu->exit_at);
-}
-
-/* Take what the guest may have hidden from us: see THREAD_WATCHDOG_US. */
-static void look_around(struct vcpu *vcpu, u64 now)
-{
-	arch_interrupts_poll();
-	vmx_of(vcpu)->look_at = now + vmx_machine.look_ticks;
-}
-
-/*
- * A guest that masks interrupts may hide the host's too, on emulators: it is left for a look
- * around. One that does not mask them then is left alone: only its next exit comes here again,
- * because of the request.
- */
-static void leave_alone(struct vcpu *vcpu)
-{
-	if (!(vmread(GUEST_RFLAGS) & RFLAGS_IF))
-		return;
-	vmx_of(vcpu)->look_at = VMX_LOOK_NEXT;
-	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
 /* Whether something comes before guest code; then vmx->result says what. */
@@ -111,9 +95,8 @@ static bool wait_here(struct vcpu *vcpu)
 	vmx->result = VIRT_AWAY;
 	if (!exit_halt(vcpu))
 		return false;
-	/* As in vcpu_run. Interrupts were on: nothing of the machine's is hidden now. */
+	/* As in vcpu_run. */
 	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
-	vmx->look_at = tsc_read() + vmx_machine.look_ticks;
 	return true;
 }
 
@@ -126,13 +109,18 @@ static bool is_wanted(struct vcpu *vcpu)
 	return true;
 }
 
+void vmx_entry_end(void)
+{
+	preemption_timer_arm(0);
+}
+
 /* All is seen to but time. */
-static void prepare_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void prepare_entry(struct vcpu *vcpu)
 {
 	struct cpu *cpu = cpu_this();
 	u64 now = tsc_read();
 
-	cpu->leave_at = leave_at_find(cpu, vmx, now);
+	cpu->leave_at = leave_at_find(cpu, now);
 	preemption_timer_arm(cpu->leave_at > now ? cpu->leave_at - now : 0);
 	if (vcpu->exit_at)
 		meter_exit(vcpu, now);
@@ -140,39 +128,59 @@ static void prepare_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	vcpu->guest_ticks -= now;
 }
 
-static struct vcpu *leave(struct vcpu *vcpu)
+/* It was not entered after all. The exit, if one led here, is metered. */
+static void unprepare_entry(struct vcpu *vcpu)
+{
+	vcpu->guest_ticks += tsc_read();
+	vcpu->exit_at = 0;
+}
+
+static bool leave(struct vcpu *vcpu)
 {
 	if (vcpu->exit_at)
 		meter_exit(vcpu, tsc_read());
 	vcpu->exit_at = 0;
-	return NULL;
+	vcpu->in_guest = false;
+	cpu_this()->resumes = NULL;
+	return false;
 }
 
-struct vcpu *vmx_prepare(struct vcpu *vcpu)
+/* False: leave. */
+static bool nothing_is_wanted(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	bool look;
-
 	do {
-		u64 now = tsc_read();
-
-		look = now >= vmx->look_at;
 		if (vcpu->requests & VCPU_REQUEST_BACKEND)
 			__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_BACKEND,
 					   __ATOMIC_RELAXED);
-		if (unlikely(look || vmx->look_at == VMX_LOOK_NEXT))
-			look_around(vcpu, now);
-		if (must_leave(vcpu, now))
-			return leave(vcpu);
+		cpu_this()->resumes = vcpu;
+		arch_interrupts_poll();
+		if (must_leave(vcpu, tsc_read()))
+			return false;
 		if (likely(!stays_halted(vcpu)))
 			break;
 	} while (wait_here(vcpu));
-	if (unlikely(vcpu->halted || is_wanted(vcpu)))
-		return leave(vcpu);
-	if (unlikely(look))
-		leave_alone(vcpu);
-	prepare_entry(vcpu, vmx);
-	return vcpu;
+	return likely(!vcpu->halted && !is_wanted(vcpu));
+}
+
+bool vmx_prepare(struct vcpu *vcpu)
+{
+	for (;;) {
+		if (!nothing_is_wanted(vcpu))
+			return leave(vcpu);
+		prepare_entry(vcpu);
+		if (likely(cpu_this()->resumes))
+			return true;
+		unprepare_entry(vcpu);
+	}
+}
+
+/* cpu->resumes is NULL after vmx_go_on. */
+bool vmx_entry_stopped(struct vcpu *vcpu)
+{
+	if (!vcpu->in_guest) /* vmx_prepare has left it */
+		return false;
+	unprepare_entry(vcpu);
+	return vmx_prepare(vcpu);
 }
 
 /* What waits for the guest is seen to. Whether that was all, and it does not stay halted. */
@@ -187,43 +195,45 @@ static bool interrupt_only(struct vcpu *vcpu)
 	return !vcpu->requests && !cpu_this()->attention;
 }
 
-static seldom struct vcpu *count_unusual(struct vcpu *vcpu, u64 ticks)
+static seldom void count_unusual(struct vcpu *vcpu, u64 ticks)
 {
 	exit_meter_add_unusual(&vcpu->exit_meters[vcpu->exit_reason], ticks);
-	return vcpu;
 }
 
 /* Until leave_at. What is called here is called at the end, so that no frame is needed. */
-inlined struct vcpu *go_on_in_time(struct vcpu *vcpu)
+inlined void go_on_in_time(struct vcpu *vcpu)
 {
 	u64 now = tsc_read(), left;
 	struct exit_meter *meter;
 
-	if (unlikely(__builtin_sub_overflow(CPU_FIELD(leave_at), now, &left)))
-		return vmx_prepare(vcpu);
+	if (unlikely(__builtin_sub_overflow(CPU_FIELD(leave_at), now, &left))) {
+		(void)vmx_prepare(vcpu);
+		return;
+	}
 	vcpu->guest_ticks -= now;
 	preemption_timer_arm(left);
 	now -= vcpu->exit_at;
 	meter = &vcpu->exit_meters[vcpu->exit_reason];
 	if (unlikely(exit_meter_is_unusual(meter, now)))
-		return count_unusual(vcpu, now);
-	exit_meter_add_usual(meter, now);
-	return vcpu;
+		count_unusual(vcpu, now);
+	else
+		exit_meter_add_usual(meter, now);
 }
 
 /* One or both of the words are not 0. */
-static seldom struct vcpu *go_on_wanted(struct vcpu *vcpu, u32 words)
+static seldom void go_on_wanted(struct vcpu *vcpu, u32 words)
 {
 	if (words == VCPU_REQUEST_INTERRUPT && interrupt_only(vcpu))
-		return go_on_in_time(vcpu);
-	return vmx_prepare(vcpu);
+		go_on_in_time(vcpu);
+	else
+		(void)vmx_prepare(vcpu);
 }
 
 /*
  * The usual way back: nobody wants this CPU but the guest, which wants an interrupt at most.
  * Whatever does not depend on time shows in one of two words; time is up at leave_at.
  */
-struct vcpu *vmx_go_on(struct vcpu *vcpu)
+void vmx_go_on(struct vcpu *vcpu)
 {
 	u32 words = CPU_FIELD(attention);
 	bool wanted;
@@ -231,8 +241,9 @@ struct vcpu *vmx_go_on(struct vcpu *vcpu)
 	/* A compiler loads what is volatile by itself first. */
 	__asm__ volatile("orl %2, %0" : "+r"(words), "=@ccnz"(wanted) : "m"(vcpu->requests));
 	if (unlikely(wanted))
-		return go_on_wanted(vcpu, words);
-	return go_on_in_time(vcpu);
+		go_on_wanted(vcpu, words);
+	else
+		go_on_in_time(vcpu);
 }
 
 /* Most often it is the guest's own timer. Whatever else it is shows before the next entry. */
@@ -247,7 +258,7 @@ void vmx_exit_preemption_timer(struct vcpu *vcpu)
 		timer_run_due();
 	else
 		return;
-	cpu->leave_at = leave_at_find(cpu, vmx_of(vcpu), now);
+	cpu->leave_at = leave_at_find(cpu, now);
 	if (vcpu->requests & VCPU_REQUEST_INTERRUPT)
 		(void)vmx_interrupt_deliver(vcpu);
 }

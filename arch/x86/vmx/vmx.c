@@ -85,7 +85,6 @@ static int probe(void)
 		.no_invpcid = !(m->controls.cpu2 & CPU2_INVPCID),
 		.eoi_exits = eoi_exits(),
 	});
-	m->look_ticks = us_to_tsc(THREAD_WATCHDOG_US);
 	m->preemption_most = 0xffffffffUL << m->caps.preemption_shift;
 	return allocate_bitmaps();
 }
@@ -167,6 +166,7 @@ static void cpu_disable(void)
 
 	if (vcpu && vmclear(memory_physical(vmx_of(vcpu)->vmcs)))
 		log_warn("VMCLEAR failed on CPU %u", arch_cpu_id());
+	cpu_this()->virt_owner = NULL; /* an NMI must not look for a VMCS now */
 	vmxoff();
 	cr4_write(cr4_read() & ~CR4_VMXE);
 }
@@ -375,7 +375,6 @@ static enum virt_result vcpu_run(struct vcpu *vcpu)
 	load(vcpu);
 	vmx_registers_load(vcpu);
 	vmcs_pause_loops(vcpu, cpu_this()->queue.count);
-	vmx->look_at = VMX_LOOK_NEXT;
 	if (vmx->ept_stale) {
 		vmx_flush_ept(vcpu);
 		vmx_flush_guest(vcpu);
@@ -429,6 +428,7 @@ const struct virt_backend virt_vmx = {
 	.vcpu_reset = vcpu_reset,
 	.vcpu_init = vcpu_init,
 	.vcpu_run = vcpu_run,
+	.entry_end = vmx_entry_end,
 	.vcpu_leave = vcpu_leave,
 	.vcpu_time_changed = vcpu_time_changed,
 	.vcpu_flush = vcpu_flush,

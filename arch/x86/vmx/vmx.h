@@ -6,6 +6,7 @@
 #include "fields.h"
 #include "guest_access.h"
 
+#include <bulkhead/cpu.h>
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/vcpu.h>
 #include <bulkhead/virt.h>
@@ -17,7 +18,6 @@ struct vmx_vcpu {
 	bool vmcs_used; /* it has ever been */
 	bool launched;
 	enum virt_result result; /* why the loop of vmx_run was left */
-	u64 look_at; /* TSC at which hidden interrupts are looked for next; see leave_alone */
 	u16 vpid;
 	u64 ept_pointer;
 	bool ept_stale; /* this CPU may have cached EPT entries that changed */
@@ -42,8 +42,6 @@ struct vmx_vcpu {
 
 #define VMX_NO_CPU (~0u)
 
-#define VMX_LOOK_NEXT (~0UL) /* of look_at: before the next entry */
-
 /* One machine: the controls that all CPUs share. */
 struct vmx_machine {
 	struct vmx_capabilities caps;
@@ -51,7 +49,6 @@ struct vmx_machine {
 	struct page_table_format ept;
 	void *io_bitmaps;    /* two pages, all ones: every port exits */
 	void *msr_bitmaps;   /* VMX_MSR_BITMAPS pages: see vmx_msr_bitmap */
-	u64 look_ticks;	     /* see THREAD_WATCHDOG_US */
 	u64 preemption_most; /* so many TSC ticks does the preemption timer count */
 };
 extern struct vmx_machine vmx_machine;
@@ -83,15 +80,17 @@ _Static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, guest_ti
 		       offsetof(struct vcpu, exits) == 144 &&
 		       offsetof(struct vcpu, exit_reason) == 152,
 	       "enter.asm knows where they are");
+_Static_assert(offsetof(struct cpu, resumes) == 88, "enter.asm knows where it is");
 /*
  * exits.c and go_on.c, which enter.asm calls after an exit. A reason below trace_exits_quiet is the
- * number of its handler; vmx_exit_unusual finds that of any other. Then vmx_go_on: the vCPU if its
- * guest goes on, else NULL.
+ * number of its handler; vmx_exit_unusual finds that of any other. Then vmx_go_on: the guest goes
+ * on if cpu->resumes is its vCPU then. If not, vmx_entry_stopped says whether it does all the same.
  */
 typedef void (*vmx_exit_handler)(struct vcpu *vcpu);
 extern const vmx_exit_handler vmx_exit_handlers[];
 u32 vmx_exit_unusual(struct vcpu *vcpu, u32 reason);
-struct vcpu *vmx_go_on(struct vcpu *vcpu);
+void vmx_go_on(struct vcpu *vcpu);
+bool vmx_entry_stopped(struct vcpu *vcpu);
 /* Handlers that have to do with more registers than a C function may change, and the way to each
  * through enter.asm. */
 void vmx_exit_cpuid(struct vcpu *vcpu);
@@ -106,8 +105,10 @@ void vmx_exit_cr_access_whole(struct vcpu *vcpu);
 void vmx_exit_preemption_timer(struct vcpu *vcpu); /* go_on.c */
 /* The exit of any port access: of one of a string, which may need all registers, too. */
 void vmx_exit_io_any(struct vcpu *vcpu);
-/* Everything that must happen right before guest code runs. NULL: not now, see vmx_vcpu.result. */
-struct vcpu *vmx_prepare(struct vcpu *vcpu);
+/* Everything that must happen right before guest code runs. False: not now, see vmx_vcpu.result. */
+bool vmx_prepare(struct vcpu *vcpu);
+/* Let the next entry of this CPU end before guest code: see virt_backend.entry_end. */
+void vmx_entry_end(void);
 /* entry_failed.c: VM entry was refused with this VM-instruction error, or 0: with exit reason 33
  * or 34. */
 void vmx_entry_failed(struct vcpu *vcpu, u64 instruction_error);
