@@ -474,6 +474,13 @@ static bool go_on(struct cpu *cpu, struct thread *thread)
 	return false;
 }
 
+/* Whether the last decision holds no longer; most often it holds until somebody calls. */
+static inline bool must_decide(const struct cpu *cpu)
+{
+	return cpu->attention & CPU_ATTENTION_SCHEDULE ||
+	       (cpu->slice_end != SCHEDULER_NEVER && arch_tsc() >= cpu->slice_end);
+}
+
 /*
  * Whoever waits this way most often has the CPU next, too: as long as nobody else wants it, its
  * idle loop is here, on the stack of `thread`, and there is nothing to be switched.
@@ -492,7 +499,7 @@ bool thread_wait(const volatile u32 *wanted)
 		timer_run_due();
 		if (*wanted && thread->entity.state == SCHEDULER_BLOCKED && go_on(cpu, thread))
 			return true;
-		if (cpu->attention & CPU_ATTENTION_SCHEDULE) {
+		if (must_decide(cpu)) {
 			spin_lock(&cpu->run_lock);
 			switch_by(cpu, scheduler_pick, thread);
 			if (thread->entity.state == SCHEDULER_RUNNING)

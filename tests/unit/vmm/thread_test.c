@@ -995,6 +995,97 @@ static void who_waits_in_place_is_sent_away(void **state)
 	assert_int_equal(idle_calls, 3);
 }
 
+/* It has used all that its cap allows, and waits. */
+static void exhausted(void *argument)
+{
+	for (;;) {
+		say(*(const char *)argument);
+		fake_tsc += SLICE;
+		wanted = 0;
+		stayed = thread_wait(&wanted);
+	}
+}
+
+static void is_capped_steps(void)
+{
+	switch (idle_calls++) {
+	case 0:
+		expect_story("s");
+		fake_cpu_be(1);
+		wanted = 1;
+		thread_wake(victim);
+		fake_cpu_be(0);
+		break;
+	case 1: /* still in place */
+		expect_story("");
+		assert_ptr_equal(cpus[0]->thread, victim);
+		assert_int_equal(state_of(victim), SCHEDULER_CAPPED);
+		assert_in_range(armed, fake_tsc + 1, fake_tsc + 100 * SLICE);
+		fake_tsc = armed;
+		break;
+	case 2: /* nothing but time has passed */
+		expect_story("s");
+		leave_loop();
+		break;
+	default:
+		fail();
+	}
+}
+
+static void who_is_capped_in_place_goes_on_in_time(void **state)
+{
+	const struct scheduler_claim claim = {.weight = SCHEDULER_WEIGHT_DEFAULT, .cap = 10};
+
+	(void)state;
+	victim = make(0, exhausted, "s");
+	thread_claim_set(victim, &claim);
+	thread_wake(victim);
+	loop_run(is_capped_steps);
+	assert_int_equal(idle_calls, 3);
+}
+
+/* Another one's cap is looked after from there, too. */
+static void other_is_capped_steps(void)
+{
+	switch (idle_calls++) {
+	case 0:
+		assert_ptr_equal(cpus[0]->thread, other_thread);
+		assert_int_equal(state_of(victim), SCHEDULER_CAPPED);
+		expect_story("so");
+		fake_tsc = armed;
+		break;
+	case 1:
+		expect_story("s");
+		leave_loop();
+		break;
+	default:
+		fail();
+	}
+}
+
+static void spins(void *argument)
+{
+	for (;;) {
+		say(*(const char *)argument);
+		fake_tsc += SLICE;
+		thread_reschedule();
+	}
+}
+
+static void who_is_capped_goes_on_while_another_waits_in_place(void **state)
+{
+	const struct scheduler_claim claim = {.weight = SCHEDULER_WEIGHT_DEFAULT, .cap = 10};
+
+	(void)state;
+	victim = make(0, spins, "s");
+	other_thread = make(0, waiter, "o");
+	thread_claim_set(victim, &claim);
+	thread_wake(victim);
+	thread_wake(other_thread);
+	loop_run(other_is_capped_steps);
+	assert_int_equal(idle_calls, 2);
+}
+
 /* A wake-up that came first is not lost, and nothing is waited for. */
 static void waits_for_what_is_there(void *argument)
 {
@@ -1047,6 +1138,8 @@ int main(void)
 		T(idle_loop),
 		T(waits_in_place),
 		T(who_waits_in_place_is_sent_away),
+		T(who_is_capped_in_place_goes_on_in_time),
+		T(who_is_capped_goes_on_while_another_waits_in_place),
 		T(a_wake_up_before_waiting_is_kept),
 	};
 
