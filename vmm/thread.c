@@ -485,7 +485,7 @@ static inline bool must_decide(const struct cpu *cpu)
  * Whoever waits this way most often has the CPU next, too: as long as nobody else wants it, its
  * idle loop is here, on the stack of `thread`, and there is nothing to be switched.
  */
-bool thread_wait(const volatile u32 *wanted)
+enum thread_waited thread_wait(const volatile u32 *wanted)
 {
 	struct cpu *cpu = cpu_this();
 	struct thread *thread = cpu->thread;
@@ -493,17 +493,17 @@ bool thread_wait(const volatile u32 *wanted)
 
 	block(cpu, thread);
 	if (thread->entity.state == SCHEDULER_RUNNING)
-		return thread->switches == switches;
+		return thread->switches == switches ? THREAD_AT_ONCE : THREAD_AWAY;
 	ask_for_work(cpu);
 	for (;;) {
 		timer_run_due();
 		if (*wanted && thread->entity.state == SCHEDULER_BLOCKED && go_on(cpu, thread))
-			return true;
+			return THREAD_AT_ONCE;
 		if (must_decide(cpu)) {
 			spin_lock(&cpu->run_lock);
 			switch_by(cpu, scheduler_pick, thread);
 			if (thread->entity.state == SCHEDULER_RUNNING)
-				return thread->switches == switches;
+				return thread->switches == switches ? THREAD_STAYED : THREAD_AWAY;
 		}
 		idle(cpu);
 	}

@@ -79,17 +79,33 @@ static void look(struct vcpu *vcpu)
 		tables_changed(vcpu);
 }
 
+/* What comes before guest code, but for requests. */
+inlined void before_run(struct vcpu *vcpu)
+{
+	kvm_before_run(vcpu);
+	if (unlikely(vcpu->late_timers))
+		vcpu_devices_catch_up(vcpu);
+}
+
+static seldom bool halt_ends(struct vcpu *vcpu, enum thread_waited waited)
+{
+	if (waited == THREAD_AWAY)
+		return false;
+	before_run(vcpu);
+	return true;
+}
+
 /* As run() would, in the midst of virt->vcpu_run. */
 bool exit_halt(struct vcpu *vcpu)
 {
-	bool stayed;
+	enum thread_waited waited;
 
 	vcpu->in_guest = false;
 	kvm_after_run(vcpu);
-	stayed = thread_wait(&vcpu->requests);
-	if (unlikely(stayed && vcpu->kvm.steal.away))
-		kvm_before_run(vcpu);
-	return stayed;
+	waited = thread_wait(&vcpu->requests);
+	if (likely(waited == THREAD_AT_ONCE && !vcpu->kvm.steal.away))
+		return true;
+	return halt_ends(vcpu, waited);
 }
 
 /* In both loops below, as each turn of them is a wake-up of a guest. */
@@ -97,9 +113,7 @@ inlined void run(struct vcpu *vcpu)
 {
 	enum virt_result result;
 
-	kvm_before_run(vcpu);
-	if (unlikely(vcpu->late_timers))
-		vcpu_devices_catch_up(vcpu);
+	before_run(vcpu);
 	if (unlikely(vcpu->requests & (VCPU_REQUEST_DEVICES | VCPU_REQUEST_TABLES)))
 		look(vcpu);
 	result = virt->vcpu_run(vcpu);

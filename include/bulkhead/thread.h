@@ -54,12 +54,18 @@ bool thread_retire(struct thread *thread) must_check;
 void thread_revive(struct thread *thread);
 void thread_destroy(struct thread *thread);
 
+/* What waiting came to. As long as no other thread has the CPU the partition stays in sight. */
+enum thread_waited {
+	THREAD_AWAY,	/* another thread had the CPU */
+	THREAD_STAYED,	/* it may have waited for its CPU, which no other thread had */
+	THREAD_AT_ONCE, /* it went on as soon as it was wanted */
+};
+
 void thread_wake(struct thread *thread); /* any CPU, any context */
 void thread_block(void);		 /* until woken; returns at once when already woken */
 /* The same, or until `*wanted` is not 0, which on another CPU is only seen with thread_wake. What
- * sets it on this CPU need not wake it. Interrupts are off. True: no other thread had the CPU, and
- * the partition stayed in sight. */
-bool thread_wait(const volatile u32 *wanted);
+ * sets it on this CPU need not wake it. Interrupts are off. */
+enum thread_waited thread_wait(const volatile u32 *wanted);
 void thread_reschedule(void); /* whoever should run now, runs */
 void thread_yield(void);      /* others first: this one only waits for them */
 /* Or until woken. For threads that may run on one CPU only. */

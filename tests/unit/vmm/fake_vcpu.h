@@ -169,12 +169,22 @@ void thread_block(void)
 		give_up(SCHEDULER_BLOCKED);
 }
 
-bool thread_wait(const volatile u32 *wanted)
+/* What happens while one waits for its CPU in place, once. */
+static void (*on_wait)(struct vcpu *vcpu);
+
+enum thread_waited thread_wait(const volatile u32 *wanted)
 {
+	void (*hook)(struct vcpu * vcpu) = on_wait;
+
+	on_wait = NULL;
+	if (hook) {
+		hook(running->thread->vcpu);
+		return THREAD_STAYED;
+	}
 	if (*wanted)
-		return true;
+		return THREAD_AT_ONCE;
 	thread_block();
-	return false;
+	return THREAD_AWAY;
 }
 
 void thread_reschedule(void)

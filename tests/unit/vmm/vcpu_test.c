@@ -520,6 +520,27 @@ static void halts_in_its_exit(void **state)
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 }
 
+static void is_late(struct vcpu *vcpu)
+{
+	vcpu->late_timers |= VCPU_LATE_APIC;
+	vcpu_request(vcpu, VCPU_REQUEST_INTERRUPT);
+}
+
+/* Its timer came due when another CPU had woken it and it had not gone on yet. */
+static void catches_up_where_it_halts(void **state)
+{
+	struct partition *partition;
+
+	(void)state;
+	guest = halts_within;
+	stays = 0;
+	on_wait = is_late;
+	partition = started();
+	assert_int_equal(stays, 1);
+	assert_int_equal(partition->vcpus[0]->late_timers, 0);
+	expect_story("xdSRl");
+}
+
 static void a_paused_one_can_be_reset_and_stopped(void **state)
 {
 	struct partition *partition = started();
@@ -1242,6 +1263,7 @@ int main(void)
 		T(stops_who_does_not_hear_its_button),
 		T(pauses_and_goes_on),
 		T(halts_in_its_exit),
+		T(catches_up_where_it_halts),
 		T(a_paused_one_can_be_reset_and_stopped),
 		cmocka_unit_test(ends_as_configured),
 		T(starting_again_forgets_what_was_kept),
