@@ -248,14 +248,14 @@ inlined void accept(struct vlapic *apic, u8 vector, bool level)
 		vector_request(apic, vector, level);
 }
 
-void vlapic_timer_expired(struct vlapic *apic)
+void vlapic_timer_interrupt(struct vlapic *apic)
 {
-	u32 lvt = vlapic_register(apic, VLAPIC_LVT_TIMER);
+	u32 lvt = vlapic_register(apic, VLAPIC_LVT_TIMER) & (LVT_MASKED | 0xff);
 
-	apic->tsc_deadline = 0;
-	if (unlikely(apic->timer_mode == VLAPIC_TIMER_PERIODIC))
-		vlapic_timer_restart(apic);
-	if (likely(!(lvt & LVT_MASKED)))
+	/* Not masked, and so the APIC listens: svr_apply, lvt_apply, registers_reset. */
+	if (likely(lvt >= VECTOR_LOWEST && lvt < LVT_MASKED))
+		vector_request(apic, (u8)lvt, false);
+	else if (lvt < VECTOR_LOWEST)
 		accept(apic, (u8)lvt, false);
 }
 
@@ -644,7 +644,7 @@ int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value)
 	if (msr == MSR_APIC_BASE)
 		return base_write(apic, value);
 	if (msr == MSR_TSC_DEADLINE)
-		return vlapic_deadline_write(apic, value, device_now(apic->host));
+		return vlapic_deadline_write(apic, value);
 	return -EINVAL;
 }
 

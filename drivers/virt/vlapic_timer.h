@@ -12,7 +12,8 @@ void vlapic_timer_divide_changed(struct vlapic *apic);
 void vlapic_timer_mode_changed(struct vlapic *apic);
 u32 vlapic_timer_current(const struct vlapic *apic);
 
-#define VLAPIC_TIMER_PERIODIC 0x20000u /* of timer_mode */
+/* A write of IA32_TSC_DEADLINE, in any mode. */
+int vlapic_deadline_write(struct vlapic *apic, u64 deadline) must_check;
 
-/* A periodic one has counted down, and counts again. */
-void vlapic_timer_restart(struct vlapic *apic);
+/* vlapic.c: the timer's interrupt, if it is not masked. */
+void vlapic_timer_interrupt(struct vlapic *apic);

@@ -126,9 +126,10 @@ void vlapic_send_ipi(struct vlapic *apic, u64 icr);
 int vlapic_msr_read(struct vlapic *apic, u32 msr, u64 *value) must_check;
 int vlapic_msr_write(struct vlapic *apic, u32 msr, u64 value) must_check;
 
-/* The same for a write of IA32_TSC_DEADLINE alone, which is at every tick of most guests' clocks.
- * `now` is what device_now would say. */
-int vlapic_deadline_write(struct vlapic *apic, u64 deadline, u64 now) must_check;
+/* The same for a write of IA32_TSC_DEADLINE alone, which is at every tick of most guests' clocks,
+ * while the timer is in the mode that has deadlines. `now` is what device_now would say. */
+static inline bool vlapic_has_deadline(const struct vlapic *apic);
+void vlapic_deadline_set(struct vlapic *apic, u64 deadline, u64 now);
 /* And for one of MSR 838h, the initial count, of which the same holds. */
 int vlapic_count_write(struct vlapic *apic, u64 count, u64 now) must_check;
 /* What `timer` calls when it fires. */
@@ -151,6 +152,9 @@ void vlapic_look(const struct vlapic *apic, struct vlapic_view *view);
 static inline bool vlapic_is_alone(const struct vlapic *apic, u8 vector);
 /* Whether a vector in IRR could be delivered while `in_service` is the highest in ISR (0: none). */
 static inline bool vlapic_is_above(const struct vlapic *apic, u8 vector, u8 in_service);
+/* The same as its PPR says, which is right whenever the vCPU has just left guest mode and the CPU
+ * virtualises the APIC, and after each change of TPR or ISR that was made here. */
+static inline bool vlapic_is_above_ppr(const struct vlapic *apic, u8 vector);
 /* Highest-priority vector that could be delivered now, or -1. */
 int vlapic_pending(const struct vlapic *apic);
 /* The CPU takes `vector`, which is above PPR: from IRR to ISR. */
@@ -174,6 +178,13 @@ static inline bool vlapic_x2apic(const struct vlapic *apic)
 {
 	return (apic->base_msr & (VLAPIC_ENABLE | VLAPIC_X2APIC)) ==
 	       (VLAPIC_ENABLE | VLAPIC_X2APIC);
+}
+
+#define VLAPIC_TIMER_DEADLINE 0x40000u /* of timer_mode */
+
+static inline bool vlapic_has_deadline(const struct vlapic *apic)
+{
+	return apic->timer_mode == VLAPIC_TIMER_DEADLINE;
 }
 
 static inline bool vlapic_enabled(const struct vlapic *apic)
@@ -200,6 +211,12 @@ static inline bool vlapic_is_above(const struct vlapic *apic, u8 vector, u8 in_s
 	u32 class = vector & 0xf0;
 
 	return class > (in_service & 0xf0U) && class > (vlapic_register(apic, VLAPIC_TPR) & 0xf0);
+}
+
+static inline bool vlapic_is_above_ppr(const struct vlapic *apic, u8 vector)
+{
+	/* The low four bits of neither count. */
+	return vector > (vlapic_register(apic, VLAPIC_PPR) | 0xf);
 }
 
 /* Whether the last interrupt of `vector` was level-triggered. */

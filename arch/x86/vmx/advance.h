@@ -22,23 +22,29 @@ inlined void vmx_shadow_end(void)
 	u64 interruptibility = vmread_sure(GUEST_INTERRUPTIBILITY);
 
 	if (unlikely(interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)))
-		vmwrite(GUEST_INTERRUPTIBILITY,
-			interruptibility & ~(u64)(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+		vmwrite_sure(GUEST_INTERRUPTIBILITY,
+			     interruptibility &
+				     ~(u64)(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
 }
 
-/* What else the end of an instruction changes. */
-inlined void vmx_instruction_completed(void)
+/* What else the end of an instruction changes. Returns the guest's flags. */
+inlined u64 vmx_instruction_completed(void)
 {
+	u64 flags;
+
 	vmx_shadow_end();
+	flags = vmread_sure(GUEST_RFLAGS);
 	/* Single-stepping traps after it too (SDM vol. 3, 27.3.1.5). */
-	if (unlikely(vmread_sure(GUEST_RFLAGS) & RFLAGS_TF))
+	if (unlikely(flags & RFLAGS_TF))
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+	return flags;
 }
 
 #define INSTRUCTION_LENGTH_END 16
 
-/* RIP past the instruction that exited. Only where it passes 4 GiB it matters how wide it is. */
-inlined void vmx_advance(void)
+/* RIP past the instruction that exited. Only where it passes 4 GiB it matters how wide it is.
+ * Returns the guest's flags. */
+inlined u64 vmx_advance(void)
 {
 	u64 rip = GUEST_RIP, next;
 
@@ -48,5 +54,5 @@ inlined void vmx_advance(void)
 	if (unlikely((u32)next < INSTRUCTION_LENGTH_END) && !vmx_code_is_wide())
 		next = (u32)next;
 	vmwrite_sure(rip, next);
-	vmx_instruction_completed();
+	return vmx_instruction_completed();
 }

@@ -118,11 +118,6 @@ static void exit_triple_fault(struct vcpu *vcpu)
 		  vmread(GUEST_RIP), vmread(GUEST_CR3));
 }
 
-static void exit_interrupt_window(struct vcpu *vcpu)
-{
-	(void)vmx_interrupt_deliver(vcpu);
-}
-
 static void exit_nmi_window(struct vcpu *vcpu)
 {
 	vmx_cpu_control(vcpu, CPU_NMI_WINDOW, false);
@@ -150,16 +145,6 @@ void vmx_exit_cpuid(struct vcpu *vcpu)
 
 	guest_cpuid_execute(vcpu->cpuid, &state, vcpu->gpr);
 	vmx_advance();
-}
-
-/* What wakes it may have come already. */
-static void exit_hlt(struct vcpu *vcpu)
-{
-	vmx_advance();
-	if (vmx_interrupt_deliver(vcpu))
-		return;
-	vcpu->halted = true;
-	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
 /* It has waited in a loop of PAUSE for a while: whoever it waits for may need this CPU. */
@@ -295,12 +280,12 @@ const vmx_exit_handler vmx_exit_handlers[HANDLERS] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception,
 	[EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
-	[EXIT_INTERRUPT_WINDOW] = exit_interrupt_window,
+	[EXIT_INTERRUPT_WINDOW] = vmx_exit_interrupt_window,
 	[EXIT_NMI_WINDOW] = exit_nmi_window,
 	[EXIT_TASK_SWITCH] = exit_task_switch,
 	[EXIT_CPUID] = vmx_exit_cpuid_rbx,
 	[EXIT_GETSEC] = exit_undefined,
-	[EXIT_HLT] = exit_hlt,
+	[EXIT_HLT] = vmx_exit_hlt,
 	[EXIT_INVD] = exit_nothing,
 	[EXIT_RDPMC] = exit_protection,
 	[EXIT_VMCALL] = vmx_exit_vmcall_rbx,

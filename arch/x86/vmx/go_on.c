@@ -183,16 +183,12 @@ bool vmx_entry_stopped(struct vcpu *vcpu)
 	return vmx_prepare(vcpu);
 }
 
-/* What waits for the guest is seen to. Whether that was all, and it does not stay halted. */
-static bool interrupt_only(struct vcpu *vcpu)
+/* What waits for the guest, which has not halted, is seen to. Whether that was all. */
+inlined bool interrupt_only(struct vcpu *vcpu)
 {
-	bool taken = vmx_interrupt_deliver(vcpu);
-
-	if (vcpu->halted && !taken)
-		return false;
-	vcpu->halted = false;
+	(void)vmx_interrupt_deliver(vcpu);
 	/* The end of an interrupt can be the beginning of another vCPU's, here. */
-	return !vcpu->requests && !cpu_this()->attention;
+	return !(vcpu->requests | CPU_FIELD(attention));
 }
 
 static seldom void count_unusual(struct vcpu *vcpu, u64 ticks)

@@ -7,6 +7,7 @@
  */
 #include "vmx.h"
 
+#include "advance.h"
 #include "instructions.h"
 
 #include <bulkhead/exit.h>
@@ -14,15 +15,21 @@
 
 #define BLOCKED (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)
 
-void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on)
+inlined void control_set(struct vcpu *vcpu, u32 bit, bool on)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	u32 controls = on ? vmx->cpu_controls | bit : vmx->cpu_controls & ~bit;
+	u32 controls = vmx->cpu_controls;
 
-	if (controls == vmx->cpu_controls)
+	if (!(controls & bit) == !on)
 		return;
+	controls ^= bit;
 	vmx->cpu_controls = controls;
 	vmwrite_sure(PRIMARY_CONTROLS, controls);
+}
+
+void vmx_cpu_control(struct vcpu *vcpu, u32 bit, bool on)
+{
+	control_set(vcpu, bit, on);
 }
 
 void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code)
@@ -52,10 +59,16 @@ inlined bool event_is_set(void)
 	return vmread_sure(ENTRY_INTERRUPTION) & EVENT_VALID;
 }
 
-inlined bool can_take_interrupt(void)
+inlined bool is_masked(void)
 {
-	return (vmread_sure(GUEST_RFLAGS) & RFLAGS_IF) &&
-	       !(vmread_sure(GUEST_INTERRUPTIBILITY) & BLOCKED);
+	return !(vmread_sure(GUEST_RFLAGS) & RFLAGS_IF) ||
+	       (vmread_sure(GUEST_INTERRUPTIBILITY) & BLOCKED) || event_is_set();
+}
+
+/* An exit when the guest can take an interrupt, or none. */
+inlined void window_set(struct vcpu *vcpu, bool on)
+{
+	control_set(vcpu, CPU_INTERRUPT_WINDOW, on);
 }
 
 /* NMIs first: one is delivered, or the CPU is asked to say when it can be. */
@@ -152,11 +165,6 @@ static bool pic_waits(struct vcpu *vcpu)
 	return unlikely(vcpu->pic_level) && exit_pic_pending(vcpu);
 }
 
-inlined bool is_masked(void)
-{
-	return event_is_set() || !can_take_interrupt();
-}
-
 /* NMIs, those of the 8259 pair, or several. */
 static seldom bool deliver_all(struct vcpu *vcpu)
 {
@@ -196,23 +204,57 @@ static seldom bool deliver_all(struct vcpu *vcpu)
 	return taken;
 }
 
+/* The CPU delivers the vector in `status` itself, as soon as it is above PPR. Nothing else waits.
+ */
+inlined void virtual_tell(struct vcpu *vcpu, u64 status)
+{
+	vmwrite_sure(GUEST_INTERRUPT_STATUS, status);
+	vcpu->apic.newest = 0;
+	window_set(vcpu, false);
+}
+
+/*
+ * The guest can take interrupts. One has come alone since it last could: the CPU is told, and that
+ * is all. If more has happened it is false, and nothing is done. What has yet to be looked at shows
+ * as a request, and is seen to before the next entry.
+ */
+inlined bool newest_tell(struct vcpu *vcpu)
+{
+	const struct vlapic *apic = &vcpu->apic;
+	u8 vector = apic->newest;
+	u64 status;
+
+	if (!vector || apic->untold || !vmx_machine.controls.apic_registers)
+		return false;
+	status = vmread_sure(GUEST_INTERRUPT_STATUS);
+	if ((u8)status)
+		return false;
+	virtual_tell(vcpu, status | vector);
+	return vlapic_is_above_ppr(apic, vector);
+}
+
 /* A vector that came alone, as all before have been seen to: 0 for none. */
 inlined bool deliver_virtual(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
-	u32 status = (u32)vmread_sure(GUEST_INTERRUPT_STATUS);
-	u8 vector = (u8)status | apic->newest;
+	u8 vector = apic->newest;
+	bool masked = is_masked();
+	u64 status;
 
-	if ((u8)status && (apic->newest || !vlapic_is_alone(apic, vector)))
-		return deliver_all(vcpu);
-	if (!vector || is_masked()) {
-		vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, vector);
+	if (vector && masked) {
+		window_set(vcpu, true);
 		return false;
 	}
-	vmwrite_sure(GUEST_INTERRUPT_STATUS, (status & 0xff00) | vector);
-	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
-	apic->newest = 0;
-	return vlapic_is_above(apic, vector, (u8)(status >> 8));
+	status = vmread_sure(GUEST_INTERRUPT_STATUS);
+	if ((u8)status && (vector || !vlapic_is_alone(apic, (u8)status)))
+		return deliver_all(vcpu);
+	vector |= (u8)status;
+	if (!vector || masked) {
+		window_set(vcpu, vector);
+		return false;
+	}
+	virtual_tell(vcpu, status | vector);
+	return vlapic_is_above_ppr(apic, vector);
 }
 
 /* The same without virtual-interrupt delivery. Apart, so that the other saves no registers for it.
@@ -221,14 +263,16 @@ static __attribute__((noinline)) bool deliver_injected(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
 
+	if (unlikely(vcpu->kvm.eoi_offered))
+		return deliver_all(vcpu);
 	if (!apic->newest || is_masked()) {
-		vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, apic->newest);
+		window_set(vcpu, apic->newest);
 		return false;
 	}
 	if (apic->isr_words || vcpu->kvm.eoi & KVM_ON || !vlapic_is_above(apic, apic->newest, 0))
 		return deliver_all(vcpu);
 	inject_next(vcpu, false, apic->newest);
-	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, false);
+	window_set(vcpu, false);
 	apic->newest = 0;
 	return true;
 }
@@ -239,9 +283,37 @@ bool vmx_interrupt_deliver(struct vcpu *vcpu)
 {
 	/* First: who posts one after that says so again. */
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
-	if (unlikely(vcpu->apic.untold || vcpu->pic_level || vcpu->kvm.eoi_offered ||
+	if (unlikely(vcpu->apic.untold || vcpu->pic_level ||
 		     __atomic_load_n(&vcpu->posted_any, __ATOMIC_RELAXED) ||
 		     vcpu->requests & VCPU_REQUEST_NMI))
 		return deliver_all(vcpu);
 	return vmx_machine.controls.apic_registers ? deliver_virtual(vcpu) : deliver_injected(vcpu);
+}
+
+void vmx_exit_interrupt_window(struct vcpu *vcpu)
+{
+	if (!newest_tell(vcpu))
+		(void)vmx_interrupt_deliver(vcpu);
+}
+
+/* Nothing that it would wake up for is there yet, or it takes a longer look to tell. */
+static outlined void halt(struct vcpu *vcpu)
+{
+	if (vmx_interrupt_deliver(vcpu))
+		return;
+	vcpu->halted = true;
+	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
+}
+
+/*
+ * HLT. What wakes it may have come already: a guest that looks for work with interrupts masked and
+ * then does STI and HLT finds it so when an interrupt was faster. The instruction is over then, and
+ * with it the shadow of STI; so IF alone says whether interrupts are taken.
+ */
+void vmx_exit_hlt(struct vcpu *vcpu)
+{
+	u64 flags = vmx_advance();
+
+	if (!(flags & RFLAGS_IF) || !newest_tell(vcpu))
+		halt(vcpu);
 }

@@ -120,7 +120,7 @@ static void tsc_moved(struct vcpu *vcpu, u64 by)
 	kvm_tsc_moved(vcpu);
 }
 
-static int tsc_write(struct vcpu *vcpu, u64 value)
+static outlined int tsc_write(struct vcpu *vcpu, u64 value)
 {
 	u64 before = vcpu->tsc_offset;
 
@@ -132,7 +132,7 @@ static int tsc_write(struct vcpu *vcpu, u64 value)
 	return 0;
 }
 
-static int tsc_adjust_write(struct vcpu *vcpu, u64 value)
+static outlined int tsc_adjust_write(struct vcpu *vcpu, u64 value)
 {
 	u64 by = value - vcpu->msrs.tsc_adjust;
 
@@ -164,25 +164,36 @@ static int msr_read_guest(struct vcpu *vcpu, u32 msr, u64 *value)
 	}
 }
 
-static int apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
+static outlined int apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	int error;
-
 	vcpu_take_eoi(vcpu);
-	error = vlapic_msr_write(&vcpu->apic, msr, value);
-	if (!error && msr == IA32_APIC_BASE)
+	return vlapic_msr_write(&vcpu->apic, msr, value);
+}
+
+static outlined int apic_base_write(struct vcpu *vcpu, u64 value)
+{
+	int error = apic_msr_write(vcpu, IA32_APIC_BASE, value);
+
+	if (!error)
 		vmcs_apic_mode(vcpu);
 	return error;
 }
 
-static int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
+/* When the guest did what it exited for, by its clock. */
+static inline u64 exit_moment(const struct vcpu *vcpu)
+{
+	return vcpu->exit_at + vcpu->tsc_offset;
+}
+
+/* What is called here is called at the end, so that no frame is needed. */
+static outlined int msr_write_guest(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	switch (msr) {
-	case IA32_TSC_DEADLINE:
-		return vlapic_deadline_write(&vcpu->apic, value, tsc_read() + vcpu->tsc_offset);
 	case X2APIC_COUNT:
-		return vlapic_count_write(&vcpu->apic, value, tsc_read() + vcpu->tsc_offset);
+		return vlapic_count_write(&vcpu->apic, value, exit_moment(vcpu));
 	case IA32_APIC_BASE:
+		return apic_base_write(vcpu, value);
+	case IA32_TSC_DEADLINE:
 	case X2APIC_FIRST ... X2APIC_COUNT - 1:
 	case X2APIC_COUNT + 1 ... X2APIC_LAST:
 		return apic_msr_write(vcpu, msr, value);
@@ -215,12 +226,27 @@ void vmx_exit_rdmsr(struct vcpu *vcpu)
 	vmx_advance();
 }
 
-void vmx_exit_wrmsr(struct vcpu *vcpu)
+static inline u64 written_value(const struct vcpu *vcpu)
 {
-	u64 value = (vcpu->gpr[GPR_RDX] & 0xffffffff) << 32 | (u32)vcpu->gpr[GPR_RAX];
+	return (vcpu->gpr[GPR_RDX] & 0xffffffff) << 32 | (u32)vcpu->gpr[GPR_RAX];
+}
 
-	if (msr_write_guest(vcpu, (u32)vcpu->gpr[GPR_RCX], value))
+static outlined void exit_wrmsr_other(struct vcpu *vcpu)
+{
+	if (msr_write_guest(vcpu, (u32)vcpu->gpr[GPR_RCX], written_value(vcpu)))
 		vmx_inject_fault(vcpu, VECTOR_GP, 0);
 	else
 		vmx_advance();
+}
+
+/* Most of them start the timer that the guest's clock lives by. */
+void vmx_exit_wrmsr(struct vcpu *vcpu)
+{
+	if (likely((u32)vcpu->gpr[GPR_RCX] == IA32_TSC_DEADLINE) &&
+	    likely(vlapic_has_deadline(&vcpu->apic))) {
+		vmx_advance();
+		vlapic_deadline_set(&vcpu->apic, written_value(vcpu), exit_moment(vcpu));
+	} else {
+		exit_wrmsr_other(vcpu);
+	}
 }

@@ -130,6 +130,8 @@ void vmcs_pause_loops(struct vcpu *vcpu, bool others_wait);
 /* What waits is injected, or left to the CPU, or an exit is asked for when the guest can take it.
  * Whether the guest takes an interrupt now, which ends a halt. */
 bool vmx_interrupt_deliver(struct vcpu *vcpu);
+void vmx_exit_interrupt_window(struct vcpu *vcpu);
+void vmx_exit_hlt(struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code);
 void vmx_inject_exception(struct vcpu *vcpu, u8 vector);
 void vmx_inject_fault(struct vcpu *vcpu, u8 vector, u32 error_code);

@@ -68,9 +68,9 @@ int vlapic_msr_read(struct vlapic *apic unused, u32 msr unused, u64 *value unuse
 	panic("vlapic_msr_read");
 }
 
-int vlapic_deadline_write(struct vlapic *apic unused, u64 deadline unused, u64 now unused)
+void vlapic_deadline_set(struct vlapic *apic unused, u64 deadline unused, u64 now unused)
 {
-	panic("vlapic_deadline_write");
+	panic("vlapic_deadline_set");
 }
 
 int vlapic_count_write(struct vlapic *apic unused, u64 count unused, u64 now unused)
