@@ -69,13 +69,12 @@ static bool must_leave(struct vcpu *vcpu, u64 now)
  */
 static bool stays_halted(struct vcpu *vcpu)
 {
-	bool taken = vcpu->requests && vmx_interrupt_deliver(vcpu);
-
-	if (likely(!vcpu->halted || taken) || vcpu_take_kick(vcpu)) {
-		vcpu->halted = false;
+	if (vcpu->requests)
+		vmx_interrupt_deliver(vcpu);
+	if (likely(!vcpu->halted))
 		return false;
-	}
-	return true;
+	vcpu->halted = !vmx_interrupt_wakes(vcpu) && !vcpu_take_kick(vcpu);
+	return vcpu->halted;
 }
 
 /*
@@ -186,7 +185,7 @@ bool vmx_entry_stopped(struct vcpu *vcpu)
 /* What waits for the guest, which has not halted, is seen to. Whether that was all. */
 inlined bool interrupt_only(struct vcpu *vcpu)
 {
-	(void)vmx_interrupt_deliver(vcpu);
+	vmx_interrupt_deliver(vcpu);
 	/* The end of an interrupt can be the beginning of another vCPU's, here. */
 	return !(vcpu->requests | CPU_FIELD(attention));
 }
@@ -256,5 +255,5 @@ void vmx_exit_preemption_timer(struct vcpu *vcpu)
 		return;
 	cpu->leave_at = leave_at_find(cpu, now);
 	if (vcpu->requests & VCPU_REQUEST_INTERRUPT)
-		(void)vmx_interrupt_deliver(vcpu);
+		vmx_interrupt_deliver(vcpu);
 }

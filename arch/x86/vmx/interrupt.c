@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Delivering interrupts to the guest. With virtual-interrupt delivery the CPU takes one from the
- * virtual-APIC page by itself if the guest can take it now; without it, or if several wait, one is
- * injected as soon as the guest can take it. Interrupts of the 8259 pair are always injected, as
- * they have no bit in the APIC.
+ * Delivering interrupts to the guest. With virtual-interrupt delivery the CPU takes them from the
+ * virtual-APIC page by itself, one after the other, as soon as the guest can take each. Without it
+ * one is injected then. Interrupts of the 8259 pair are always injected, as they have no bit in the
+ * APIC.
  */
 #include "vmx.h"
 
@@ -72,16 +72,15 @@ inlined void window_set(struct vcpu *vcpu, bool on)
 }
 
 /* NMIs first: one is delivered, or the CPU is asked to say when it can be. */
-static bool deliver_nmi(struct vcpu *vcpu)
+static void deliver_nmi(struct vcpu *vcpu)
 {
 	if (event_is_set() ||
 	    (vmread_sure(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
 		vmx_cpu_control(vcpu, CPU_NMI_WINDOW, true);
-		return false;
+		return;
 	}
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_ACQUIRE);
 	vmx_inject(vcpu, EVENT_NMI | 2, 0);
-	return true;
 }
 
 /* Take one interrupt from the 8259, or this one from the APIC. */
@@ -146,30 +145,22 @@ static void offer_eoi(struct vcpu *vcpu, const struct vlapic_view *view)
 		kvm_eoi_offer(vcpu, offer);
 }
 
-/*
- * Does the APIC have one that the CPU will not deliver by itself? With virtual-interrupt delivery
- * it would deliver all, but for Bochs 2.7: when an external interrupt finds a virtual one waiting
- * it delivers that one, masked or not, and Linux hangs at a lock that it holds already. So while
- * the guest masks interrupts, or if one will wait for another's handler, an exit is asked for when
- * interrupts are on again. That request keeps the CPU from delivering (SDM vol. 3, 30.2.1).
- */
-static bool apic_waits(const struct vlapic_view *view, bool masked)
-{
-	if (!vmx_machine.controls.apic_registers)
-		return view->pending;
-	return masked ? view->irr >= 0 : view->several && view->pending;
-}
-
 static bool pic_waits(struct vcpu *vcpu)
 {
 	return unlikely(vcpu->pic_level) && exit_pic_pending(vcpu);
 }
 
-/* NMIs, those of the 8259 pair, or several. */
-static seldom bool deliver_all(struct vcpu *vcpu)
+/* Has the APIC one that the CPU will not deliver by itself? */
+static bool apic_waits(const struct vlapic_view *view)
 {
-	bool pic, apic, masked, taken = false;
+	return !vmx_machine.controls.apic_registers && view->pending;
+}
+
+/* NMIs, those of the 8259 pair, or several. */
+static seldom void deliver_all(struct vcpu *vcpu)
+{
 	struct vlapic_view view;
+	bool pic, apic;
 
 	if (vcpu->kvm.eoi_offered) {
 		vcpu_take_eoi(vcpu);
@@ -177,143 +168,110 @@ static seldom bool deliver_all(struct vcpu *vcpu)
 	}
 	vcpu_take_posted(vcpu);
 	if (vcpu->requests & VCPU_REQUEST_NMI)
-		taken = deliver_nmi(vcpu);
-	masked = is_masked();
+		deliver_nmi(vcpu);
 	vlapic_look(&vcpu->apic, &view);
 	pic = pic_waits(vcpu);
-	apic = apic_waits(&view, masked);
-	taken |= !masked && (pic || view.pending);
-	if ((pic || apic) && !masked) {
-		bool more = pic || view.several;
-
+	apic = apic_waits(&view);
+	if ((pic || apic) && !is_masked()) {
 		inject_next(vcpu, pic, (u8)view.irr);
-		view.isr = view.irr;
-		view.irr = -1;
-		if (more)
-			vlapic_look(&vcpu->apic, &view);
+		vlapic_look(&vcpu->apic, &view);
 		pic = pic_waits(vcpu);
-		apic = apic_waits(&view, true);
+		apic = apic_waits(&view);
 	}
-	vmx_cpu_control(vcpu, CPU_INTERRUPT_WINDOW, pic || apic);
+	window_set(vcpu, pic || apic);
 	if (vmx_machine.controls.apic_registers) {
 		virtual_interrupts_update(vcpu, &view);
 	} else {
 		tpr_threshold_update(vcpu, &view);
 		offer_eoi(vcpu, &view);
 	}
-	return taken;
 }
 
-/* The CPU delivers the vector in `status` itself, as soon as it is above PPR. Nothing else waits.
- */
-inlined void virtual_tell(struct vcpu *vcpu, u64 status)
-{
-	vmwrite_sure(GUEST_INTERRUPT_STATUS, status);
-	vcpu->apic.newest = 0;
-	window_set(vcpu, false);
-}
-
-/*
- * The guest can take interrupts. One has come alone since it last could: the CPU is told, and that
- * is all. If more has happened it is false, and nothing is done. What has yet to be looked at shows
- * as a request, and is seen to before the next entry.
- */
-inlined bool newest_tell(struct vcpu *vcpu)
-{
-	const struct vlapic *apic = &vcpu->apic;
-	u8 vector = apic->newest;
-	u64 status;
-
-	if (!vector || apic->untold || !vmx_machine.controls.apic_registers)
-		return false;
-	status = vmread_sure(GUEST_INTERRUPT_STATUS);
-	if ((u8)status)
-		return false;
-	virtual_tell(vcpu, status | vector);
-	return vlapic_is_above_ppr(apic, vector);
-}
-
-/* A vector that came alone, as all before have been seen to: 0 for none. */
-inlined bool deliver_virtual(struct vcpu *vcpu)
+/* A vector that came alone, or none: what waits besides the CPU knows already. */
+inlined void deliver_virtual(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
-	u8 vector = apic->newest;
-	bool masked = is_masked();
-	u64 status;
+	u64 status = vmread_sure(GUEST_INTERRUPT_STATUS);
 
-	if (vector && masked) {
-		window_set(vcpu, true);
-		return false;
-	}
-	status = vmread_sure(GUEST_INTERRUPT_STATUS);
-	if ((u8)status && (vector || !vlapic_is_alone(apic, (u8)status)))
-		return deliver_all(vcpu);
-	vector |= (u8)status;
-	if (!vector || masked) {
-		window_set(vcpu, vector);
-		return false;
-	}
-	virtual_tell(vcpu, status | vector);
-	return vlapic_is_above_ppr(apic, vector);
+	if (apic->newest > (u8)status)
+		vmwrite_sure(GUEST_INTERRUPT_STATUS, (status & 0xff00) | apic->newest);
+	apic->newest = 0;
 }
 
 /* The same without virtual-interrupt delivery. Apart, so that the other saves no registers for it.
  */
-static __attribute__((noinline)) bool deliver_injected(struct vcpu *vcpu)
+static outlined void deliver_injected(struct vcpu *vcpu)
 {
 	struct vlapic *apic = &vcpu->apic;
 
-	if (unlikely(vcpu->kvm.eoi_offered))
-		return deliver_all(vcpu);
-	if (!apic->newest || is_masked()) {
+	if (unlikely(vcpu->kvm.eoi_offered)) {
+		deliver_all(vcpu);
+	} else if (!apic->newest || is_masked()) {
 		window_set(vcpu, apic->newest);
-		return false;
+	} else if (apic->isr_words || vcpu->kvm.eoi & KVM_ON ||
+		   !vlapic_is_above(apic, apic->newest, 0)) {
+		deliver_all(vcpu);
+	} else {
+		inject_next(vcpu, false, apic->newest);
+		window_set(vcpu, false);
+		apic->newest = 0;
 	}
-	if (apic->isr_words || vcpu->kvm.eoi & KVM_ON || !vlapic_is_above(apic, apic->newest, 0))
-		return deliver_all(vcpu);
-	inject_next(vcpu, false, apic->newest);
-	window_set(vcpu, false);
-	apic->newest = 0;
-	return true;
 }
 
-/* Most often one interrupt has come since, or none, and no other waits. The CPU is told its vector,
- * or gets it injected, as soon as the guest can take it (see apic_waits). */
-bool vmx_interrupt_deliver(struct vcpu *vcpu)
+/* Most often one interrupt has come since, or none. The CPU is told its vector, or gets it injected
+ * as soon as the guest can take it. */
+void vmx_interrupt_deliver(struct vcpu *vcpu)
 {
 	/* First: who posts one after that says so again. */
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_INTERRUPT, __ATOMIC_ACQUIRE);
 	if (unlikely(vcpu->apic.untold || vcpu->pic_level ||
 		     __atomic_load_n(&vcpu->posted_any, __ATOMIC_RELAXED) ||
 		     vcpu->requests & VCPU_REQUEST_NMI))
-		return deliver_all(vcpu);
-	return vmx_machine.controls.apic_registers ? deliver_virtual(vcpu) : deliver_injected(vcpu);
+		deliver_all(vcpu);
+	else if (vmx_machine.controls.apic_registers)
+		deliver_virtual(vcpu);
+	else
+		deliver_injected(vcpu);
 }
 
+/* Whether the CPU delivers one by itself, if interrupts are on (SDM vol. 3, 30.2.1). */
+inlined bool virtual_is_due(const struct vcpu *vcpu)
+{
+	return vmx_machine.controls.apic_registers &&
+	       vlapic_is_above_ppr(&vcpu->apic, (u8)vmread_sure(GUEST_INTERRUPT_STATUS));
+}
+
+bool vmx_interrupt_wakes(const struct vcpu *vcpu)
+{
+	return (virtual_is_due(vcpu) && vmread_sure(GUEST_RFLAGS) & RFLAGS_IF) || event_is_set();
+}
+
+/* What was waited for is injected now, or nobody waits any longer. */
 void vmx_exit_interrupt_window(struct vcpu *vcpu)
 {
-	if (!newest_tell(vcpu))
-		(void)vmx_interrupt_deliver(vcpu);
+	window_set(vcpu, false);
+	vmx_interrupt_deliver(vcpu);
 }
 
-/* Nothing that it would wake up for is there yet, or it takes a longer look to tell. */
+/* The CPU knows of nothing that the guest would wake up for; but something may have come since. */
 static outlined void halt(struct vcpu *vcpu)
 {
-	if (vmx_interrupt_deliver(vcpu))
+	vmx_interrupt_deliver(vcpu);
+	if (vmx_interrupt_wakes(vcpu))
 		return;
 	vcpu->halted = true;
 	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
 /*
- * HLT. What wakes it may have come already: a guest that looks for work with interrupts masked and
- * then does STI and HLT finds it so when an interrupt was faster. The instruction is over then, and
- * with it the shadow of STI; so IF alone says whether interrupts are taken.
+ * HLT. What wakes it may be there already: who looks for work with interrupts masked, and finds
+ * none, does STI and HLT, and an interrupt may have been faster. The instruction is over then and
+ * with it the shadow of STI, so IF alone says whether interrupts are taken.
  */
 void vmx_exit_hlt(struct vcpu *vcpu)
 {
 	u64 flags = vmx_advance();
 
-	if (!(flags & RFLAGS_IF) || !newest_tell(vcpu))
+	if (!(flags & RFLAGS_IF) || !virtual_is_due(vcpu))
 		halt(vcpu);
 }

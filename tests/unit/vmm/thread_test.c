@@ -863,6 +863,46 @@ static void idle_loop(void **state)
 	assert_int_equal(armed, TIMER_OFF);
 }
 
+/* What ends it before its moment leaves no timer that would interrupt whoever runs next. */
+static void not_interrupted(void *argument)
+{
+	for (;;) {
+		assert_int_equal(armed, TIMER_OFF);
+		say(*(const char *)argument);
+		thread_block();
+	}
+}
+
+static void idle_steps_early(void)
+{
+	switch (idle_calls++) {
+	case 0:
+		assert_int_equal(armed, 9000);
+		fake_cpu_be(1);
+		thread_wake(victim);
+		fake_cpu_be(0);
+		break;
+	case 1:
+		expect_story("v");
+		assert_int_equal(armed, 9000);
+		break;
+	default:
+		leave_loop();
+	}
+}
+
+static void idle_ends_early(void **state)
+{
+	struct timer timer;
+
+	(void)state;
+	timer_init(&timer, 0, wakes_victim);
+	timer_set(&timer, 9000);
+	victim = make(0, not_interrupted, "v");
+	loop_run(idle_steps_early);
+	assert_int_equal(idle_calls, 3);
+}
+
 /* --- waiting in place --- */
 
 static volatile u32 wanted;
@@ -1137,6 +1177,7 @@ int main(void)
 		T(company_ends_the_endless_turn),
 		T(partitions_are_left),
 		T(idle_loop),
+		T(idle_ends_early),
 		T(waits_in_place),
 		T(who_waits_in_place_is_sent_away),
 		T(who_is_capped_in_place_goes_on_in_time),
