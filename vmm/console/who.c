@@ -481,8 +481,8 @@ static void console_row(const struct partition *partition)
 {
 	char detail[DETAIL_BYTES];
 
-	format_text(detail, sizeof(detail), "its serial line, the last %u KiB of it are kept",
-		    (u32)(partition->console.bytes / KIB));
+	format_text(detail, sizeof(detail), "its serial line, the last %lu KiB of it are kept",
+		    PARTITION_CONSOLE_BYTES / KIB);
 	row(partition, "operator", "console", true, detail);
 }
 
