@@ -272,7 +272,7 @@ int disk_create(struct disk *disk, const char *owner, const char *path, bool rea
 		const struct load_file *image, struct page_table *table, u8 *written, char *reason)
 {
 	int error = image_check(path, image, reason);
-	void *zeros = error ? NULL : memory_alloc(0);
+	void *zeros = error ? NULL : memory_take(MEMORY_DEVICES, BLOCK);
 
 	if (error || !zeros)
 		return error ? error : -ENOMEM;
@@ -302,7 +302,7 @@ void disk_destroy(struct disk *disk)
 	while (!page_table_next(disk->table, &leaf) && leaf.address < end)
 		if (leaf.access & PAGE_WRITE)
 			memory_guest_free(leaf.physical, PAGE_ORDER_4K);
-	memory_free(disk->zeros, 0);
+	memory_give(MEMORY_DEVICES, disk->zeros, BLOCK);
 	*disk = (struct disk){0};
 }
 

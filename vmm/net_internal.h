@@ -48,7 +48,7 @@ struct net {
 	u32 ports;
 	u32 end; /* no port has this place or one behind it */
 	struct spinlock lock;
-	struct net_port **port; /* NET_PORTS_MAX places, in a page of its own */
+	struct net_port **port; /* NET_PORTS_MAX places */
 	struct net_address *bucket[NET_BUCKETS];
 };
 

@@ -18,7 +18,7 @@
 
 #define MAC_LOCAL 0x0180c2000000UL /* 01-80-c2-00-00-00 to -0f: not beyond this cable (802.1D) */
 
-_Static_assert(NET_PORTS_MAX * sizeof(struct net_port *) == PAGE_SIZE, "a page");
+#define PORTS_BYTES (NET_PORTS_MAX * sizeof(struct net_port *))
 
 static struct net *first;
 
@@ -346,7 +346,7 @@ static struct net *net_find(const char *name)
 
 static void net_free(struct net *net)
 {
-	memory_free(net->port, 0);
+	memory_give(MEMORY_OTHER, net->port, PORTS_BYTES);
 	memory_give(MEMORY_OTHER, net, sizeof(*net));
 }
 
@@ -357,7 +357,7 @@ static struct net *net_make(const char *name)
 
 	if (!net)
 		return NULL;
-	net->port = memory_alloc(0);
+	net->port = memory_take(MEMORY_OTHER, PORTS_BYTES);
 	if (!net->port) {
 		net_free(net);
 		return NULL;

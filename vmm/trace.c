@@ -56,10 +56,7 @@ void trace_write(enum trace_kind kind, u32 who, u32 data)
 	__atomic_store_n(&ring->written, sequence + 1, __ATOMIC_RELEASE);
 }
 
-static unsigned ring_order(void)
-{
-	return memory_order(TRACE_RECORDS * sizeof(union slot));
-}
+#define RING_BYTES (TRACE_RECORDS * sizeof(union slot))
 
 /* Rings stay when the trace stops: it may be read, and is likely to be switched on again. */
 static int rings_alloc(u32 count)
@@ -67,11 +64,11 @@ static int rings_alloc(u32 count)
 	static union slot *made[CPU_MAX];
 
 	for (u32 cpu = 0; cpu < count; cpu++) {
-		made[cpu] = rings[cpu].slots ? NULL : memory_alloc(ring_order());
+		made[cpu] = rings[cpu].slots ? NULL : memory_take(MEMORY_OTHER, RING_BYTES);
 		if (made[cpu] || rings[cpu].slots)
 			continue;
 		while (cpu--)
-			memory_free(made[cpu], ring_order());
+			memory_give(MEMORY_OTHER, made[cpu], RING_BYTES);
 		return -ENOMEM;
 	}
 	for (u32 cpu = 0; cpu < count; cpu++) {

@@ -29,7 +29,8 @@ struct apic_host {
 };
 
 /* Timers of the board fire no more often than this, so that a guest cannot keep its CPU with them.
- * The local APIC's does so when the guest has set it, which takes its own time. */
+ * The local APIC's needs no such limit here: either the guest sets it each time, which takes its
+ * own time, or it is periodic, which has one (vlapic_timer.c). */
 #define TIMER_GAP_US 20
 
 static u64 timer_gap; /* that, in ticks of the TSC */

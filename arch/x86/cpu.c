@@ -127,10 +127,10 @@ void cpu_finish_boot(u32 apic_id)
 
 struct cpu *cpu_create(u32 id, u32 apic_id)
 {
-	struct cpu *cpu = memory_alloc(0);
-	struct arch_cpu *arch = memory_alloc(0);
+	struct cpu *cpu = memory_take(MEMORY_OTHER, sizeof(*cpu));
+	struct arch_cpu *arch = memory_take(MEMORY_OTHER, sizeof(*arch));
 
-	_Static_assert(sizeof(*cpu) <= PAGE_SIZE && sizeof(*arch) <= PAGE_SIZE, "one page each");
+	_Static_assert(_Alignof(struct cpu) <= HEAP_UNIT, "CPUs share no cache line");
 	if (!cpu || !arch)
 		return NULL;
 	cpu_init(cpu, arch, id);

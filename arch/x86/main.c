@@ -87,7 +87,7 @@ static noreturn void become_idle(struct thread *thread)
 /* What another CPU needs before it counts. */
 static int ap_prepare(void)
 {
-	struct thread *idle = memory_alloc(0);
+	struct thread *idle = memory_take(MEMORY_OTHER, sizeof(*idle));
 	int error;
 
 	if (!idle)

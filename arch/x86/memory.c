@@ -23,6 +23,7 @@ extern char core_start[], core_rodata[], core_data[], core_end[];
 /* Enough for the first tables of a machine with terabytes: they come from the early region. */
 #define EARLY_BYTES   (4 * MIB)
 #define RESERVE_PAGES 4
+#define STACK_BYTES   (MEMORY_STACK_PAGES * PAGE_SIZE)
 
 static struct page_pool pool;
 static struct spinlock pool_lock;
@@ -152,16 +153,6 @@ void memory_give(enum memory_use use, void *memory, u64 bytes)
 	spin_unlock_irq(&pool_lock, flags);
 	if (error)
 		panic("memory_give: %p of %lu bytes was not taken", memory, bytes);
-}
-
-void *memory_alloc(unsigned order)
-{
-	return memory_take(MEMORY_OTHER, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	memory_give(MEMORY_OTHER, pages, PAGE_SIZE << order);
 }
 
 u64 memory_guest_alloc(unsigned order)
@@ -515,15 +506,16 @@ void *memory_map_io(u64 physical, u64 bytes, u32 access, enum memory_type type)
 static u64 stack_map(void)
 {
 	u64 top = stack_next + MEMORY_STACK_STRIDE;
+	void *pages = memory_take(MEMORY_OTHER, STACK_BYTES);
 	bool changed;
 
-	for (unsigned i = 1; i <= MEMORY_STACK_PAGES; i++) {
-		void *page = memory_alloc(0);
-
-		if (!page || page_table_map(&host_table, top - i * PAGE_SIZE, memory_physical(page),
-					    PAGE_SIZE, PAGE_READ | PAGE_WRITE | PAGE_GLOBAL,
-					    MEMORY_WB, &changed))
-			return 0;
+	if (!pages)
+		return 0;
+	if (page_table_map(&host_table, top - STACK_BYTES, memory_physical(pages), STACK_BYTES,
+			   PAGE_READ | PAGE_WRITE | PAGE_GLOBAL, MEMORY_WB, &changed)) {
+		/* What is mapped of them nobody uses: the next stack's take its place. */
+		memory_give(MEMORY_OTHER, pages, STACK_BYTES);
+		return 0;
 	}
 	stack_next += MEMORY_STACK_STRIDE;
 	return top;

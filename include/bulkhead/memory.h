@@ -30,18 +30,13 @@ enum memory_use {
 };
 
 /*
- * Zeroed memory of the hypervisor; NULL when memory is short. Any CPU. Up to HEAP_BYTES_MAX it
- * shares pages with others of its use and is aligned to HEAP_UNIT; beyond that it is whole pages,
- * as many as it takes. It goes back with the use and the size that it was taken with.
+ * Zeroed memory of the hypervisor, 1 GiB at most; NULL when memory is short. Any CPU. Up to
+ * HEAP_BYTES_MAX it shares pages with others of its use and is aligned to HEAP_UNIT; beyond that,
+ * as for PAGE_SIZE, it is whole pages of its own, as many as it takes, one behind the other in
+ * physical memory as well. It goes back with the use and the size that it was taken with.
  */
 void *memory_take(enum memory_use use, u64 bytes) must_check;
 void memory_give(enum memory_use use, void *memory, u64 bytes); /* NULL: nothing */
-
-/* Whole pages, 4 KiB << order of them, aligned like that. MEMORY_OTHER. */
-void *memory_alloc(unsigned order) must_check;
-void memory_free(void *pages, unsigned order); /* NULL: nothing */
-/* The smallest order that holds `bytes`. */
-unsigned memory_order(u64 bytes);
 
 u64 memory_physical(const void *page); /* of a direct-map address */
 void *memory_linear(u64 physical);     /* of a hypervisor page */
@@ -49,9 +44,12 @@ void *memory_linear(u64 physical);     /* of a hypervisor page */
 /* Boot information has physical addresses; this is where the core finds what is there. */
 const void *memory_boot(u64 physical);
 
-/* Guest RAM, not zeroed, not mapped: physical address or PAGE_NONE. */
+/* Guest RAM, 4 KiB << order of it and aligned like that, not zeroed, not mapped: physical address
+ * or PAGE_NONE. */
 u64 memory_guest_alloc(unsigned order);
 void memory_guest_free(u64 physical, unsigned order);
+/* The smallest order that holds `bytes`. */
+unsigned memory_order(u64 bytes);
 
 struct memory_usage {
 	u64 total_bytes;	     /* RAM that Bulkhead manages */

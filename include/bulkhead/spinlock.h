@@ -32,9 +32,11 @@ must_check static inline bool spin_try_lock(struct spinlock *lock)
 
 static inline void spin_unlock(struct spinlock *lock)
 {
-	/* Only the holder writes `serving`: that it adds 1 in one go is nobody else's concern. */
+	/* Only the holder writes `serving`: that it adds 1 in one go is nobody else's concern. And
+	 * now: others wait for it, whatever comes next here. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	lock->serving++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Interrupts of this CPU off, then lock. What is returned goes to spin_unlock_irq. */

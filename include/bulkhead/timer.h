@@ -12,7 +12,7 @@
 #define TIMER_OFF (~0UL)
 
 struct timer {
-	u64 deadline; /* TSC; TIMER_OFF when not armed. Under its CPU's timer_lock. */
+	u64 deadline; /* TSC; TIMER_OFF when not armed. In the queue: under its CPU's timer_lock. */
 	u32 cpu;      /* whose queue it goes to; changed by that CPU only */
 	bool queued;  /* in that CPU's queue, under its timer_lock */
 	void (*fire)(struct timer *timer);

@@ -62,13 +62,3 @@ void memory_give(enum memory_use use, void *memory, u64 bytes)
 	fake_pages_freed++;
 	free(memory);
 }
-
-void *memory_alloc(unsigned order)
-{
-	return memory_take(MEMORY_OTHER, PAGE_SIZE << order);
-}
-
-void memory_free(void *pages, unsigned order)
-{
-	memory_give(MEMORY_OTHER, pages, PAGE_SIZE << order);
-}

@@ -71,23 +71,23 @@ static bool after_is_circular(const struct config_partition *config, bool *marks
 static bool after_is_good(const struct config_partition *config)
 {
 	u32 count = 0;
-	unsigned order;
 	bool *marks, circular;
 
+	if (!config->after_count)
+		return true;
 	for (u32 i = 0; i < config->after_count; i++) {
 		if (!argument_partition(config->after[i]))
 			return false;
 	}
 	for (const struct partition *p = partition_first(); p; p = p->next)
 		count++;
-	order = memory_order(count * sizeof(*marks));
-	marks = memory_alloc(order);
+	marks = memory_take(MEMORY_OTHER, count * sizeof(*marks));
 	if (!marks) {
 		report_error("no memory to see whether any would wait for itself");
 		return false;
 	}
 	circular = after_is_circular(config, marks);
-	memory_free(marks, order);
+	memory_give(MEMORY_OTHER, marks, count * sizeof(*marks));
 	if (circular)
 		report_error("%s would start after itself, by way of those that it is to start "
 			     "after",

@@ -67,13 +67,11 @@ static struct reading on_screen, reported;
 /* An array of at least `count` items; what was in it is gone if it was too small. */
 static bool room_make(void **items, u32 *room, u32 count, u64 bytes)
 {
-	unsigned order = memory_order(count * bytes);
-
 	if (count <= *room)
 		return true;
-	memory_free(*items, memory_order(*room * bytes));
-	*items = memory_alloc(order);
-	*room = *items ? (u32)((PAGE_SIZE << order) / bytes) : 0;
+	memory_give(MEMORY_OTHER, *items, *room * bytes);
+	*items = memory_take(MEMORY_OTHER, count * bytes);
+	*room = *items ? count : 0;
 	return *items;
 }
 

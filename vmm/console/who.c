@@ -481,8 +481,8 @@ static void console_row(const struct partition *partition)
 {
 	char detail[DETAIL_BYTES];
 
-	format_text(detail, sizeof(detail), "its serial line, the last %u KiB of it are kept",
-		    (u32)(partition->console.bytes / KIB));
+	format_text(detail, sizeof(detail), "its serial line, the last %lu KiB of it are kept",
+		    PARTITION_CONSOLE_BYTES / KIB);
 	row(partition, "operator", "console", true, detail);
 }
 
@@ -572,7 +572,7 @@ void command_who(const struct command *command unused, u32 count unused,
 		 char *const *arguments unused)
 {
 	struct extents extents = {.list = NULL};
-	unsigned order;
+	u64 bytes;
 
 	if (!partition_first()) {
 		report_note("there are no partitions");
@@ -581,13 +581,13 @@ void command_who(const struct command *command unused, u32 count unused,
 	extents_find(&extents, false);
 	/* Taking memory, now or elsewhere, can give the hypervisor another range. */
 	extents.room = extents.count + EXTENTS_SPARE;
-	order = memory_order(extents.room * sizeof(struct extent));
-	extents.list = memory_alloc(order);
+	bytes = extents.room * sizeof(struct extent);
+	extents.list = memory_take(MEMORY_OTHER, bytes);
 	if (!extents.list) {
 		report_error("no memory to compare %u ranges of memory", extents.count);
 		return;
 	}
 	table_show(&extents);
-	memory_free(extents.list, order);
+	memory_give(MEMORY_OTHER, extents.list, bytes);
 	verdict(&extents);
 }

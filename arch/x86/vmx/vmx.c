@@ -47,13 +47,15 @@ static void read_capabilities(struct vmx_capabilities *caps)
 	vmx_capabilities_read(caps, read_msr, NULL, physical_bits);
 }
 
+#define IO_BITMAPS_BYTES (2 * PAGE_SIZE)
+
 static int allocate_bitmaps(void)
 {
-	vmx_machine.io_bitmaps = memory_alloc(1);
-	vmx_machine.msr_bitmaps = memory_alloc(VMX_MSR_BITMAPS_ORDER);
+	vmx_machine.io_bitmaps = memory_take(MEMORY_OTHER, IO_BITMAPS_BYTES);
+	vmx_machine.msr_bitmaps = memory_take(MEMORY_OTHER, VMX_MSR_BITMAPS * PAGE_SIZE);
 	if (!vmx_machine.io_bitmaps || !vmx_machine.msr_bitmaps)
 		return -ENOMEM;
-	memset(vmx_machine.io_bitmaps, 0xff, 2 * PAGE_SIZE);
+	memset(vmx_machine.io_bitmaps, 0xff, IO_BITMAPS_BYTES);
 	vmx_msr_bitmaps_build();
 	return 0;
 }
@@ -135,7 +137,7 @@ static int cpu_enable(void)
 {
 	struct arch_cpu *arch = cpu_this()->arch;
 	const struct vmx_capabilities *caps = &vmx_machine.caps;
-	u32 *region = memory_alloc(0);
+	u32 *region = memory_take(MEMORY_OTHER, PAGE_SIZE);
 	int error;
 
 	if (!region)
@@ -214,7 +216,7 @@ static void vcpu_destroy(struct vcpu *vcpu)
 	if (!vmx)
 		return;
 	vmx_capture_destroy(vcpu);
-	memory_free(vmx->vmcs, 0);
+	memory_give(MEMORY_OTHER, vmx->vmcs, PAGE_SIZE);
 	if (vcpu->id == 0)
 		memory_give(MEMORY_DEVICES, vmx->apic_access_page, PAGE_SIZE);
 	memory_give(MEMORY_OTHER, vmx->xsave, xsave_bytes(vcpu));
@@ -230,7 +232,7 @@ static int vcpu_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	vcpu->virt = vmx;
 	vmx->vmcs_cpu = VMX_NO_CPU;
-	vmx->vmcs = memory_alloc(0);
+	vmx->vmcs = memory_take(MEMORY_OTHER, PAGE_SIZE);
 	vmx->apic_access_page =
 		first ? vmx_of(first)->apic_access_page : memory_take(MEMORY_DEVICES, PAGE_SIZE);
 	vmx->xsave = memory_take(MEMORY_OTHER, xsave_bytes(vcpu));

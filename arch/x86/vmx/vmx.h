@@ -55,8 +55,7 @@ extern struct vmx_machine vmx_machine;
 
 #define VMX_MSR_BITMAP_X2APIC  1u /* for x2APIC mode, virtualised */
 #define VMX_MSR_BITMAP_TSC_AUX 2u /* for guests that have RDTSCP */
-#define VMX_MSR_BITMAPS_ORDER  2u
-#define VMX_MSR_BITMAPS	       (1u << VMX_MSR_BITMAPS_ORDER)
+#define VMX_MSR_BITMAPS	       4u
 
 /* The one that goes with the controls of the vCPU. */
 static inline u8 *vmx_msr_bitmap(const struct vmx_vcpu *vmx)

@@ -85,14 +85,14 @@ static void *tables_alloc(struct page_table_memory *memory)
 {
 	(void)memory;
 	tables++;
-	return memory_alloc(0);
+	return memory_take(MEMORY_TABLES, PAGE_SIZE);
 }
 
 static void tables_free(struct page_table_memory *memory, void *page)
 {
 	(void)memory;
 	tables--;
-	memory_free(page, 0);
+	memory_give(MEMORY_TABLES, page, PAGE_SIZE);
 }
 
 static u64 tables_physical(struct page_table_memory *memory, void *page)

@@ -56,13 +56,13 @@ static inline void fake_machine_init(void)
 int partition_channel_create(struct partition *partition, char *reason)
 {
 	(void)reason;
-	partition->channel = memory_alloc(0);
+	partition->channel = memory_take(MEMORY_OTHER, PAGE_SIZE);
 	return partition->channel ? 0 : -ENOMEM;
 }
 
 void partition_channel_destroy(struct partition *partition)
 {
-	memory_free(partition->channel, 0);
+	memory_give(MEMORY_OTHER, partition->channel, PAGE_SIZE);
 }
 
 u32 arch_cpu_count(void)
@@ -90,7 +90,7 @@ void log_write(enum log_level level, const char *format, ...)
 
 int arch_guest_cpu_create(struct partition *partition, char *reason)
 {
-	partition->cpuid = memory_alloc(0);
+	partition->cpuid = memory_take(MEMORY_OTHER, PAGE_SIZE);
 	if (!partition->cpuid)
 		return -ENOMEM;
 	if (fake_cpu_lacks)
@@ -100,7 +100,7 @@ int arch_guest_cpu_create(struct partition *partition, char *reason)
 
 void arch_guest_cpu_destroy(struct partition *partition)
 {
-	memory_free(partition->cpuid, 0);
+	memory_give(MEMORY_OTHER, partition->cpuid, PAGE_SIZE);
 }
 
 void arch_guest_cpu_start(struct partition *partition unused)

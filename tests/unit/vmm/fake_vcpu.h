@@ -265,14 +265,14 @@ bool thread_group_set(struct thread *thread, struct scheduler_group *group)
 int partition_memory_create(struct partition *partition, char *reason)
 {
 	(void)reason;
-	partition->memory.window = memory_alloc(memory_order(RAM_BYTES));
+	partition->memory.window = memory_take(MEMORY_OTHER, RAM_BYTES);
 	partition->memory.low_bytes = RAM_BYTES;
 	return partition->memory.window ? 0 : -ENOMEM;
 }
 
 void partition_memory_destroy(struct partition *partition)
 {
-	memory_free(partition->memory.window, memory_order(RAM_BYTES));
+	memory_give(MEMORY_OTHER, partition->memory.window, RAM_BYTES);
 }
 
 u64 address_space_enter(const struct address_space *space)
@@ -352,14 +352,14 @@ int vcpu_devices_create(struct vcpu *vcpu)
 {
 	if (vcpu->id)
 		return 0;
-	vcpu->partition->pc = memory_alloc(0);
+	vcpu->partition->pc = memory_take(MEMORY_DEVICES, PAGE_SIZE);
 	return vcpu->partition->pc ? 0 : -ENOMEM;
 }
 
 void vcpu_devices_destroy(struct vcpu *vcpu)
 {
 	if (!vcpu->id)
-		memory_free(vcpu->partition->pc, 0);
+		memory_give(MEMORY_DEVICES, vcpu->partition->pc, PAGE_SIZE);
 }
 
 void vcpu_timer_stop(struct vcpu *vcpu)
@@ -454,7 +454,7 @@ u64 pc_absent_accesses(const struct pc *pc)
 
 static int fake_vcpu_create(struct vcpu *vcpu)
 {
-	vcpu->virt = memory_alloc(0);
+	vcpu->virt = memory_take(MEMORY_OTHER, PAGE_SIZE);
 	return vcpu->virt && !virt_fails ? 0 : -ENOMEM;
 }
 
@@ -462,7 +462,7 @@ static void fake_vcpu_destroy(struct vcpu *vcpu)
 {
 	/* A CPU that still had it would write to it later. */
 	assert_false(held & BIT(vcpu->id));
-	memory_free(vcpu->virt, 0);
+	memory_give(MEMORY_OTHER, vcpu->virt, PAGE_SIZE);
 }
 
 static void fake_vcpu_reset(struct vcpu *vcpu, const struct cpu_state *state)

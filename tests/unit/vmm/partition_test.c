@@ -28,9 +28,11 @@ static struct scheduler_group *group_of_thread;
 static unsigned restless; /* so often thread_retire finds it busy */
 static void (*on_sleep)(void);
 
+#define RAM_LIST_BYTES (8 * PAGE_SIZE)
+
 int partition_memory_create(struct partition *partition, char *reason)
 {
-	partition->ram = memory_alloc(3);
+	partition->ram = memory_take(MEMORY_OTHER, RAM_LIST_BYTES);
 	if (partition->ram)
 		return 0;
 	if (memory_has_reason)
@@ -40,7 +42,7 @@ int partition_memory_create(struct partition *partition, char *reason)
 
 void partition_memory_destroy(struct partition *partition)
 {
-	memory_free(partition->ram, 3);
+	memory_give(MEMORY_OTHER, partition->ram, RAM_LIST_BYTES);
 }
 
 int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *affinity,

@@ -87,6 +87,15 @@ static void isolated(void **state)
 		    "\"console\", \"allowed\": true, \"detail\": ");
 }
 
+/* The ring for what a guest prints grows with that: what is told is how large it may become. */
+static void who_has_printed_nothing(void **state)
+{
+	(void)state;
+	guests[0].console.bytes = 0;
+	guests[1].console.bytes = 512;
+	expect_part(command_who, "", WEB_AND_DB);
+}
+
 /* Whether they run or not. */
 static void of_running_partitions(void **state)
 {
@@ -428,6 +437,7 @@ int main(void)
 #define WHO_TEST(name) cmocka_unit_test_setup_teardown(name, setup, guests_teardown)
 	const struct CMUnitTest tests[] = {
 		WHO_TEST(isolated),
+		WHO_TEST(who_has_printed_nothing),
 		WHO_TEST(of_running_partitions),
 		WHO_TEST(nobody_at_all),
 		WHO_TEST(memory_of_another),
