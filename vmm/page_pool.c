@@ -52,12 +52,19 @@ static void block_clear(struct page_pool *pool, u32 index)
 	pool->meta[index].state = PAGE_INSIDE;
 }
 
+static bool list_precedes(enum page_zone zone, u32 index, u32 other)
+{
+	return zone == PAGE_ZONE_GUEST ? index > other : index < other;
+}
+
 /* The block of the list that `index` belongs behind; PAGE_META_END when it belongs first. */
 static u32 list_before(const struct page_pool *pool, enum page_zone zone, unsigned order, u32 index)
 {
 	u64 step = zone == PAGE_ZONE_GUEST ? -BIT(order) : BIT(order);
 	u32 before = PAGE_META_END, at = pool->free_list[zone][order];
 
+	if (at == PAGE_META_END || list_precedes(zone, index, at))
+		return PAGE_META_END;
 	for (u64 i = 1; i <= NEARBY; i++) {
 		/* Beyond the span these wrap to large numbers, which block_is refuses. */
 		if (block_is(pool, index - i * step, PAGE_FREE, zone, order))
@@ -66,7 +73,7 @@ static u32 list_before(const struct page_pool *pool, enum page_zone zone, unsign
 			return pool->meta[index + i * step].previous;
 	}
 	for (; at != PAGE_META_END; at = pool->meta[at].next) {
-		if (zone == PAGE_ZONE_GUEST ? at < index : at > index)
+		if (list_precedes(zone, index, at))
 			break;
 		before = at;
 	}

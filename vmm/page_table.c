@@ -23,19 +23,26 @@ struct change {
 	u64 address, physical; /* where the whole range starts */
 	u32 access;
 	enum memory_type type;
-	bool map;  /* or unmap */
-	bool keep; /* the tables */
+	u64 leaf_bits;	     /* of a leaf of leaf_level, its address apart */
+	unsigned leaf_level; /* 0: of none yet */
+	bool map;	     /* or unmap */
+	bool keep;	     /* the tables */
 	bool changed;
 };
 
+static unsigned level_shift(unsigned level)
+{
+	return PAGE_SHIFT + 9 * (level - 1);
+}
+
 static u64 level_span(unsigned level)
 {
-	return BIT(PAGE_SHIFT + 9 * (level - 1));
+	return BIT(level_shift(level));
 }
 
 static unsigned level_index(u64 address, unsigned level)
 {
-	return (unsigned)(address / level_span(level) % ENTRIES);
+	return (unsigned)(address >> level_shift(level) & (ENTRIES - 1));
 }
 
 /* Other CPUs read and, for accessed and dirty flags, write the entries of a live tree. */
@@ -189,8 +196,10 @@ static void entry_replace(struct change *change, u64 *entry, unsigned level, u64
 	if (old == value)
 		return;
 	entry_write(entry, value);
-	change->changed |= table->format->present(old);
-	if (entry_is_table(table, old, level))
+	if (!table->format->present(old))
+		return;
+	change->changed = true;
+	if (!table->format->is_leaf(old, level))
 		subtree_free(table, entry_table(table, old), level - 1);
 }
 
@@ -208,14 +217,18 @@ static bool change_fits(const struct change *change, u64 old, unsigned level, u6
 	       (change->table->format->leaf_sizes & span && is_aligned(physical, span));
 }
 
-static u64 change_entry(const struct change *change, unsigned level, u64 first)
+/* Most leaves are of the same level as the one before. */
+static u64 change_entry(struct change *change, unsigned level, u64 first)
 {
 	const struct page_table_format *format = change->table->format;
 
 	if (!change->map)
 		return 0;
-	return (change->physical + (first - change->address)) |
-	       format->leaf(format, level, change->access, change->type);
+	if (change->leaf_level != level) {
+		change->leaf_bits = format->leaf(format, level, change->access, change->type);
+		change->leaf_level = level;
+	}
+	return (change->physical + (first - change->address)) | change->leaf_bits;
 }
 
 static int change_level(struct change *change, u64 *entries, unsigned level, u64 first, u64 last);

@@ -25,7 +25,8 @@
 
 static bool has_rdseed, has_rdrand;
 static struct csprng csprng;
-static struct spinlock csprng_lock;
+static bool seeded;
+static struct spinlock csprng_lock; /* of the two */
 
 static bool rdseed(u64 *value)
 {
@@ -56,9 +57,32 @@ static bool cpu_word(u64 *value)
 	return false;
 }
 
+/* CPUID serialises, and how long it takes is different each time on a real machine. */
+static u64 timings(void)
+{
+	u64 word = 0;
+
+	for (unsigned i = 0; i < WORD_SAMPLES; i++) {
+		(void)cpuid(0, 0);
+		word = (word ^ tsc_read()) * WORD_FACTOR;
+		word = word << WORD_ROTATE | word >> (64 - WORD_ROTATE);
+	}
+	return word;
+}
+
+static void seed(void)
+{
+	for (unsigned i = 0; i < SEED_WORDS; i++)
+		csprng_stir(&csprng, timings());
+	seeded = true;
+}
+
+/* Few machines ever need it, so it is seeded by who needs it first. */
 static void generated(void *bytes, u64 count)
 {
 	spin_lock(&csprng_lock);
+	if (!seeded)
+		seed();
 	csprng_stir(&csprng, tsc_read());
 	csprng_read(&csprng, bytes, count);
 	spin_unlock(&csprng_lock);
@@ -81,30 +105,10 @@ void arch_entropy(void *bytes, u64 count)
 	}
 }
 
-/* CPUID serialises, and how long it takes is different each time on a real machine. */
-static u64 timings(void)
-{
-	u64 word = 0;
-
-	for (unsigned i = 0; i < WORD_SAMPLES; i++) {
-		(void)cpuid(0, 0);
-		word = (word ^ tsc_read()) * WORD_FACTOR;
-		word = word << WORD_ROTATE | word >> (64 - WORD_ROTATE);
-	}
-	return word;
-}
-
-static void seed(void)
-{
-	for (unsigned i = 0; i < SEED_WORDS; i++)
-		csprng_stir(&csprng, timings());
-}
-
 void entropy_init(void)
 {
 	has_rdrand = cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND;
 	has_rdseed = cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & CPUID_7_EBX_RDSEED;
-	seed();
 	if (has_rdseed || has_rdrand)
 		log_debug("random bytes: from the CPU's %s", has_rdseed ? "RDSEED" : "RDRAND");
 	else

@@ -328,7 +328,8 @@ static bool aml_is_definition(const u8 *aml, u64 at)
 int acpi_sleep_type_find(const u8 *aml, u64 bytes, u8 type[2])
 {
 	for (u64 at = 1; at + 4 <= bytes; at++) {
-		if (memcmp(aml + at, "_S5_", 4) != 0 || !aml_is_definition(aml, at))
+		if (aml[at] != '_' || memcmp(aml + at, "_S5_", 4) != 0 ||
+		    !aml_is_definition(aml, at))
 			continue;
 		if (aml_sleep_types(aml + at + 4, aml + bytes, type))
 			return 0;

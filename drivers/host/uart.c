@@ -76,23 +76,14 @@ static bool wait(const struct uart *uart, u8 bit)
 	return false;
 }
 
+bool uart_wait(const struct uart *uart)
+{
+	return wait(uart, LSR_EMPTY);
+}
+
 void uart_drain(const struct uart *uart)
 {
 	(void)wait(uart, LSR_IDLE);
-}
-
-void uart_write(const struct uart *uart, const char *text, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++) {
-		if (!wait(uart, LSR_EMPTY))
-			return;
-		if (text[i] == '\n') {
-			port_write8(uart->port, '\r');
-			if (!wait(uart, LSR_EMPTY))
-				return;
-		}
-		port_write8(uart->port, (u8)text[i]);
-	}
 }
 
 int uart_receive(const struct uart *uart)

@@ -17,9 +17,9 @@ void uart_receive_interrupt(const struct uart *uart, bool on);
 
 /* Up to 16 bytes into the transmitter if it is empty: how many went in. */
 unsigned uart_send(const struct uart *uart, const u8 *data, u64 bytes);
-/* Wait until the last byte has left. Gives up after a while on a line that does not move. */
+/* Wait until the transmitter is empty; false: it is not for longer than any byte takes. */
+bool uart_wait(const struct uart *uart) must_check;
+/* Wait until the last byte has left, or as long as that. */
 void uart_drain(const struct uart *uart);
-/* Wait for the transmitter as long as it takes. For logs and panics. */
-void uart_write(const struct uart *uart, const char *text, size_t bytes);
 /* The next received byte, or -1. */
 int uart_receive(const struct uart *uart);

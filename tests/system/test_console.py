@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from host import Host, PROMPT, payload
+from host import Host, PROMPT, bundle_path, payload
+from machine import Machine
 
 HELP = """\
 help [COMMAND]                         list the commands, or explain one
@@ -214,6 +215,17 @@ def test_panic():
         one.expect("last log lines:")
         one.expect("idle: started")
         one.expect(r"The machine has stopped\. Please report the lines above\.")
+
+
+def test_panic_at_start():
+    """What was logged before it is there, too, whole and in its order, though nobody waited for the line."""
+    with Machine(model="penryn", ips=50_000_000, firmware="stub", bundle=bundle_path([payload("idle")], ())) as machine:
+        line = machine.com[0]
+        line.expect(r"info  cpu0   random bytes: [^\r\n]* jitter of timings makes them\r\n"
+                    r"\[[ .0-9]*\] error cpu0   the CPU's VT-x lacks [^\r\n]*\r\n"
+                    r"\r\n\*\*\* Bulkhead panic on CPU 0 \(APIC id 0\) \*\*\*\r\n"
+                    r"this machine cannot run guests, see above\r\n", timeout=30)
+        line.expect(r"Please report the lines above\.\r\n", timeout=30)
 
 
 def test_machine_power(host):

@@ -5,8 +5,9 @@
  * it and wakes it. As a serial line is slow, the thread sleeps while the transmitter is busy, and
  * the CPU's guests run.
  */
+#include "input.h"
 #include "internal.h"
-#include "remote.h"
+#include "output.h"
 
 #include <bulkhead/arch.h>
 #include <bulkhead/config.h>
@@ -20,13 +21,11 @@
 #include <bulkhead/uart.h>
 
 #define PROMPT	       "bulkhead> "
-#define CONTROL_C      0x03
-#define OUTPUT_BYTES   256
+#define FLUSH_BYTES    256 /* so much may wait for the line before whoever prints does */
 #define PRINT_BYTES    1024
 #define LOG_LINE_BYTES (LOG_TEXT_BYTES + 64)
-#define LOG_BURST      16  /* lines shown before keys are looked at again */
-#define FIFO_BITS      160 /* 16 characters of a start bit, 8 data bits and a stop bit */
-#define POLL_US	       20000
+#define LOG_BURST      16      /* lines shown before keys are looked at again */
+#define FIFO_BITS      160     /* 16 characters of a start bit, 8 data bits and a stop bit */
 #define STUCK_US       1000000 /* longer than any character takes: the line is dead */
 #define REST_US	       1000
 
@@ -41,13 +40,11 @@ static struct {
 	bool threaded;	/* the thread owns the line; atomic */
 	bool watching;	/* the thread wants to be woken; atomic */
 	bool at_prompt; /* the editor's line is on the terminal */
-	bool polled;	/* there is no receive interrupt */
+	bool patient;	/* without the thread: whoever logs waits until the line has it */
 	struct line_editor editor;
 
 	u64 sent_at;   /* TSC of the last time the transmitter took something */
 	u64 rested_at; /* TSC of the last time the thread gave the CPU up */
-	u8 output[OUTPUT_BYTES];
-	u32 output_count;
 	char *capture; /* where output goes instead; NULL: to the line */
 	u32 capture_bytes;
 	u64 captured; /* bytes, those that had no room included */
@@ -60,20 +57,6 @@ const struct scheduler_claim console_claim = {
 	.period_us = 10000,
 };
 
-/* One producer, the receive interrupt (or the thread where there is none), and one consumer, the
- * thread. Both counters only grow. */
-static struct {
-	u8 data[CONSOLE_INPUT_BYTES];
-	u32 put, taken;
-	bool stopped; /* the interrupt is off because there was no room */
-} input;
-
-/* What of it was typed, for whoever reads keys; the rest are requests of programs. The thread's. */
-static struct {
-	u8 data[CONSOLE_INPUT_BYTES];
-	u32 put, taken;
-} keys;
-
 static bool is_threaded(void)
 {
 	return __atomic_load_n(&console.threaded, __ATOMIC_ACQUIRE);
@@ -84,132 +67,6 @@ void console_wake(void)
 {
 	if (__atomic_exchange_n(&console.watching, false, __ATOMIC_SEQ_CST))
 		thread_wake(&console.thread);
-}
-
-/* --- input --- */
-
-static u32 input_room(void)
-{
-	return CONSOLE_INPUT_BYTES - (input.put - __atomic_load_n(&input.taken, __ATOMIC_ACQUIRE));
-}
-
-/* Fetch what the UART has. All of it, as only an empty receiver makes the next edge of its
- * interrupt. */
-static bool input_fetch(void)
-{
-	u32 put = input.put;
-
-	for (;;) {
-		int byte;
-
-		if (!input_room()) {
-			input.stopped = true;
-			uart_receive_interrupt(console.uart, false);
-			break;
-		}
-		byte = uart_receive(console.uart);
-		if (byte < 0)
-			break;
-		input.data[input.put % CONSOLE_INPUT_BYTES] = (u8)byte;
-		__atomic_store_n(&input.put, input.put + 1, __ATOMIC_RELEASE);
-	}
-	return put != input.put;
-}
-
-static void input_interrupt(void *context unused)
-{
-	if (input_fetch())
-		console_wake();
-}
-
-static u32 input_count(void)
-{
-	if (console.polled)
-		(void)input_fetch();
-	return __atomic_load_n(&input.put, __ATOMIC_ACQUIRE) - input.taken;
-}
-
-static void input_take(u32 count)
-{
-	__atomic_store_n(&input.taken, input.taken + count, __ATOMIC_RELEASE);
-	if (input.stopped && count) {
-		input.stopped = false;
-		if (!console.polled)
-			uart_receive_interrupt(console.uart, true);
-	}
-}
-
-/* Tell keys from requests, which are carried out. Returns whether there was anything of a request.
- */
-static bool input_sort(void)
-{
-	bool request = false;
-
-	while (keys.put - keys.taken < CONSOLE_INPUT_BYTES && input_count()) {
-		u8 byte = input.data[input.taken % CONSOLE_INPUT_BYTES];
-
-		input_take(1);
-		if (remote_input(byte))
-			request = true;
-		else
-			keys.data[keys.put++ % CONSOLE_INPUT_BYTES] = byte;
-	}
-	return request;
-}
-
-u32 console_input_count(void)
-{
-	return keys.put - keys.taken;
-}
-
-u32 console_input_peek(const u8 **bytes)
-{
-	u32 at = keys.taken % CONSOLE_INPUT_BYTES;
-
-	*bytes = keys.data + at;
-	return MIN(console_input_count(), CONSOLE_INPUT_BYTES - at);
-}
-
-void console_input_take(u32 count)
-{
-	keys.taken += count;
-}
-
-/* Between `from` and `to` of a ring: how far it is behind `from`. */
-static bool byte_find(const u8 *data, u32 from, u32 to, u8 byte, u32 *offset)
-{
-	for (u32 i = 0; i < to - from; i++) {
-		if (data[(from + i) % CONSOLE_INPUT_BYTES] == byte) {
-			*offset = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool console_input_find(u8 byte, u32 *offset)
-{
-	return byte_find(keys.data, keys.taken, keys.put, byte, offset);
-}
-
-/* Requests are not carried out while a command runs: it may be in the middle of what one would
- * change. One that comes before Ctrl-C is lost; whoever sent it asks again. */
-bool console_cancelled(void)
-{
-	u32 count, offset;
-
-	if (console.capture)
-		return false;
-	count = input_count();
-	if (byte_find(input.data, input.taken, input.taken + count, CONTROL_C, &offset)) {
-		input_take(offset + 1);
-		keys.taken = keys.put;
-		return true;
-	}
-	if (!console_input_find(CONTROL_C, &offset))
-		return false;
-	console_input_take(offset + 1);
-	return true;
 }
 
 /* --- output --- */
@@ -239,55 +96,65 @@ static void transmitter_wait(u64 now)
 
 void console_flush(void)
 {
-	u32 done = 0;
-
-	while (done < console.output_count) {
-		unsigned sent =
-			uart_send(console.uart, console.output + done, console.output_count - done);
+	while (output_count()) {
+		unsigned sent = output_send();
 		u64 now = arch_tsc();
 
 		if (sent) {
-			done += sent;
 			console.sent_at = now;
 			rest_if_due(now);
 		} else if (now - console.sent_at < us_to_tsc(STUCK_US)) {
 			transmitter_wait(now);
 		} else {
+			/* Nothing can be said on a dead line; the console must not hang. */
 			console.sent_at = now - us_to_tsc(STUCK_US);
-			break; /* nothing can be said on a dead line; the console must not hang */
+			output_forget();
 		}
 	}
-	console.output_count = 0;
 }
 
-static void output_put(u8 byte)
+static void flush_if_much(void)
 {
-	if (console.capture) {
-		if (console.captured < console.capture_bytes)
-			console.capture[console.captured] = (char)byte;
-		console.captured++;
-		return;
-	}
-	if (console.output_count == OUTPUT_BYTES)
+	if (output_count() >= FLUSH_BYTES)
 		console_flush();
-	console.output[console.output_count++] = byte;
+}
+
+static void capture_add(const u8 *bytes, u64 count)
+{
+	for (u64 i = 0; i < count && console.captured + i < console.capture_bytes; i++)
+		console.capture[console.captured + i] = (char)bytes[i];
+	console.captured += count;
 }
 
 void console_send(const void *bytes, u64 count)
 {
 	const u8 *at = bytes;
 
-	while (count--)
-		output_put(*at++);
+	if (console.capture) {
+		capture_add(at, count);
+		return;
+	}
+	while (count) {
+		u64 part = MIN(count, (u64)FLUSH_BYTES);
+
+		flush_if_much();
+		output_write(at, part);
+		at += part;
+		count -= part;
+	}
 }
 
+/* Not more than the queue has room for. */
 static void text_put(const char *text, size_t bytes)
 {
-	for (size_t i = 0; i < bytes; i++) {
-		if (text[i] == '\n' && !console.capture)
-			output_put('\r');
-		output_put((u8)text[i]);
+	_Static_assert(FLUSH_BYTES + 2 * PRINT_BYTES <= OUTPUT_BYTES, "nobody waits for room");
+
+	if (console.capture) {
+		capture_add((const u8 *)text, bytes);
+		return;
 	}
+	flush_if_much();
+	output_text(text, bytes);
 }
 
 void console_print(const char *format, ...)
@@ -338,8 +205,8 @@ void console_watch(void)
 
 void console_wait(u64 deadline)
 {
-	if (console.polled)
-		deadline = MIN(deadline, arch_tsc() + us_to_tsc(POLL_US));
+	if (input_is_polled())
+		deadline = MIN(deadline, arch_tsc() + us_to_tsc(INPUT_POLL_US));
 	if (deadline == TIMER_OFF)
 		thread_block();
 	else
@@ -352,8 +219,23 @@ void console_wait(u64 deadline)
 static void line_leave(void)
 {
 	if (console.at_prompt)
-		uart_write(console.uart, "\n", 1);
+		output_text("\n", 1);
 	console.at_prompt = false;
+}
+
+/*
+ * Without the thread. While the machine starts nobody waits for the line: it takes what it has room
+ * for, with each line more, and the thread sends the rest. Where no thread will do so, it is waited
+ * for.
+ */
+static void line_show(const char *text, size_t bytes)
+{
+	line_leave();
+	output_text(text, bytes);
+	if (console.patient || log_in_panic())
+		output_drain();
+	else
+		(void)output_send();
 }
 
 /* With the log's lock held. */
@@ -364,8 +246,7 @@ static void sink_write(struct log_sink *sink, enum log_level level unused, const
 		console_wake();
 		return;
 	}
-	line_leave();
-	uart_write(console.uart, text, bytes);
+	line_show(text, bytes);
 	if (!log_in_panic())
 		console.log_next = sink->sequence + 1;
 }
@@ -439,8 +320,8 @@ const struct config_host *console_host(void)
 	return &console.host;
 }
 
-/* Straight to the line: before the thread runs and when it does no more. */
-static void log_write_rest(void)
+/* Before the thread runs, and when it does no more. */
+static void log_show_rest(void)
 {
 	char line[LOG_LINE_BYTES];
 	size_t length;
@@ -448,8 +329,7 @@ static void log_write_rest(void)
 
 	while (log_next_line(line, &length, &missed)) {
 		if (length)
-			line_leave();
-		uart_write(console.uart, line, length);
+			line_show(line, length);
 	}
 }
 
@@ -541,22 +421,13 @@ int console_init(const struct config_host *host)
 	console.uart = uart;
 	console.baud = host->console_baud;
 	console.host = *host;
+	console.patient = host->log_level == LOG_DEBUG;
 	console.sink.level = (enum log_level)host->log_level;
 	console.sink.write = sink_write;
-	log_write_rest();
+	output_open(uart);
+	log_show_rest();
 	log_sink_add(&console.sink);
 	return 0;
-}
-
-static void input_start(void)
-{
-	if (arch_irq_route(console.uart->irq, input_interrupt, NULL)) {
-		console.polled = true;
-		log_warn("console: interrupt %u cannot be had: keys are looked for every %u ms",
-			 console.uart->irq, POLL_US / 1000);
-		return;
-	}
-	uart_receive_interrupt(console.uart, true);
 }
 
 void console_start(const struct config *config)
@@ -571,13 +442,14 @@ void console_start(const struct config *config)
 	console.thread.cpu = CONSOLE_CPU;
 	cpu_mask_add(&console.thread.affinity, CONSOLE_CPU);
 	if (thread_create(&console.thread, &console_claim, NULL, console_main, argument)) {
+		console.patient = true;
 		log_error("console: no memory for its thread: the log is shown, no commands are "
 			  "taken");
 		return;
 	}
 	line_editor_init(&console.editor, PROMPT, editor_output, NULL);
 	console.editor.complete = command_complete;
-	input_start();
+	input_start(console.uart);
 	thread_wake(&console.thread);
 }
 
@@ -585,8 +457,10 @@ void console_stop(void)
 {
 	if (!console.uart)
 		return;
+	console.patient = true;
 	if (is_threaded()) {
-		log_write_rest();
+		log_show_rest();
+		output_drain();
 		__atomic_store_n(&console.threaded, false, __ATOMIC_SEQ_CST);
 	}
 	uart_drain(console.uart);

@@ -244,7 +244,8 @@ static void dsdt_widen(u8 *dsdt)
 					last - (u32)PCI_MEMORY_LOW_BASE + 1};
 
 	for (u64 i = 0; i + sizeof(window) <= sizeof(guest_dsdt); i++)
-		if (memcmp(dsdt + i, &window, sizeof(window)) == 0)
+		if (((const struct pci_window *)(dsdt + i))->first == window.first &&
+		    memcmp(dsdt + i, &window, sizeof(window)) == 0)
 			memcpy(dsdt + i, &wide, sizeof(wide));
 	dsdt[ACPI_CHECKSUM] = 0;
 	dsdt[ACPI_CHECKSUM] = checksum(dsdt, sizeof(guest_dsdt));

@@ -4,7 +4,7 @@
  * console's life, in order. The thread is a context of its own that runs until it blocks.
  */
 /* links: vmm/scheduler_claim.c vmm/format.c vmm/log.c vmm/byte_ring.c */
-/* links: vmm/console/line_editor.c vmm/console/attach.c */
+/* links: vmm/console/line_editor.c vmm/console/attach.c vmm/console/input.c vmm/console/output.c */
 /* links: vmm/partition_view.c */
 #include "cmocka_all.h"
 
@@ -22,7 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #define HZ	 1000000000ULL
 #define BAUD	 115200
@@ -86,7 +88,7 @@ static u64 empty_at;
 static bool line_dead, answers = true, receive_on;
 static char received[16384]; /* on its way to us */
 static u32 received_count, received_taken;
-static unsigned direct_writes, drains;
+static unsigned waits, drains;
 
 static void sent_add(const void *bytes, size_t count)
 {
@@ -126,12 +128,12 @@ void uart_drain(const struct uart *uart)
 	drains++;
 }
 
-void uart_write(const struct uart *uart, const char *text, size_t bytes)
+bool uart_wait(const struct uart *uart)
 {
 	(void)uart;
-	direct_writes++;
-	empty_at = tsc + FIFO_TSC;
-	sent_add(text, bytes);
+	waits++;
+	tsc = MAX(tsc, empty_at);
+	return !line_dead;
 }
 
 int uart_receive(const struct uart *uart)
@@ -242,7 +244,7 @@ static void sent_clear(void)
 {
 	sent_bytes = 0;
 	sent[0] = 0;
-	direct_writes = 0;
+	waits = 0;
 }
 
 static void expect_sent(const char *text)
@@ -332,7 +334,6 @@ static void keys_clear(u64 room)
 
 /* --- tests --- */
 
-#define LINE(level, text)  "[    0.000000] " level " cpu0   " text "\n"
 #define SHOWN(level, text) "[    0.000000] " level " cpu0   " text "\r\n"
 #define PROMPT		   "bulkhead> "
 #define HIDE		   "\r\x1b[K"
@@ -361,18 +362,98 @@ static void test_without_a_line(void **state)
 	expect_sent("");
 }
 
+#define NO_COM4                                                                                    \
+	SHOWN("error", "console: nothing answers at com4 (I/O port 0x2e8), so there is no "        \
+		       "console; choose another line or none in the configuration")
+
+/* What is logged while the machine starts, from the beginning on. */
+static char logged[1 << 14];
+
+static void log_line_start(const char *text)
+{
+	log_info("%s", text);
+	sprintf(logged + strlen(logged), SHOWN("info ", "%s"), text);
+}
+
+static void expect_first_sent(size_t bytes)
+{
+	assert_int_equal(sent_bytes, bytes);
+	assert_memory_equal(sent, logged, bytes);
+}
+
+static void expect_child_good(pid_t child)
+{
+	int status;
+
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* What a developer has asked for is on the line before anything else is done. */
+static void test_debug_is_waited_for(void **state)
+{
+	struct config_host host = config.host;
+	pid_t child = fork();
+
+	(void)state;
+	if (!child) {
+		host.log_level = LOG_DEBUG;
+		if (console_init(&host))
+			_exit(1);
+		sent_clear();
+		log_debug("all of which is more than sixteen bytes");
+		_exit(strcmp(sent, SHOWN("debug", "all of which is more than sixteen bytes")) != 0);
+	}
+	expect_child_good(child);
+}
+
+/* The line takes what it has room for, and nobody waits for it. */
 static void test_log_before_the_thread(void **state)
 {
 	(void)state;
 	log_debug("not shown");
-	log_info("earlier");
+	strcpy(logged, NO_COM4);
+	log_line_start("earlier");
 	assert_int_equal(console_init(&config.host), 0);
-	log_warn("later");
+	expect_first_sent(16);
+	log_line_start("later");
 	log_debug("not shown");
-	expect_sent(
-		LINE("error", "console: nothing answers at com4 (I/O port 0x2e8), so there is no "
-			      "console; choose another line or none in the configuration")
-			LINE("info ", "earlier") LINE("warn ", "later"));
+	expect_first_sent(16);
+	tsc = empty_at;
+	log_line_start("later still");
+	expect_first_sent(32);
+	assert_int_equal(waits, 0);
+}
+
+/* A queue that is full makes those wait who write, and loses nothing. */
+static void test_log_more_than_the_queue(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 150; i++)
+		log_line_start("one of many");
+	assert_int_equal(waits, (strlen(logged) - 32 - 4096 + 15) / 16);
+	expect_first_sent(32 + 16 * waits);
+}
+
+/* What waits for the line comes before the report, and all of it is sent. */
+static void test_panic_before_the_thread(void **state)
+{
+	pid_t child = fork();
+
+	(void)state;
+	if (!child) {
+		log_panic_mode();
+		log_panic_write("*** panic\n", 10);
+		strcat(logged, "*** panic\r\n");
+		if (strcmp(sent, logged) != 0)
+			_exit(1);
+		line_dead = true;
+		waits = 0;
+		log_panic_write("unheard\n", 8);
+		_exit(waits != 1);
+	}
+	expect_child_good(child);
 }
 
 static void test_start(void **state)
@@ -385,12 +466,16 @@ static void test_start(void **state)
 	assert_int_equal(made->cpu, CONSOLE_CPU);
 	assert_true(cpu_mask_has(&made->affinity, CONSOLE_CPU));
 	assert_null(scheduler_claim_fault(&console_claim));
-	log_info("before its first turn");
-	expect_sent(LINE("info ", "before its first turn"));
+	sent_clear();
+	log_line_start("before its first turn");
+	waits = 0;
 	run();
-	expect_sent("\r\nBulkhead 1.2.3, 1 partition configured. \"help\" lists the "
-		    "commands.\r\n" PROMPT);
-	assert_int_equal(direct_writes, 0);
+	strcat(logged, "\r\nBulkhead 1.2.3, 1 partition configured. \"help\" lists the "
+		       "commands.\r\n" PROMPT);
+	assert_string_equal(sent, logged + strlen(logged) - sent_bytes);
+	assert_true(sent_bytes > 4096);
+	assert_int_equal(waits, 0);
+	sent_clear();
 	assert_int_equal(wait_deadline, TIMER_OFF);
 }
 
@@ -421,7 +506,7 @@ static void test_log_while_typing(void **state)
 	assert_int_equal(sent_bytes, 0);
 	run();
 	expect_sent(HIDE SHOWN("info ", "first") SHOWN("info ", "second") PROMPT "abc\b");
-	assert_int_equal(direct_writes, 0);
+	assert_int_equal(waits, 0);
 	log_debug("nothing to see");
 	run();
 	expect_sent("");
@@ -780,25 +865,28 @@ static void test_panic_and_stop(void **state)
 	log_info("shown by console_stop");
 	console_stop();
 	assert_int_equal(drains, 1);
-	expect_sent("\n" LINE("info ", "shown by console_stop"));
+	expect_sent("\r\n" SHOWN("info ", "shown by console_stop"));
 	log_info("after it");
-	expect_sent(LINE("info ", "after it"));
+	expect_sent(SHOWN("info ", "after it"));
 
 	console_start(&config);
 	run();
 	sent_clear();
 	log_panic_mode();
 	log_panic_write("*** panic\n", 10);
-	expect_sent("\n*** panic\n");
+	expect_sent("\r\n*** panic\r\n");
 	log_error("and more");
-	expect_sent(LINE("error", "and more"));
+	expect_sent(SHOWN("error", "and more"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_line),
+		cmocka_unit_test(test_debug_is_waited_for),
 		cmocka_unit_test(test_log_before_the_thread),
+		cmocka_unit_test(test_log_more_than_the_queue),
+		cmocka_unit_test(test_panic_before_the_thread),
 		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_log_while_typing),
