@@ -445,17 +445,14 @@ static void ask_for_work(struct cpu *cpu)
 /* Until something happens, unless it has already. */
 static void idle(struct cpu *cpu)
 {
-	u64 timer, until;
+	u64 timer;
 
 	if (cpu->attention)
 		return;
 	timer = timer_first(cpu);
-	until = MIN(timer, cpu->slice_end);
-	arch_timer_arm(until);
+	cpu->timer_armed = MIN(timer, cpu->slice_end);
+	arch_timer_arm(cpu->timer_armed);
 	arch_idle();
-	/* Something else has come before it, which must not interrupt a guest later. */
-	if (arch_tsc() < until && until != TIMER_OFF)
-		arch_timer_arm(TIMER_OFF);
 }
 
 /* `thread`, which has blocked here, is to go on. False: others come first. */

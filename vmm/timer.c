@@ -131,6 +131,14 @@ static struct timer *due_take(struct cpu *cpu, u64 now)
 	return timer;
 }
 
+/* Something else has ended idling before it: no guest is to be interrupted by it. */
+static seldom void timer_disarm(struct cpu *cpu)
+{
+	if (cpu->timer_armed != TIMER_OFF)
+		arch_timer_arm(TIMER_OFF);
+	cpu->timer_armed = 0;
+}
+
 void timer_run_due(void)
 {
 	struct cpu *cpu = cpu_this();
@@ -141,6 +149,8 @@ void timer_run_due(void)
 	if (unlikely(cpu->attention & CPU_ATTENTION_TIMER))
 		__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_TIMER, __ATOMIC_SEQ_CST);
 	now = arch_tsc();
+	if (unlikely(now < cpu->timer_armed))
+		timer_disarm(cpu);
 	if (cpu->timer_own_next <= now)
 		timer_own_fire(cpu);
 	/* What becomes due meanwhile comes the next time: this must end, whatever timers do. */

@@ -63,6 +63,7 @@ struct cpu {
 	 * timer_set_own. */
 	struct timer *timer_own;
 	u64 timer_own_next;
+	u64 timer_armed; /* TSC at which the CPU's own timer ends idling; past: it is not set */
 
 	volatile bool online; /* others may read */
 } aligned(64);

@@ -32,7 +32,8 @@ static inline void timer_set_own(struct timer *timer, u64 deadline);
 static inline u64 timer_first(const struct cpu *cpu);
 /* On its own CPU: from now on it fires on another one. No other CPU may set it meanwhile. */
 void timer_move(struct timer *timer, u32 cpu);
-/* On its own CPU: fire what is due. */
+/* On its own CPU, and whenever it has idled: fire what is due. The timer that would have ended
+ * idling is put off. */
 void timer_run_due(void);
 
 /* On its own CPU: fire the one beside the queue, which is due. */

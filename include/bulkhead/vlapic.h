@@ -208,9 +208,9 @@ static inline bool vlapic_is_alone(const struct vlapic *apic, u8 vector)
 
 static inline bool vlapic_is_above(const struct vlapic *apic, u8 vector, u8 in_service)
 {
-	u32 class = vector & 0xf0;
+	u32 tpr = vlapic_register(apic, VLAPIC_TPR) & 0xf0;
 
-	return class > (in_service & 0xf0U) && class > (vlapic_register(apic, VLAPIC_TPR) & 0xf0);
+	return (vector & 0xf0U) > MAX(tpr, in_service & 0xf0U);
 }
 
 static inline bool vlapic_is_above_ppr(const struct vlapic *apic, u8 vector)

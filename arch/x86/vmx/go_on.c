@@ -71,9 +71,8 @@ static bool stays_halted(struct vcpu *vcpu)
 {
 	if (vcpu->requests)
 		vmx_interrupt_deliver(vcpu);
-	if (likely(!vcpu->halted))
-		return false;
-	vcpu->halted = !vmx_interrupt_wakes(vcpu) && !vcpu_take_kick(vcpu);
+	if (unlikely(vcpu->halted) && vcpu_take_kick(vcpu))
+		vcpu->halted = false;
 	return vcpu->halted;
 }
 

@@ -81,6 +81,7 @@ static void deliver_nmi(struct vcpu *vcpu)
 	}
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_ACQUIRE);
 	vmx_inject(vcpu, EVENT_NMI | 2, 0);
+	vcpu->halted = false;
 }
 
 /* Take one interrupt from the 8259, or this one from the APIC. */
@@ -93,6 +94,7 @@ static void inject_next(struct vcpu *vcpu, bool pic, u8 vector)
 		vlapic_take(&vcpu->apic, vector);
 	}
 	vmx_inject(vcpu, EVENT_EXTERNAL | vector, 0);
+	vcpu->halted = false;
 }
 
 /* Level-triggered interrupts must come to our notice when they end. */
@@ -156,6 +158,19 @@ static bool apic_waits(const struct vlapic_view *view)
 	return !vmx_machine.controls.apic_registers && view->pending;
 }
 
+/* Whether the CPU, which has been told, delivers one by itself as soon as interrupts are on (SDM
+ * vol. 3, 30.2.1). */
+inlined bool virtual_is_due(const struct vcpu *vcpu)
+{
+	return vlapic_is_above_ppr(&vcpu->apic, (u8)vmread_sure(GUEST_INTERRUPT_STATUS));
+}
+
+inlined void virtual_wake(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->halted) && virtual_is_due(vcpu) && vmread_sure(GUEST_RFLAGS) & RFLAGS_IF)
+		vcpu->halted = false;
+}
+
 /* NMIs, those of the 8259 pair, or several. */
 static seldom void deliver_all(struct vcpu *vcpu)
 {
@@ -181,6 +196,7 @@ static seldom void deliver_all(struct vcpu *vcpu)
 	window_set(vcpu, pic || apic);
 	if (vmx_machine.controls.apic_registers) {
 		virtual_interrupts_update(vcpu, &view);
+		virtual_wake(vcpu);
 	} else {
 		tpr_threshold_update(vcpu, &view);
 		offer_eoi(vcpu, &view);
@@ -196,6 +212,7 @@ inlined void deliver_virtual(struct vcpu *vcpu)
 	if (apic->newest > (u8)status)
 		vmwrite_sure(GUEST_INTERRUPT_STATUS, (status & 0xff00) | apic->newest);
 	apic->newest = 0;
+	virtual_wake(vcpu);
 }
 
 /* The same without virtual-interrupt delivery. Apart, so that the other saves no registers for it.
@@ -234,18 +251,6 @@ void vmx_interrupt_deliver(struct vcpu *vcpu)
 		deliver_injected(vcpu);
 }
 
-/* Whether the CPU delivers one by itself, if interrupts are on (SDM vol. 3, 30.2.1). */
-inlined bool virtual_is_due(const struct vcpu *vcpu)
-{
-	return vmx_machine.controls.apic_registers &&
-	       vlapic_is_above_ppr(&vcpu->apic, (u8)vmread_sure(GUEST_INTERRUPT_STATUS));
-}
-
-bool vmx_interrupt_wakes(const struct vcpu *vcpu)
-{
-	return (virtual_is_due(vcpu) && vmread_sure(GUEST_RFLAGS) & RFLAGS_IF) || event_is_set();
-}
-
 /* What was waited for is injected now, or nobody waits any longer. */
 void vmx_exit_interrupt_window(struct vcpu *vcpu)
 {
@@ -256,11 +261,10 @@ void vmx_exit_interrupt_window(struct vcpu *vcpu)
 /* The CPU knows of nothing that the guest would wake up for; but something may have come since. */
 static outlined void halt(struct vcpu *vcpu)
 {
-	vmx_interrupt_deliver(vcpu);
-	if (vmx_interrupt_wakes(vcpu))
-		return;
 	vcpu->halted = true;
-	__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
+	vmx_interrupt_deliver(vcpu);
+	if (vcpu->halted)
+		__atomic_or_fetch(&vcpu->requests, VCPU_REQUEST_BACKEND, __ATOMIC_RELAXED);
 }
 
 /*
@@ -272,6 +276,6 @@ void vmx_exit_hlt(struct vcpu *vcpu)
 {
 	u64 flags = vmx_advance();
 
-	if (!(flags & RFLAGS_IF) || !virtual_is_due(vcpu))
+	if (!(flags & RFLAGS_IF) || !vmx_machine.controls.apic_registers || !virtual_is_due(vcpu))
 		halt(vcpu);
 }

@@ -127,11 +127,8 @@ void vmcs_pause_loops(struct vcpu *vcpu, bool others_wait);
 
 /* interrupt.c */
 /* What waits is injected, or left to the CPU, or an exit is asked for when the guest can take it.
- */
+ * What it takes at the next entry ends a halt. */
 void vmx_interrupt_deliver(struct vcpu *vcpu);
-/* That was done. Whether a guest that has halted takes an interrupt at the next entry, which ends
- * that. */
-bool vmx_interrupt_wakes(const struct vcpu *vcpu);
 void vmx_exit_interrupt_window(struct vcpu *vcpu);
 void vmx_exit_hlt(struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu, u32 event, u32 error_code);

@@ -24,6 +24,7 @@ static struct cpu fake_cpus[FAKE_CPUS];
 static u64 fake_tsc;
 static bool fake_interrupts_on;
 static unsigned fake_kicks[FAKE_CPUS];
+static u64 fake_armed;		       /* what this CPU's own timer is set to */
 static void (*fake_on_kick)(u32 cpu);  /* what the kicked CPU does at once */
 static void (*fake_on_irq_save)(void); /* what other CPUs do just before a lock is taken */
 
@@ -46,6 +47,7 @@ static inline void fake_cpus_init(void)
 	}
 	fake_tsc = 1000;
 	fake_interrupts_on = false;
+	fake_armed = 0;
 	fake_on_kick = NULL;
 	fake_on_irq_save = NULL;
 	fake_cpu_be(0);
@@ -80,6 +82,11 @@ u64 arch_tsc(void)
 u64 arch_tsc_hz(void)
 {
 	return 1000000000;
+}
+
+void arch_timer_arm(u64 deadline)
+{
+	fake_armed = deadline;
 }
 
 u32 arch_cpu_id(void)

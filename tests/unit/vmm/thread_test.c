@@ -42,7 +42,6 @@ static char story[256];
 static unsigned story_bytes;
 static void (*on_switch)(void);
 static void (*on_idle)(void);
-static u64 armed;
 static unsigned partitions_left;
 
 void trace_write(enum trace_kind kind, u32 who, u32 data)
@@ -120,11 +119,6 @@ u64 address_space_enter(const struct address_space *space)
 	return 0;
 }
 
-void arch_timer_arm(u64 deadline)
-{
-	armed = deadline;
-}
-
 void arch_idle(void)
 {
 	assert_false(fake_interrupts_on);
@@ -166,7 +160,6 @@ static int setup(void **state)
 	story_bytes = 0;
 	story[0] = 0;
 	on_switch = NULL;
-	armed = 0;
 	partitions_left = 0;
 	return 0;
 }
@@ -803,7 +796,7 @@ static void idle_steps(void)
 {
 	switch (idle_calls++) {
 	case 0:
-		assert_int_equal(armed, TIMER_OFF);
+		assert_int_equal(fake_armed, TIMER_OFF);
 		say('0');
 		fake_cpu_be(1); /* an interrupt ends the wait: another CPU woke somebody */
 		thread_wake(victim);
@@ -811,11 +804,11 @@ static void idle_steps(void)
 		break;
 	case 1:
 		expect_story("0v");
-		assert_int_equal(armed, TIMER_OFF);
+		assert_int_equal(fake_armed, TIMER_OFF);
 		timer_set((struct timer *)idles[2].vcpu, 9000);
 		break;
 	case 2:
-		assert_int_equal(armed, 9000);
+		assert_int_equal(fake_armed, 9000);
 		fake_tsc = 9000;
 		break;
 	default:
@@ -860,14 +853,14 @@ static void idle_loop(void **state)
 	loop_run(idle_steps);
 	assert_int_equal(idle_calls, 4);
 	expect_story("tv");
-	assert_int_equal(armed, TIMER_OFF);
+	assert_int_equal(fake_armed, TIMER_OFF);
 }
 
 /* What ends it before its moment leaves no timer that would interrupt whoever runs next. */
 static void not_interrupted(void *argument)
 {
 	for (;;) {
-		assert_int_equal(armed, TIMER_OFF);
+		assert_int_equal(fake_armed, TIMER_OFF);
 		say(*(const char *)argument);
 		thread_block();
 	}
@@ -877,14 +870,14 @@ static void idle_steps_early(void)
 {
 	switch (idle_calls++) {
 	case 0:
-		assert_int_equal(armed, 9000);
+		assert_int_equal(fake_armed, 9000);
 		fake_cpu_be(1);
 		thread_wake(victim);
 		fake_cpu_be(0);
 		break;
 	case 1:
 		expect_story("v");
-		assert_int_equal(armed, 9000);
+		assert_int_equal(fake_armed, 9000);
 		break;
 	default:
 		leave_loop();
@@ -935,7 +928,7 @@ static void waits_in_place_steps(void)
 		assert_true(cpus[0]->idling);
 		assert_int_equal(state_of(victim), SCHEDULER_BLOCKED);
 		assert_false(thread_retire(victim));
-		assert_int_equal(armed, 9000);
+		assert_int_equal(fake_armed, 9000);
 		fake_tsc = 9000; /* its timer is due */
 		break;
 	case 1:

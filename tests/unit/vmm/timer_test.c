@@ -576,6 +576,28 @@ static void random_own(void **state)
 	}
 }
 
+/* What would have ended idling must not interrupt a guest later. */
+static void idling_ended_before(void **state)
+{
+	(void)state;
+	cpus[0]->timer_armed = fake_armed = 5000;
+	fake_tsc = 4999;
+	timer_run_due();
+	assert_int_equal(fake_armed, TIMER_OFF);
+	/* Once. */
+	fake_armed = 1;
+	timer_run_due();
+	assert_int_equal(fake_armed, 1);
+	/* And not where it has ended idling itself, or was not set. */
+	cpus[0]->timer_armed = fake_armed = 5000;
+	fake_tsc = 5000;
+	timer_run_due();
+	assert_int_equal(fake_armed, 5000);
+	cpus[0]->timer_armed = TIMER_OFF;
+	timer_run_due();
+	assert_int_equal(fake_armed, 5000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -606,6 +628,7 @@ int main(void)
 		cmocka_unit_test_setup(an_own_timer_is_put_off, setup),
 		cmocka_unit_test_setup(an_own_timer_moves, setup),
 		cmocka_unit_test_setup(random_own, setup),
+		cmocka_unit_test_setup(idling_ended_before, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,8 +152,6 @@ static void look_at_requests(void)
 {
 	vmx_interrupt_deliver(&vcpu);
 	vcpu.requests &= ~VCPU_REQUEST_BACKEND;
-	if (vcpu.halted && vmx_interrupt_wakes(&vcpu))
-		vcpu.halted = false;
 }
 
 /* STI; HLT, or HLT alone with interrupts off. Whether it is awake. */
