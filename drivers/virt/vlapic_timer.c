@@ -3,7 +3,7 @@
 #include <bulkhead/error.h>
 #include <bulkhead/string.h>
 
-#include "vlapic_timer.h"
+#include "vlapic_internal.h"
 
 #define MODE_BITS     0x60000u
 #define MODE_ONE_SHOT 0x00000u
@@ -13,11 +13,6 @@
 /* A periodic timer interrupts at most this often, lest a guest keep its CPU busy with nothing else.
  */
 #define RATE_MAX_HZ 50000
-
-static void register_set(struct vlapic *apic, u32 offset, u32 value)
-{
-	*(volatile u32 *)(void *)(apic->page + offset) = value;
-}
 
 static u64 tick_from_divide(const struct vlapic *apic)
 {
@@ -42,7 +37,7 @@ static void timer_off(struct vlapic *apic)
 
 static void count_stop(struct vlapic *apic)
 {
-	register_set(apic, VLAPIC_TIMER_INITIAL, 0);
+	vlapic_register_set(apic, VLAPIC_TIMER_INITIAL, 0);
 	apic->tsc_deadline = 0;
 	timer_off(apic);
 }
@@ -116,7 +111,7 @@ void vlapic_timer_start(struct vlapic *apic, u64 now)
 	/* Writes are ignored in TSC-deadline mode (11.5.4.1), and the reserved mode counts nothing.
 	 */
 	if (apic->timer_mode != MODE_ONE_SHOT && apic->timer_mode != MODE_PERIODIC) {
-		register_set(apic, VLAPIC_TIMER_INITIAL, 0);
+		vlapic_register_set(apic, VLAPIC_TIMER_INITIAL, 0);
 		return;
 	}
 	apic->timer_started = now;
@@ -131,7 +126,7 @@ int vlapic_count_write(struct vlapic *apic, u64 count, u64 now)
 {
 	if (!vlapic_x2apic(apic) || count >> 32)
 		return -EINVAL;
-	register_set(apic, VLAPIC_TIMER_INITIAL, (u32)count);
+	vlapic_register_set(apic, VLAPIC_TIMER_INITIAL, (u32)count);
 	vlapic_timer_start(apic, now);
 	return 0;
 }

@@ -148,8 +148,6 @@ struct vlapic_view {
 	bool several; /* IRR has more than that one */
 };
 void vlapic_look(const struct vlapic *apic, struct vlapic_view *view);
-/* `vector` is the highest in IRR: whether it is the only one. */
-static inline bool vlapic_is_alone(const struct vlapic *apic, u8 vector);
 /* Whether a vector in IRR could be delivered while `in_service` is the highest in ISR (0: none). */
 static inline bool vlapic_is_above(const struct vlapic *apic, u8 vector, u8 in_service);
 /* The same as its PPR says, which is right whenever the vCPU has just left guest mode and the CPU
@@ -195,15 +193,6 @@ static inline bool vlapic_enabled(const struct vlapic *apic)
 static inline u32 vlapic_register(const struct vlapic *apic, u32 offset)
 {
 	return *(volatile u32 *)(void *)(apic->page + offset);
-}
-
-static inline bool vlapic_is_alone(const struct vlapic *apic, u8 vector)
-{
-	const u64 *irr = (const u64 *)(void *)(apic->page + VLAPIC_IRR);
-	/* Of each 16 bytes the first four are a register, the others 0. */
-	u64 sum = irr[0] + irr[2] + irr[4] + irr[6] + irr[8] + irr[10] + irr[12] + irr[14];
-
-	return sum == 1UL << (vector & 31);
 }
 
 static inline bool vlapic_is_above(const struct vlapic *apic, u8 vector, u8 in_service)

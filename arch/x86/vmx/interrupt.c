@@ -188,8 +188,13 @@ static seldom void deliver_all(struct vcpu *vcpu)
 	pic = pic_waits(vcpu);
 	apic = apic_waits(&view);
 	if ((pic || apic) && !is_masked()) {
+		bool more = pic || view.several;
+
 		inject_next(vcpu, pic, (u8)view.irr);
-		vlapic_look(&vcpu->apic, &view);
+		if (more)
+			vlapic_look(&vcpu->apic, &view);
+		else
+			view = (struct vlapic_view){.irr = -1, .isr = view.irr};
 		pic = pic_waits(vcpu);
 		apic = apic_waits(&view);
 	}

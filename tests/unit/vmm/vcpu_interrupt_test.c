@@ -3,7 +3,8 @@
  * Whom an interrupt message reaches, in every destination mode, and how. The local APICs are real;
  * the vCPUs are on CPU 0, where messages arrive at once, unless a test puts one elsewhere.
  */
-/* links: drivers/virt/vlapic.c drivers/virt/vlapic_timer.c */
+/* links: drivers/virt/vlapic.c drivers/virt/vlapic_interrupt.c */
+/* links: drivers/virt/vlapic_message.c drivers/virt/vlapic_timer.c */
 #include "fake_cpu.h"
 
 #include "../drivers/virt/fake_host.h"

@@ -3,7 +3,8 @@
  * How interrupts get to the guest, against a CPU that does at an entry what SDM vol. 3, chapters 27
  * and 30 say: single decisions first, then whatever may happen in any order.
  */
-/* links: drivers/virt/vlapic.c drivers/virt/vlapic_timer.c */
+/* links: drivers/virt/vlapic.c drivers/virt/vlapic_interrupt.c */
+/* links: drivers/virt/vlapic_message.c drivers/virt/vlapic_timer.c */
 #include "fake_vmcs_access.h"
 
 #include <stdlib.h>
