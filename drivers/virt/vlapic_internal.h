@@ -34,6 +34,7 @@ void vlapic_timer_interrupt(struct vlapic *apic);
 void vlapic_self_ipi(struct vlapic *apic, u8 vector);
 
 /* vlapic_timer.c */
+#define VLAPIC_TIMER_PERIODIC 0x20000u /* of timer_mode */
 void vlapic_timer_init(struct vlapic *apic);
 void vlapic_timer_reset(struct vlapic *apic);
 /* The initial-count register was written at `now`: count from there. */
@@ -41,5 +42,7 @@ void vlapic_timer_start(struct vlapic *apic, u64 now);
 void vlapic_timer_divide_changed(struct vlapic *apic);
 void vlapic_timer_mode_changed(struct vlapic *apic);
 u32 vlapic_timer_current(const struct vlapic *apic);
+/* A periodic one has counted down, and counts again. */
+void vlapic_timer_restart(struct vlapic *apic);
 /* A write of IA32_TSC_DEADLINE, in any mode. */
 int vlapic_deadline_write(struct vlapic *apic, u64 deadline) must_check;

@@ -148,7 +148,7 @@ inlined void accept(struct vlapic *apic, u8 vector, bool level)
 		vector_request(apic, vector, level);
 }
 
-void vlapic_timer_interrupt(struct vlapic *apic)
+inlined void timer_interrupt(struct vlapic *apic)
 {
 	u32 lvt = vlapic_register(apic, VLAPIC_LVT_TIMER) & (LVT_MASKED | 0xff);
 
@@ -157,6 +157,19 @@ void vlapic_timer_interrupt(struct vlapic *apic)
 		vector_request(apic, (u8)lvt, false);
 	else if (lvt < VECTOR_LOWEST)
 		accept(apic, (u8)lvt, false);
+}
+
+void vlapic_timer_interrupt(struct vlapic *apic)
+{
+	timer_interrupt(apic);
+}
+
+void vlapic_timer_expired(struct vlapic *apic)
+{
+	apic->tsc_deadline = 0;
+	if (unlikely(apic->timer_mode == VLAPIC_TIMER_PERIODIC))
+		vlapic_timer_restart(apic);
+	timer_interrupt(apic);
 }
 
 void vlapic_accept(struct vlapic *apic, u8 vector, bool level)

@@ -7,7 +7,7 @@
 
 #define MODE_BITS     0x60000u
 #define MODE_ONE_SHOT 0x00000u
-#define MODE_PERIODIC 0x20000u
+#define MODE_PERIODIC VLAPIC_TIMER_PERIODIC
 #define MODE_DEADLINE VLAPIC_TIMER_DEADLINE
 
 /* A periodic timer interrupts at most this often, lest a guest keep its CPU busy with nothing else.
@@ -67,8 +67,7 @@ static void count_arm(struct vlapic *apic, u64 now)
 		device_timer_set(apic->host, &apic->timer, apic->timer_started + length);
 }
 
-/* A periodic one has counted down, and counts again. */
-static void timer_restart(struct vlapic *apic)
+void vlapic_timer_restart(struct vlapic *apic)
 {
 	count_arm(apic, device_now(apic->host));
 }
@@ -175,14 +174,6 @@ int vlapic_deadline_write(struct vlapic *apic, u64 deadline)
 	if (vlapic_has_deadline(apic))
 		vlapic_deadline_set(apic, deadline, device_now(apic->host));
 	return 0;
-}
-
-void vlapic_timer_expired(struct vlapic *apic)
-{
-	apic->tsc_deadline = 0;
-	if (unlikely(apic->timer_mode == MODE_PERIODIC))
-		timer_restart(apic);
-	vlapic_timer_interrupt(apic);
 }
 
 void vlapic_timer_reset(struct vlapic *apic)
