@@ -228,16 +228,19 @@ static outlined void deliver_injected(struct vcpu *vcpu)
 
 	if (unlikely(vcpu->kvm.eoi_offered)) {
 		deliver_all(vcpu);
-	} else if (!apic->newest || is_masked()) {
-		window_set(vcpu, apic->newest);
-	} else if (apic->isr_words || vcpu->kvm.eoi & KVM_ON ||
-		   !vlapic_is_above(apic, apic->newest, 0)) {
-		deliver_all(vcpu);
-	} else {
-		inject_next(vcpu, false, apic->newest);
-		window_set(vcpu, false);
-		apic->newest = 0;
+		return;
 	}
+	if (!apic->newest || is_masked()) {
+		window_set(vcpu, apic->newest);
+		return;
+	}
+	if (apic->isr_words || vcpu->kvm.eoi & KVM_ON || !vlapic_is_above(apic, apic->newest, 0)) {
+		deliver_all(vcpu);
+		return;
+	}
+	inject_next(vcpu, false, apic->newest);
+	window_set(vcpu, false);
+	apic->newest = 0;
 }
 
 /* Most often one interrupt has come since, or none. The CPU is told its vector, or gets it injected
