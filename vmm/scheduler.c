@@ -463,8 +463,6 @@ inlined void run_alone(struct scheduler_queue *queue, struct scheduler_entity *e
 	queue->until = SCHEDULER_NEVER;
 	entity->charged_to = now;
 	state_set(entity, SCHEDULER_RUNNING, now);
-	if (fair_slice_over(entity))
-		entity->vdeadline = entity->vtime + entity->vslice;
 }
 
 /* Most often one entity wants an idle CPU, and nothing limits it: what all the rest would come to.
@@ -479,6 +477,8 @@ static bool run_only(struct scheduler_queue *queue, u64 now)
 	queue->shared = NULL;
 	queue->count = 0;
 	run_alone(queue, only, now);
+	if (fair_slice_over(only))
+		only->vdeadline = only->vtime + only->vslice;
 	return true;
 }
 

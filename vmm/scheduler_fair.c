@@ -5,7 +5,10 @@
  *
  * Who leaves and comes back to the same queue has the virtual time that it left with, so that the
  * time it slept counts as time that it could have had; but what it may be behind or ahead then is
- * limited to one slice. On another queue it is behind or ahead as much as where it was.
+ * limited to one slice. On another queue it is behind or ahead as much as where it was. Where
+ * nobody takes part nobody is behind or ahead: it begins a slice at the queue's virtual time, which
+ * is where the last one ended. So what somebody had while nobody else wanted it is not held against
+ * it.
  */
 #include "scheduler_internal.h"
 
@@ -173,14 +176,11 @@ static seldom u64 deadline_of_new(const struct scheduler_queue *queue,
 
 bool fair_join_alone(struct scheduler_queue *queue, struct scheduler_entity *entity)
 {
-	u64 rest = entity->vdeadline - entity->vtime;
-
 	if (queue->load || entity->queue != queue || entity->group.parent ||
 	    entity->effective_weight != entity->claim.weight << WEIGHT_SHIFT)
 		return false;
-	if (rest - 1 >= entity->vslice)
-		entity->vdeadline = entity->vtime + entity->vslice;
-	queue->vtime = entity->vtime;
+	entity->vtime = queue->vtime;
+	entity->vdeadline = entity->vtime + entity->vslice;
 	queue->load = entity->effective_weight;
 	return true;
 }
@@ -198,7 +198,10 @@ void fair_join(struct scheduler_queue *queue, struct scheduler_entity *entity, u
 		rest = before ? span_scale(rest, before, weight) : 0;
 		weight_update(queue, entity, weight);
 	}
-	entity_place(queue, entity, behind, rest);
+	if (queue->load)
+		entity_place(queue, entity, behind, rest);
+	else
+		entity_place(queue, entity, 0, 0);
 	if (!before)
 		entity->vdeadline = deadline_of_new(queue, entity);
 	/* From the heavier side, as it may be far away from a light one. */

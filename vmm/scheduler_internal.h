@@ -75,8 +75,7 @@ static inline u32 member_weight(const struct scheduler_entity *entity)
 
 /* Take part; the virtual time it gets follows from what it had when it left and how long ago. */
 void fair_join(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now);
-/* The same where nobody takes part, who could be behind or ahead: it goes on where it was. False:
- * use fair_join. */
+/* The same where nobody takes part. False: use fair_join. */
 bool fair_join_alone(struct scheduler_queue *queue, struct scheduler_entity *entity);
 void fair_leave(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now);
 /* One of a group has left and blocks: what it was behind or ahead is its group's. */

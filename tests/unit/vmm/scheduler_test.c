@@ -148,6 +148,25 @@ static void sleep_is_not_saved(void **state)
 	}
 }
 
+/* Who had the CPU for long because nobody else wanted it has taken nothing from who comes then. */
+static void what_was_had_alone_does_not_count(void **state)
+{
+	(void)state;
+	pair_begin();
+	expect_pick_at(queue.until, b, queue.until + SLICE);
+	now += MS(1);
+	expect_decision(scheduler_block(&queue, now), a, SCHEDULER_NEVER);
+	now += MS(100);
+	expect_decision(scheduler_block(&queue, now), NULL, SCHEDULER_NEVER);
+	now += MS(10);
+	assert_true(wake(b));
+	expect_pick(b, SCHEDULER_NEVER);
+	now += MS(20);
+	/* It has slept since, and b has not. */
+	assert_true(wake(a));
+	assert_ptr_equal(scheduler_pick(&queue, now).next, a);
+}
+
 /* Whoever is there has a slice before them. */
 static void new_ones_come_last(void **state)
 {
@@ -454,6 +473,7 @@ int main(void)
 		TEST(who_slept_interrupts),
 		TEST(who_slept_for_a_moment_waits),
 		TEST(sleep_is_not_saved),
+		TEST(what_was_had_alone_does_not_count),
 		TEST(new_ones_come_last),
 		TEST(yield_lets_others_go_first),
 		TEST(yield_favours_relatives),
