@@ -281,9 +281,24 @@ static int change_at(struct change *change, u64 *entry, unsigned level, u64 firs
 	return error;
 }
 
+/* Files of guests have thousands of such pages: so without a look at each. */
+static void pages_map(struct change *change, u64 *entries, u64 first, u64 last)
+{
+	u64 value = change_entry(change, 1, first);
+
+	for (unsigned i = level_index(first, 1); i <= level_index(last, 1); i++) {
+		entry_replace(change, &entries[i], 1, value);
+		value += PAGE_SIZE;
+	}
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, 4 levels */
 static int change_level(struct change *change, u64 *entries, unsigned level, u64 first, u64 last)
 {
+	if (level == 1 && change->map) {
+		pages_map(change, entries, first, last);
+		return 0;
+	}
 	for (;;) {
 		u64 stop = MIN(first | (level_span(level) - 1), last);
 		int error =

@@ -3,6 +3,7 @@
  * What the parts of the scheduling policy share. All of it is called with the queue's lock held.
  *
  * scheduler.c: who is next, and until when.
+ * scheduler_queue.c: the lists of a run queue: who joins which, and when that changes with time.
  * scheduler_fair.c: claims with weights, in virtual time.
  * scheduler_reserve.c: budgets and deadlines.
  * scheduler_group.c: what a group's weight is worth to a member, and the token buckets of caps.
@@ -226,3 +227,62 @@ static inline void bucket_release(struct scheduler_entity *entity)
 	if (entity->granted_in)
 		buckets_release(entity);
 }
+
+/* The lists of a queue: ready to run (`reserved` or `shared`), `capped`, `depleted`. */
+
+static inline void state_set(struct scheduler_entity *entity, enum scheduler_state state, u64 now)
+{
+	/* CPUs' clocks may differ by a few ticks. */
+	if (now > entity->state_since) {
+		entity->times[entity->state] += now - entity->state_since;
+		entity->state_since = now;
+	}
+	entity->state = state;
+}
+
+static inline bool is_reserved(const struct scheduler_entity *entity)
+{
+	return entity->claim.kind == SCHEDULER_RESERVED;
+}
+
+static inline void list_remove(struct scheduler_entity **at, const struct scheduler_entity *entity)
+{
+	while (*at && *at != entity)
+		at = &(*at)->next;
+	if (*at)
+		*at = entity->next;
+}
+
+static inline void ready_remove(struct scheduler_queue *queue, struct scheduler_entity *entity)
+{
+	struct scheduler_entity **at = entity->on_budget ? &queue->reserved : &queue->shared;
+
+	while (*at != entity)
+		at = &(*at)->next;
+	*at = entity->next;
+	queue->count--;
+}
+
+static inline void depleted_remove(struct scheduler_queue *queue,
+				   const struct scheduler_entity *entity)
+{
+	struct scheduler_entity **at = &queue->depleted;
+
+	while (*at && *at != entity)
+		at = &(*at)->next_depleted;
+	if (*at)
+		*at = entity->next_depleted;
+}
+
+void ready_insert(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now);
+/* Until entity->ready_at. The entity takes no part. */
+void capped_insert(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now);
+/* It wants to run, and is nowhere yet. */
+void entity_begin(struct scheduler_queue *queue, struct scheduler_entity *entity, u64 now);
+
+/* What time has changed: those in a list whose time has come, and the running one's budget and
+ * deadline; it may be capped afterwards. */
+seldom void depleted_renew(struct scheduler_queue *queue, u64 now);
+seldom void capped_renew(struct scheduler_queue *queue, u64 now);
+seldom void missed_renew(struct scheduler_queue *queue, u64 now);
+seldom void running_renew(struct scheduler_queue *queue, u64 now);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of caps and groups. */
+/* links: vmm/scheduler_queue.c */
 /* links: vmm/scheduler.c vmm/scheduler_fair.c vmm/scheduler_reserve.c vmm/scheduler_claim.c */
 #include "vmm/scheduler_expect.h"
 

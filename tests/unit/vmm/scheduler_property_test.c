@@ -4,7 +4,7 @@
  * workloads. Seeds are fixed, and printed when a test begins.
  */
 /* links: vmm/scheduler.c vmm/scheduler_fair.c vmm/scheduler_group.c vmm/scheduler_reserve.c */
-/* links: vmm/scheduler_claim.c */
+/* links: vmm/scheduler_claim.c vmm/scheduler_queue.c */
 #include "vmm/scheduler_simulation.h"
 
 static void seed_begin(u32 cpus, u64 seed)

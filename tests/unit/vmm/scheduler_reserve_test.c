@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of dedicated and reserved claims. */
+/* links: vmm/scheduler_queue.c */
 /* links: vmm/scheduler.c vmm/scheduler_fair.c vmm/scheduler_group.c vmm/scheduler_claim.c */
 #include "vmm/scheduler_expect.h"
 

@@ -2,7 +2,7 @@
 /* Unit tests of the scheduling policy, rule by rule; scheduler_property_test.c has the long runs.
  */
 /* links: vmm/scheduler_fair.c vmm/scheduler_group.c vmm/scheduler_reserve.c */
-/* links: vmm/scheduler_claim.c */
+/* links: vmm/scheduler_claim.c vmm/scheduler_queue.c */
 #include "vmm/scheduler_expect.h"
 
 static void nobody_is_idle(void **state)

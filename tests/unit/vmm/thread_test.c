@@ -5,7 +5,7 @@
  * when several want to is the scheduler's matter, and tested there.
  */
 /* links: vmm/timer.c vmm/scheduler.c vmm/scheduler_claim.c vmm/scheduler_fair.c */
-/* links: vmm/scheduler_group.c vmm/scheduler_reserve.c */
+/* links: vmm/scheduler_group.c vmm/scheduler_queue.c vmm/scheduler_reserve.c */
 #include "fake_cpu.h"
 
 #include <stdlib.h>
