@@ -1053,8 +1053,8 @@ static void is_capped_steps(void)
 		expect_story("");
 		assert_ptr_equal(cpus[0]->thread, victim);
 		assert_int_equal(state_of(victim), SCHEDULER_CAPPED);
-		assert_in_range(armed, fake_tsc + 1, fake_tsc + 100 * SLICE);
-		fake_tsc = armed;
+		assert_in_range(fake_armed, fake_tsc + 1, fake_tsc + 100 * SLICE);
+		fake_tsc = fake_armed;
 		break;
 	case 2: /* nothing but time has passed */
 		expect_story("s");
@@ -1086,7 +1086,7 @@ static void other_is_capped_steps(void)
 		assert_ptr_equal(cpus[0]->thread, other_thread);
 		assert_int_equal(state_of(victim), SCHEDULER_CAPPED);
 		expect_story("so");
-		fake_tsc = armed;
+		fake_tsc = fake_armed;
 		break;
 	case 1:
 		expect_story("s");
