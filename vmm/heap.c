@@ -25,17 +25,28 @@ static u64 units_at(unsigned unit, u64 bytes)
 	return (~0UL >> (64 - units)) << unit;
 }
 
+/* The bits of `free` with which `units` of them in a row begin. */
+static u64 rows_find(u64 free, u64 units)
+{
+	for (u64 found = 1; found < units;) {
+		u64 more = MIN(found, units - found);
+
+		free &= free >> more;
+		found += more;
+	}
+	return free;
+}
+
 static void *page_take(struct heap_page *page, u64 bytes)
 {
-	u64 units = align_up(bytes, HEAP_UNIT) / HEAP_UNIT;
+	u64 fits = rows_find(~page->taken, align_up(bytes, HEAP_UNIT) / HEAP_UNIT);
+	unsigned unit;
 
-	for (unsigned unit = 1; unit + units <= 64; unit++) {
-		if (page->taken & units_at(unit, bytes))
-			continue;
-		page->taken |= units_at(unit, bytes);
-		return (u8 *)page + (u64)unit * HEAP_UNIT;
-	}
-	return NULL;
+	if (!fits)
+		return NULL;
+	unit = (unsigned)__builtin_ctzl(fits);
+	page->taken |= units_at(unit, bytes);
+	return (u8 *)page + (u64)unit * HEAP_UNIT;
 }
 
 void *heap_alloc(struct heap *heap, u64 bytes)

@@ -114,6 +114,7 @@ int partition_load(struct partition *partition, char *reason)
 	clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
 	previous = address_space_enter(&partition->space);
 	error = describe(partition, &request.rsdp_gpa, reason);
+	load_breathe(partition);
 	if (!error)
 		error = load_guest(&request, memory, &start, reason);
 	address_space_leave(previous);

@@ -243,12 +243,14 @@ static void dsdt_widen(u8 *dsdt)
 	const struct pci_window wide = {(u32)PCI_MEMORY_LOW_BASE, last, 0,
 					last - (u32)PCI_MEMORY_LOW_BASE + 1};
 
-	for (u64 i = 0; i + sizeof(window) <= sizeof(guest_dsdt); i++)
-		if (((const struct pci_window *)(dsdt + i))->first == window.first &&
-		    memcmp(dsdt + i, &window, sizeof(window)) == 0)
-			memcpy(dsdt + i, &wide, sizeof(wide));
-	dsdt[ACPI_CHECKSUM] = 0;
-	dsdt[ACPI_CHECKSUM] = checksum(dsdt, sizeof(guest_dsdt));
+	for (u64 i = 0; i + sizeof(window) <= sizeof(guest_dsdt); i++) {
+		if (((const struct pci_window *)(dsdt + i))->first != window.first ||
+		    memcmp(dsdt + i, &window, sizeof(window)) != 0)
+			continue;
+		memcpy(dsdt + i, &wide, sizeof(wide));
+		dsdt[ACPI_CHECKSUM] += checksum(&wide, sizeof(wide));
+		dsdt[ACPI_CHECKSUM] -= checksum(&window, sizeof(window));
+	}
 }
 
 static u8 *dsdt_write(struct table_area *area, u64 low_bytes)
