@@ -37,6 +37,18 @@ static u64 last_bytes(const volatile u64 *code)
 							      CODE_LAST_START);
 }
 
+/* From GUEST_LOW_MAX on, where there is no RAM. */
+#define DEVICES_BYTES (GUEST_HIGH_BASE - GUEST_LOW_MAX)
+
+/* RAM that is not mapped is whole pieces of 2 MiB, and the first one is always mapped. */
+static void near_keep(struct guest_move *kept, u64 gpa)
+{
+	u64 bytes = gpa - GUEST_LOW_MAX < DEVICES_BYTES ? DEVICES_BYTES : PARTITION_TOUCH_BYTES;
+
+	kept->near = align_down(gpa, bytes);
+	kept->near_mask = ~(bytes - 1) | (kept->move.bytes - 1U);
+}
+
 void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *access, u64 rip,
 		     const u8 *code)
 {
@@ -62,6 +74,7 @@ void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *a
 		return;
 	memcpy(&kept->bytes[0], code, 8);
 	memcpy(&kept->bytes[1], code + CODE_LAST_START, 8);
+	near_keep(kept, access->known ? access->gpa_page : VLAPIC_BASE_DEFAULT);
 	kept->cr3 = access->paging.cr3;
 	kept->rip = rip;
 	kept->refused = 0;
@@ -109,7 +122,8 @@ inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 
 	/* Traps and what RF holds back are for the long way. */
 	if (kept->rip != rip || move->writes != store || !is_same(kept) ||
-	    vmread_sure(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF) || gpa & (move->bytes - 1U))
+	    vmread_sure(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF) ||
+	    (gpa & kept->near_mask) != kept->near)
 		return false;
 	/* Nothing stops it any more; so there is little to keep over what is called. */
 	vmwrite_sure(GUEST_RIP, rip + move->length);
