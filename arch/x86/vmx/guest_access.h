@@ -29,10 +29,13 @@ struct guest_kept_walk {
  * was, in memory that is all devices': elsewhere may be RAM that is not mapped yet.
  */
 struct guest_move {
-	u64 rip;     /* 0: nothing is here */
-	u64 refused; /* the last RIP at which there was another instruction */
+	u64 rip; /* 0: nothing is here */
+	union {
+		u64 near;    /* these bits of the operand's guest-physical address are so */
+		u64 refused; /* nothing: the last RIP at which there was another instruction */
+	};
+	u64 near_mask;
 	u64 cr3;
-	u64 near, near_mask; /* these bits of the operand's guest-physical address are so */
 	struct guest_kept_walk walk;
 	const volatile u64 *code; /* the first and the last 8 of 15 bytes */
 	u64 bytes[2];
