@@ -7,7 +7,7 @@
  * else sees it, and only then maps it, for both; others that want it wait for that. So nobody ever
  * sees what it held before, and nothing is cleared that anybody wrote to.
  *
- * What is mapped now nobody has cached as absent (SDM vol. 3, 4.10.2.3 and 29.4.2), so no CPU has
+ * What is mapped now nobody has cached as absent (SDM vol. 3, 4.10.4.3 and 29.4.3.3), so no CPU has
  * to forget anything. It is otherwise when all is taken away again, at the next start: then the
  * vCPUs stand still, and whoever reaches for a guest's memory in a device has the device lock.
  *
