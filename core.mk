@@ -14,7 +14,7 @@ CORE_FLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zon
               $(CORE_MORE_FLAGS)
 # What guests do not wait for is small rather than quick: the image may have 512 KiB (tests/bench/scale.py).
 CORE_SMALL := vmm/console/% vmm/load/% vmm/config vmm/config_% vmm/core_file vmm/group vmm/partition \
-              vmm/partition_memory vmm/placement arch/x86/vmx/entry_check arch/x86/vmx/entry_check_% \
+              vmm/partition_memory vmm/partition_touch vmm/placement arch/x86/vmx/entry_check arch/x86/vmx/entry_check_% \
               arch/x86/vmx/capture arch/x86/vmx/field_text arch/x86/cpu_text arch/x86/guest_cpuid \
               arch/x86/host_cpuid arch/x86/main arch/x86/mtrr arch/x86/panic arch/x86/power arch/x86/smp \
               drivers/host/%

@@ -184,6 +184,7 @@ static void partition_print(const struct config_partition *partition)
 		printf(", variables %s", partition->variables);
 	if (partition->initrd[0])
 		printf(", initrd %s", partition->initrd);
+	key_print(partition, CONFIG_KEY_CLEAR_MEMORY, ", memory cleared ");
 	if (partition->rng)
 		printf(", entropy device");
 	if (partition->virtio_console)

@@ -100,6 +100,20 @@ static void dedicated_check(struct parser *parser)
 	}
 }
 
+/* Whoever is to meet deadlines cannot wait for RAM at a moment that nobody chooses. */
+static void clear_check(struct parser *parser)
+{
+	const struct config_partition *partition = parser->target.partition;
+	bool dedicated = partition->claim.kind == SCHEDULER_DEDICATED;
+
+	if (partition->clear_memory == CONFIG_CLEAR_ON_TOUCH &&
+	    partition->claim.kind != SCHEDULER_SHARED)
+		key_fault(parser, CONFIG_KEY_CLEAR_MEMORY,
+			  dedicated ? "does not go with dedicated = yes"
+				    : "does not go with a reservation",
+			  "with a CPU or time of its own: before-start");
+}
+
 static void cap_check(struct parser *parser)
 {
 	const struct scheduler_claim *claim = &parser->target.partition->claim;
@@ -147,6 +161,7 @@ void config_partition_check(struct parser *parser)
 {
 	boot_check(parser);
 	claim_check(parser);
+	clear_check(parser);
 	nets_check(parser);
 }
 

@@ -81,6 +81,15 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 			.allowed = "a number with K, M, G or T such as 512M, at least 2M (with "
 				   "boot = linux 16M), at most 1T, in steps of 2M",
 		},
+	[CONFIG_KEY_CLEAR_MEMORY] =
+		{
+			.name = "clear_memory",
+			.section = CONFIG_SECTION_PARTITION,
+			.read = config_clear_memory_read,
+			.write = config_clear_memory_write,
+			.goes_with = ANY_BOOT,
+			.allowed = "before-start or on-touch",
+		},
 	[CONFIG_KEY_BOOT] =
 		{
 			.name = "boot",

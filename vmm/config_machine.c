@@ -17,6 +17,10 @@ static const char *const cpu_names[] = {
 };
 static const char *const leaves_names[] = {
 	[CONFIG_LEAVES_KVM] = "kvm", [CONFIG_LEAVES_NONE] = "none"};
+static const char *const clear_names[] = {
+	[CONFIG_CLEAR_BEFORE_START] = "before-start",
+	[CONFIG_CLEAR_ON_TOUCH] = "on-touch",
+};
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
@@ -178,4 +182,20 @@ void config_memory_write(const struct config_source *source, struct config_out *
 	config_size_text(source->partition->memory_bytes, text);
 	if (source->partition->memory_bytes)
 		config_out_add(out, "%s", text);
+}
+
+const char *config_clear_memory_read(struct slice value, const struct config_target *target)
+{
+	u32 when;
+	const char *wrong = config_word_read(value, clear_names, ARRAY_SIZE(clear_names), &when);
+
+	if (!wrong)
+		target->partition->clear_memory = when;
+	return wrong;
+}
+
+void config_clear_memory_write(const struct config_source *source, struct config_out *out)
+{
+	if (source->partition->clear_memory != CONFIG_CLEAR_BEFORE_START)
+		config_out_add(out, "%s", clear_names[source->partition->clear_memory]);
 }

@@ -119,6 +119,7 @@ enum config_key_id {
 	CONFIG_KEY_CPU,
 	CONFIG_KEY_HYPERVISOR_LEAVES,
 	CONFIG_KEY_MEMORY,
+	CONFIG_KEY_CLEAR_MEMORY,
 	CONFIG_KEY_BOOT,
 	CONFIG_KEY_KERNEL,
 	CONFIG_KEY_FIRMWARE,
@@ -189,6 +190,7 @@ CONFIG_KEY_FUNCTIONS(vcpus);
 CONFIG_KEY_FUNCTIONS(cpu);
 CONFIG_KEY_FUNCTIONS(hypervisor_leaves);
 CONFIG_KEY_FUNCTIONS(memory);
+CONFIG_KEY_FUNCTIONS(clear_memory);
 
 /* config_boot.c: the keys that say how a partition gets its first instruction. */
 CONFIG_KEY_FUNCTIONS(boot);

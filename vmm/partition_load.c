@@ -2,6 +2,7 @@
 /* Putting a partition into its first state. */
 #include "vcpu_thread.h"
 
+#include "partition_memory.h"
 #include "vcpu_devices.h"
 
 #include <bulkhead/arch.h>
@@ -55,6 +56,42 @@ static void clear(struct partition *partition, u64 gpa, u64 bytes)
 	address_space_leave(previous);
 }
 
+/* Each GiB of this has many entries in page tables. */
+static void untouch(struct partition *partition, u64 gpa, u64 bytes)
+{
+	for (u64 done = 0; done < bytes; done += GIB) {
+		partition_touch_forget(partition, gpa + done, MIN(GIB, bytes - done));
+		load_breathe(partition);
+	}
+}
+
+/* All RAM but the first piece is to be cleared when it is touched: by the guest, or by what puts it
+ * in. No CPU may go on with what it has cached, this one least of all. */
+static void untouch_all(struct partition *partition)
+{
+	const struct guest_memory *memory = &partition->memory;
+
+	address_space_enter(&partition->space);
+	untouch(partition, PARTITION_TOUCH_BYTES, memory->low_bytes - PARTITION_TOUCH_BYTES);
+	untouch(partition, GUEST_HIGH_BASE, memory->high_bytes);
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		virt->vcpu_tables_changed(partition->vcpus[i]);
+	address_space_enter(NULL);
+}
+
+static void clear_all(struct partition *partition)
+{
+	const struct guest_memory *memory = &partition->memory;
+
+	if (partition->touched) {
+		untouch_all(partition);
+		clear(partition, 0, PARTITION_TOUCH_BYTES);
+	} else {
+		clear(partition, 0, memory->low_bytes);
+		clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
+	}
+}
+
 /* The tables that describe the board: in RAM, or for firmware to fetch. */
 static int describe(struct partition *partition, u64 *rsdp_gpa, char *reason)
 {
@@ -89,7 +126,7 @@ static int describe(struct partition *partition, u64 *rsdp_gpa, char *reason)
 	return error ? error : smbios_build(&request.smbios, memory);
 }
 
-/* All RAM is cleared, then the guest is put in as its boot protocol says. */
+/* RAM is seen to, then the guest is put in as its boot protocol says. */
 int partition_load(struct partition *partition, char *reason)
 {
 	struct guest_memory *memory = &partition->memory;
@@ -110,8 +147,7 @@ int partition_load(struct partition *partition, char *reason)
 	u64 previous;
 	int error;
 
-	clear(partition, 0, memory->low_bytes);
-	clear(partition, GUEST_HIGH_BASE, memory->high_bytes);
+	clear_all(partition);
 	previous = address_space_enter(&partition->space);
 	error = describe(partition, &request.rsdp_gpa, reason);
 	load_breathe(partition);

@@ -128,22 +128,37 @@ static int map_for_guest(struct partition *partition, const struct ram_block *bl
 	return error;
 }
 
-static int map_ram(struct partition *partition)
+int partition_memory_map(struct partition *partition, const struct ram_block *block)
 {
 	bool changed;
+	int error = map_for_guest(partition, block);
 
-	for (u32 i = 0; i < partition->ram_count; i++) {
-		const struct ram_block *block = &partition->ram[i];
-		int error = map_for_guest(partition, block);
+	return error ? error
+		     : page_table_map(&partition->space.table, MEMORY_GUEST + block->gpa,
+				      block->physical, PAGE_SIZE << block->order, HOST_ACCESS,
+				      MEMORY_WB, &changed);
+}
 
-		if (!error)
-			error = page_table_map(&partition->space.table, MEMORY_GUEST + block->gpa,
-					       block->physical, PAGE_SIZE << block->order,
-					       HOST_ACCESS, MEMORY_WB, &changed);
-		if (error)
-			return error;
-	}
-	return 0;
+/* What is cleared by pieces is mapped by pieces. */
+static int map_block(struct partition *partition, const struct ram_block *block)
+{
+	unsigned order = partition->touched ? PAGE_ORDER_2M : block->order;
+	struct ram_block piece = {block->gpa, block->physical, order};
+	u64 bytes = PAGE_SIZE << order, end = block->gpa + (PAGE_SIZE << block->order);
+	int error = 0;
+
+	for (; piece.gpa < end && !error; piece.gpa += bytes, piece.physical += bytes)
+		error = partition_memory_map(partition, &piece);
+	return error;
+}
+
+static int map_ram(struct partition *partition)
+{
+	int error = 0;
+
+	for (u32 i = 0; i < partition->ram_count && !error; i++)
+		error = map_block(partition, &partition->ram[i]);
+	return error;
 }
 
 /* `at` is where the next file goes; it moves on. Nothing if there is no name. */
@@ -306,6 +321,7 @@ int partition_memory_create(struct partition *partition, char *reason)
 	error = error ? error : map_files(partition, reason);
 	error = error ? error : size_rom(partition, reason);
 	error = error ? error : take_all_ram(partition, reason);
+	error = error ? error : partition_touch_create(partition);
 	error = error ? error : map_ram(partition);
 	error = error ? error : make_firmware(partition);
 	if (!error)
@@ -321,6 +337,7 @@ void partition_memory_destroy(struct partition *partition)
 		memory_guest_free(partition->ram[i].physical, partition->ram[i].order);
 	memory_give(MEMORY_DEVICES, partition->firmware, sizeof(*partition->firmware));
 	memory_give(MEMORY_OTHER, partition->ram, partition->ram_room * sizeof(struct ram_block));
+	partition_touch_destroy(partition);
 	if (partition->second_level.root)
 		page_table_destroy(&partition->second_level);
 	if (partition->space.table.root)

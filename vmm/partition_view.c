@@ -28,6 +28,18 @@ void partition_look(struct partition *partition, struct partition_view *view)
 	view->reason[sizeof(view->reason) - 1] = 0;
 }
 
+u64 partition_cleared_bytes(const struct partition *partition)
+{
+	u64 pieces = 0;
+
+	if (!partition->touched)
+		return partition->config->memory_bytes;
+	for (u64 i = 0; i < partition_touch_pieces(partition); i++)
+		pieces += __atomic_load_n(&partition->touched[i], __ATOMIC_RELAXED) ==
+			  PARTITION_TOUCHED;
+	return pieces * PARTITION_TOUCH_BYTES;
+}
+
 u64 partition_console_written(struct partition *partition)
 {
 	u64 flags = spin_lock_irq(&partition->console_lock);

@@ -13,6 +13,7 @@
 #include <bulkhead/arch.h>
 #include <bulkhead/format.h>
 #include <bulkhead/log.h>
+#include <bulkhead/memory.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/pc.h>
 #include <bulkhead/virt.h>
@@ -378,6 +379,9 @@ void vcpu_follow(struct vcpu *vcpu)
 		return;
 	}
 	vcpu_rest(vcpu);
-	if (hold_of(vcpu) == VCPU_FREE)
+	if (hold_of(vcpu) == VCPU_FREE) {
+		/* If it did not rest: RAM may have been taken away that this CPU has cached. */
+		address_space_enter(NULL);
 		vcpu_timer_go_on(vcpu);
+	}
 }

@@ -2,6 +2,8 @@
 /* The x86 part of a CPU's private data, and bringing a CPU into its working state. */
 #pragma once
 
+#include "instructions.h"
+
 #include <bulkhead/cpu.h>
 
 #define SELECTOR_CODE 0x08
@@ -46,6 +48,13 @@ struct arch_cpu {
 				 : "i"(offsetof(struct cpu, name)));                               \
 		value;                                                                             \
 	})
+
+/* CR2 is to be this for a guest: see address_space.c. */
+static inline void cr2_set(u64 value)
+{
+	cr2_write(value);
+	cpu_this()->cr2 = value;
+}
 
 /* Segments, interrupt table, control registers, GS: on the CPU itself. `cpu->arch` is filled in. */
 void cpu_setup(struct cpu *cpu);

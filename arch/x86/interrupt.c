@@ -6,6 +6,7 @@
 #include "arch_cpu.h"
 #include "instructions.h"
 #include "kick.h"
+#include "memory.h"
 #include "panic.h"
 
 #include <bulkhead/arch.h>
@@ -131,7 +132,8 @@ void interrupt_handle(struct interrupt_frame *frame)
 		interrupt_run((u8)frame->vector);
 		return;
 	}
-	if (interrupt_fixup(frame))
+	if (interrupt_fixup(frame) ||
+	    (frame->vector == VECTOR_PAGE_FAULT && address_space_fault(frame->error_code)))
 		return;
 	if (frame->vector == VECTOR_NMI) {
 		kick_in_host(frame);

@@ -543,40 +543,19 @@ void memory_stack_free(u64 top)
 	spin_unlock_irq(&table_lock, flags);
 }
 
-int address_space_create(struct address_space *space)
+int memory_table_init(struct page_table *table)
 {
-	int error = page_table_init(&space->table, &host_format, &memory_tables);
+	int error = page_table_init(table, &host_format, &memory_tables);
 
 	if (error)
 		return error;
 	for (unsigned slot = 256; slot < 259; slot++)
-		page_table_share(&space->table, &host_table, slot);
-	page_table_share(&space->table, &host_table, 511);
-	space->root = memory_physical(space->table.root);
+		page_table_share(table, &host_table, slot);
+	page_table_share(table, &host_table, 511);
 	return 0;
-}
-
-void address_space_destroy(struct address_space *space)
-{
-	page_table_destroy(&space->table);
-}
-
-u64 address_space_enter(const struct address_space *space)
-{
-	u64 previous = cr3_read(), root = space ? space->root : host_root;
-
-	if (root != previous)
-		cr3_write(root);
-	return previous;
 }
 
 void memory_forget(const void *at)
 {
 	tlb_flush_page((u64)at);
-}
-
-void address_space_leave(u64 previous)
-{
-	if (cr3_read() != previous)
-		cr3_write(previous);
 }

@@ -46,6 +46,9 @@ enum config_entry { CONFIG_ENTRY_LONG, CONFIG_ENTRY_PROTECTED, CONFIG_ENTRY_REAL
 enum config_leaves { CONFIG_LEAVES_KVM, CONFIG_LEAVES_NONE }; /* of a hypervisor, in CPUID */
 enum config_cpu { CONFIG_CPU_HOST, CONFIG_CPU_V1, CONFIG_CPU_V2, CONFIG_CPU_V3 };
 
+/* When RAM is cleared. */
+enum config_clear { CONFIG_CLEAR_BEFORE_START, CONFIG_CLEAR_ON_TOUCH };
+
 struct config_host {
 	enum config_console console; /* console = com1, 115200 (default) */
 	u32 console_baud;
@@ -100,6 +103,8 @@ struct config_partition {
 	enum config_cpu cpu; /* cpu = host (default) | x86-64-v1 | x86-64-v2 | x86-64-v3 */
 	enum config_leaves hypervisor_leaves; /* = kvm (default) | none */
 	u64 memory_bytes;		      /* multiple of 2 MiB */
+	/* clear_memory = before-start (default) | on-touch; goes with shared CPUs only */
+	enum config_clear clear_memory;
 	enum config_boot boot;
 	/* Empty where it does not go with `boot`. With boot = raw the kernel is the image. */
 	char kernel[CONFIG_PATH_BYTES];

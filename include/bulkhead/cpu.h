@@ -43,6 +43,7 @@ struct cpu {
 	/* Whose guest goes on with no more questions. NULL: ask again, somebody wants this CPU. An
 	 * NMI makes it that at any time, else the CPU's backend does both. */
 	struct vcpu *volatile resumes;
+	u64 cr2; /* the architecture's: what CR2 is while a page fault of ours may overwrite it */
 
 	/* Run queue; any CPU, under run_lock with interrupts off. */
 	struct spinlock run_lock;

@@ -134,12 +134,12 @@ struct emulate_move {
 	u8 reg_bytes;	    /* so much of it; what is loaded is zero-extended */
 	u8 length;
 	u8 base, index, shift; /* of the address, as the emulator encodes them */
+	bool to_register;      /* of what is computed: the register is the destination */
+	bool sets_register;    /* and is given the result, or as the source what was in memory */
 	u64 displacement, address_mask;
 	u64 immediate;
 	/* NULL: it only moves, and changes no flags. */
 	u64 (*compute)(u64 destination, u64 source, unsigned bytes, u64 *flags);
-	bool to_register;   /* of what is computed: the register is the destination */
-	bool sets_register; /* and is given the result, or as the source what was in memory */
 };
 
 /* Whether INSTRUCTION_BYTES_MAX bytes at `code` begin with one. */

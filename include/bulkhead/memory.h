@@ -19,6 +19,7 @@
 #define MEMORY_GUEST  0xffff820000000000UL /* slots 260 to 263: the partition's RAM */
 #define MEMORY_FILES  0xffff840000000000UL /* slot 264: the partition's files, read-only */
 #define MEMORY_DISKS  0xffff848000000000UL /* slot 265: what the partition wrote to its disks */
+#define MEMORY_CLEAR  0xffff850000000000UL /* slot 266: RAM on its way to the partition */
 #define MEMORY_IMAGE  0xffffffff80000000UL /* slot 511: the core */
 
 /* What the hypervisor's memory is for: it is only counted. */
@@ -71,13 +72,28 @@ void *memory_map_io(u64 physical, u64 bytes, u32 access, enum memory_type type);
 u64 memory_stack_alloc(void);
 void memory_stack_free(u64 top);
 
-/* One partition's view: the hypervisor plus its own RAM and files. */
+/*
+ * One partition's view: the hypervisor plus its own RAM and files. Not all of it need be mapped
+ * from the start: where `touch` is set, an access of the hypervisor's from MEMORY_GUEST to
+ * MEMORY_FILES that finds nothing calls it with that address, whatever thread makes the access,
+ * with interrupts off and whatever locks are held. It maps what is missing and returns true, and
+ * the access is made again; or false, and it is a bug.
+ */
 struct address_space {
 	struct page_table table;
 	u64 root; /* physical, for CR3 */
+	bool (*touch)(struct address_space *space, u64 address);
+	struct address_space *next; /* of those with `touch` */
 };
 
 int address_space_create(struct address_space *space) must_check;
+/* Let `touch` see to what is missing, for good; before anybody is in the space. -ENOMEM: nothing
+ * is changed that address_space_destroy would not give back. */
+int address_space_touchable(struct address_space *space,
+			    bool (*touch)(struct address_space *space, u64 address)) must_check;
+/* Clear 2 MiB of memory, aligned like that, that nobody else has in sight. Of one with `touch`, in
+ * that space, with interrupts off. Takes no memory and no lock. */
+void address_space_clear(struct address_space *space, u64 physical);
 void address_space_destroy(struct address_space *space);
 /* Run this CPU in `space`, NULL for the hypervisor's own; returns what to give to go back. */
 u64 address_space_enter(const struct address_space *space);

@@ -4,10 +4,13 @@
  * differ in a few bits, which struct page_table_format holds; the walking, splitting and freeing is
  * the same.
  *
- * Not locked: the owner of a tree serialises changes. Changing a live tree is safe towards the CPUs
- * that walk it (entries are written whole, and a new table is filled before it is linked), but
- * stale TLB entries are the caller's to invalidate: every call says through `changed` whether a
- * present entry was altered or removed.
+ * Not locked: the owner of a tree serialises changes. But a change that neither takes nor frees a
+ * table writes leaves of its range only, so such changes of ranges that do not overlap may be made
+ * at the same time.
+ *
+ * Changing a live tree is safe towards the CPUs that walk it (entries are written whole, and a new
+ * table is filled before it is linked), but stale TLB entries are the caller's to invalidate: every
+ * call says through `changed` whether a present entry was altered or removed.
  */
 #pragma once
 

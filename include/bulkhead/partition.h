@@ -43,6 +43,33 @@ struct ram_block {
 	unsigned order;
 };
 
+/* The one of `count` in order of guest address that `gpa` is in; NULL: none. */
+static inline const struct ram_block *ram_block_at(const struct ram_block *ram, u32 count, u64 gpa)
+{
+	u32 first = 0, end = count;
+
+	while (first < end) {
+		u32 middle = first + (end - first) / 2;
+
+		if (gpa < ram[middle].gpa)
+			end = middle;
+		else if (gpa - ram[middle].gpa >= PAGE_SIZE << ram[middle].order)
+			first = middle + 1;
+		else
+			return &ram[middle];
+	}
+	return NULL;
+}
+
+#define PARTITION_TOUCH_BYTES (2 * MIB) /* so much is cleared when some of it is touched */
+
+/* What became of such a piece since the partition started: see vmm/partition_touch.c. */
+enum partition_touched {
+	PARTITION_UNTOUCHED, /* mapped nowhere */
+	PARTITION_CLEARING,
+	PARTITION_TOUCHED, /* mapped, or was always */
+};
+
 /*
  * Created from the configuration or by the operator, linked in a list that only the console's
  * thread changes. `lock` guards state and what belongs to it; `device_lock` every virtual device,
@@ -75,7 +102,9 @@ struct partition {
 		modules[CONFIG_MODULES_MAX]; /* config->modules.count of them, likewise */
 	struct ram_block *ram; /* what RAM and ROM are made of, in order of guest address */
 	u32 ram_count, ram_room;
-	u32 rom_first;			     /* where in `ram` the ROM's blocks begin */
+	u32 rom_first; /* where in `ram` the ROM's blocks begin */
+	u8 *touched;   /* of each piece of RAM enum partition_touched, atomic; NULL: all is cleared
+			* before it starts */
 	struct disk disks[CONFIG_DISKS_MAX]; /* the first disk_count of them; by device_lock */
 	u32 disk_count;
 	struct firmware *firmware; /* what its firmware is told; NULL: it boots without one */
@@ -174,6 +203,12 @@ bool partition_inspectable(struct partition *partition);
 /* Put a partition that is PARTITION_STARTING into its first state; in its first vCPU's thread,
  * while the others stand still. */
 int partition_load(struct partition *partition, char *reason) must_check;
+/*
+ * What its RAM has at `gpa` is to be touched, in its address space and with interrupts off: if it
+ * is not mapped, clear and map it. False: there is no RAM, or RAM that is always mapped. Of one
+ * with `touched`; any CPU, whatever locks are held.
+ */
+bool partition_touch(struct partition *partition, u64 gpa) must_check;
 /* In its first vCPU's thread: it runs now, so others that wait for it may start. */
 void partition_runs(struct partition *partition);
 /* Whether all that it is to start after run. */
@@ -200,6 +235,13 @@ static inline enum partition_state partition_state_now(const struct partition *p
 }
 
 const char *partition_state_name(enum partition_state state);
+
+static inline u64 partition_touch_pieces(const struct partition *partition)
+{
+	return (partition->memory.low_bytes + partition->memory.high_bytes) / PARTITION_TOUCH_BYTES;
+}
+/* How much of its RAM is cleared when it starts, or was touched since. */
+u64 partition_cleared_bytes(const struct partition *partition);
 
 /* How much it has ever printed, and what: as byte_ring_read does. A position beyond the end, from a
  * partition that had the name before, means the beginning. */

@@ -3,7 +3,7 @@
 PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
                 apic memory emulate mmio moves strings debug junk hidden paravirt \
                 rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
-                sleeper switcher platform button guestpanic smp \
+                sleeper switcher platform button guestpanic smp pieces \
                 netload diskload hostile channel
 PAYLOADS_ASM := hello32 hello16 known rom flash
 # ELF kernels, by boot protocol: one program for all of them.
@@ -36,7 +36,7 @@ $(B)/guests/smp_start.o: tests/guests/smp_start.asm
 	@mkdir -p $(@D)
 	@$(NASM) -f elf64 -o $@ $<
 
-$(B)/guests/smp.elf: $(B)/guests/smp_start.o
+$(B)/guests/smp.elf $(B)/guests/pieces.elf: $(B)/guests/smp_start.o
 $(B)/guests/netload.elf $(B)/guests/diskload.elf: $(B)/guests/virtio.o
 $(B)/guests/garbage.elf $(B)/guests/havoc.elf: $(B)/guests/garbage_write.o
 $(B)/guests/%.elf: $(B)/guests/%.o $(PAYLOAD_SHARED) tests/guests/guest.ld

@@ -19,6 +19,7 @@ static const struct {
 } settings[] = {
 	{CONFIG_KEY_VCPUS, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_MEMORY, false, ARGUMENT_NONE, NULL},
+	{CONFIG_KEY_CLEAR_MEMORY, false, ARGUMENT_WORD, "before-start on-touch"},
 	{CONFIG_KEY_BOOT, false, ARGUMENT_WORD, "linux multiboot pvh raw bios uefi"},
 	{CONFIG_KEY_KERNEL, false, ARGUMENT_NONE, NULL},
 	{CONFIG_KEY_FIRMWARE, false, ARGUMENT_NONE, NULL},

@@ -111,6 +111,8 @@ static void memory_fields(struct partition *partition)
 
 	record_field("memory_bytes", "memory");
 	cell_bytes(partition->config->memory_bytes);
+	record_field("cleared_bytes", partition->touched ? "cleared" : NULL);
+	cell_bytes(partition_cleared_bytes(partition));
 	record_field("memory_blocks", "blocks");
 	cell_number(partition->ram_count);
 	record_field("console_bytes", "printed");

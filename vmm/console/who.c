@@ -199,22 +199,10 @@ static void overlaps_show(const struct extent *list, u32 count)
 /* Is host-physical [physical, physical + bytes) what this partition has at `gpa`? */
 static bool is_own_ram(const struct partition *partition, u64 gpa, u64 physical, u64 bytes)
 {
-	u32 first = 0, end = partition->ram_count;
+	const struct ram_block *block = ram_block_at(partition->ram, partition->ram_count, gpa);
 
-	while (first < end) {
-		u32 middle = first + (end - first) / 2;
-		const struct ram_block *block = &partition->ram[middle];
-		u64 size = PAGE_SIZE << block->order;
-
-		if (gpa < block->gpa)
-			end = middle;
-		else if (gpa - block->gpa >= size)
-			first = middle + 1;
-		else
-			return bytes <= size - (gpa - block->gpa) &&
-			       physical == block->physical + (gpa - block->gpa);
-	}
-	return false;
+	return block && bytes <= (PAGE_SIZE << block->order) - (gpa - block->gpa) &&
+	       physical == block->physical + (gpa - block->gpa);
 }
 
 /* Likewise of its channel's memory. */

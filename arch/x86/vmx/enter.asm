@@ -40,7 +40,9 @@ EXIT_AT	     equ 136
 EXITS	     equ 144
 EXIT_REASON_ equ 152
 
-CPU_RESUMES equ 88 ; of struct cpu; vmx.h likewise
+; Of struct cpu, behind GS; vmx.h likewise.
+CPU_RESUMES equ 88
+CPU_CR2	    equ 96
 
 IO_STRING equ 16 ; of the exit qualification
 
@@ -92,7 +94,7 @@ section .text
 
 ; int vmx_run(struct vcpu *vcpu, bool launched)
 ; 0: vmx_prepare would not; 1: VMfailValid or VMfailInvalid at VMLAUNCH or VMRESUME.
-global vmx_run, vmx_exit_entry
+global vmx_run, vmx_exit_entry, vmx_exit_entry_touch
 vmx_run:
 	push	rbp
 	push	rbx
@@ -114,10 +116,21 @@ vmx_run:
 	vmlaunch
 	jmp	vmx_failed
 
-; HOST_RIP. RSP points to the saved struct vcpu pointer. Interrupts are off after an exit (SDM vol. 3,
+; HOST_RIP of those whose RAM is cleared when it is touched: a page fault of the hypervisor's may overwrite the guest's
+; CR2 from here on (address_space.c).
+vmx_exit_entry_touch:
+	cli
+	push	rax
+	mov	rax, cr2
+	mov	[gs:CPU_CR2], rax
+	pop	rax
+	jmp	vmx_exit_entry.begin
+
+; HOST_RIP of all others. RSP points to the saved struct vcpu pointer. Interrupts are off after an exit (SDM vol. 3,
 ; 28.5.3), but Bochs 2.7 goes on taking them, and those of the next guest, until it is told again.
 vmx_exit_entry:
 	cli
+.begin:
 	push	rdi
 	mov	rdi, [rsp + 8]
 	mov	[rdi + RAX_], rax

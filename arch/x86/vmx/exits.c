@@ -209,23 +209,39 @@ static void exit_apic_write(struct vcpu *vcpu)
 	vlapic_written(&vcpu->apic, (u32)vmread(EXIT_QUALIFICATION) & 0xfff);
 }
 
-/* If an access was made by the CPU itself while it delivered an event (a stack or a descriptor
- * table in device memory), the instruction at RIP has nothing to do with it. */
+/* Whether it was the first access to a piece of RAM, which is there from now on. */
+static bool is_touch(const struct vcpu *vcpu)
+{
+	struct partition *partition = vcpu->partition;
+
+	return partition->touched && (u16)vmread(EXIT_REASON) == EXIT_EPT_VIOLATION &&
+	       partition_touch(partition, vmread(GUEST_PHYSICAL_ADDRESS));
+}
+
+/* An access by the CPU itself, while it delivered an event: the instruction at RIP has nothing to
+ * do with it. If what it needs is there now, it tries again. */
+static seldom void interrupted_delivery(struct vcpu *vcpu, u64 info)
+{
+	if (is_touch(vcpu) || guest_access_mark_rom(vcpu))
+		requeue_interrupted_event(vcpu);
+	else
+		vcpu_stop(
+			vcpu, VCPU_STOP_EMULATION,
+			"delivery of vector %lu at rip 0x%lx needs address 0x%lx, which is no RAM",
+			info & 0xff, vmread(GUEST_RIP), vmread(GUEST_PHYSICAL_ADDRESS));
+}
+
 inlined bool is_delivery(struct vcpu *vcpu)
 {
 	u64 info = vmread(VECTORING_INFO);
 
 	if (likely(!(info & EVENT_VALID)))
 		return false;
-	if (guest_access_mark_rom(vcpu))
-		return true;
-	vcpu_stop(vcpu, VCPU_STOP_EMULATION,
-		  "delivery of vector %lu at rip 0x%lx needs address 0x%lx, which is no RAM",
-		  info & 0xff, vmread(GUEST_RIP), vmread(GUEST_PHYSICAL_ADDRESS));
+	interrupted_delivery(vcpu, info);
 	return true;
 }
 
-/* An access outside RAM. */
+/* An access to what is no RAM, or not yet. */
 void vmx_exit_emulate(struct vcpu *vcpu)
 {
 	u64 qualification = vmread(EXIT_QUALIFICATION);
@@ -236,7 +252,8 @@ void vmx_exit_emulate(struct vcpu *vcpu)
 	if (qualification & EPT_NMI_UNBLOCKED)
 		vmwrite(GUEST_INTERRUPTIBILITY,
 			vmread(GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
-	vmx_emulate(vcpu);
+	if (!is_touch(vcpu))
+		vmx_emulate(vcpu);
 }
 
 void vmx_exit_apic_access(struct vcpu *vcpu)

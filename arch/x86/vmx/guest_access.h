@@ -25,11 +25,16 @@ struct guest_kept_walk {
 /*
  * A MOV to or from device memory that was emulated before. It is the same one as long as RIP, CR3,
  * the page-table entries on the way to the code, and the code are what they were: then the CPU has
- * executed it, and where its operand is the exit says.
+ * executed it, and where its operand is the exit says. That must be aligned, and near to where it
+ * was, in memory that is all devices': elsewhere may be RAM that is not mapped yet.
  */
 struct guest_move {
-	u64 rip;     /* 0: nothing is here */
-	u64 refused; /* the last RIP at which there was another instruction */
+	u64 rip; /* 0: nothing is here */
+	union {
+		u64 near;    /* these bits of the operand's guest-physical address are so */
+		u64 refused; /* nothing: the last RIP at which there was another instruction */
+	};
+	u64 near_mask;
 	u64 cr3;
 	struct guest_kept_walk walk;
 	const volatile u64 *code; /* the first and the last 8 of 15 bytes */

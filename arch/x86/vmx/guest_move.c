@@ -37,6 +37,18 @@ static u64 last_bytes(const volatile u64 *code)
 							      CODE_LAST_START);
 }
 
+/* From GUEST_LOW_MAX on, where there is no RAM. */
+#define DEVICES_BYTES (GUEST_HIGH_BASE - GUEST_LOW_MAX)
+
+/* RAM that is not mapped is whole pieces of 2 MiB, and the first one is always mapped. */
+static void near_keep(struct guest_move *kept, u64 gpa)
+{
+	u64 bytes = gpa - GUEST_LOW_MAX < DEVICES_BYTES ? DEVICES_BYTES : PARTITION_TOUCH_BYTES;
+
+	kept->near = align_down(gpa, bytes);
+	kept->near_mask = ~(bytes - 1) | (kept->move.bytes - 1U);
+}
+
 void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *access, u64 rip,
 		     const u8 *code)
 {
@@ -45,7 +57,7 @@ void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *a
 	struct guest_move *kept = slot_of(access->vcpu, rip);
 	u64 offset = rip & (PAGE_SIZE - 1);
 
-	if (kept->refused == rip)
+	if (!kept->rip && kept->refused == rip)
 		return;
 	kept->rip = 0;
 	kept->refused = rip;
@@ -62,9 +74,9 @@ void guest_move_keep(const struct emulate_cpu *cpu, const struct guest_access *a
 		return;
 	memcpy(&kept->bytes[0], code, 8);
 	memcpy(&kept->bytes[1], code + CODE_LAST_START, 8);
+	near_keep(kept, access->known ? access->gpa_page : VLAPIC_BASE_DEFAULT);
 	kept->cr3 = access->paging.cr3;
 	kept->rip = rip;
-	kept->refused = 0;
 }
 
 /* It is 64-bit code, and the same. RIP is. */
@@ -100,8 +112,21 @@ static outlined void compute_again(struct vcpu *vcpu, const struct emulate_move 
 	vmwrite(GUEST_RFLAGS, flags);
 }
 
+/* It is aligned, and no other memory than devices'. */
+inlined bool is_near(const struct guest_move *kept, u64 gpa)
+{
+	return (gpa & kept->near_mask) == kept->near;
+}
+
+/* That of the APIC's page, which is always mapped. */
+inlined bool is_aligned_there(const struct guest_move *kept, u64 gpa)
+{
+	return !(gpa & (kept->move.bytes - 1U));
+}
+
 /* The instruction at RIP has touched device memory at `gpa`, to store or to load. */
-inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
+inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa,
+			bool (*fits)(const struct guest_move *kept, u64 gpa))
 {
 	u64 rip = vmread_sure(GUEST_RIP);
 	const struct guest_move *kept = slot_of(vcpu, rip);
@@ -109,7 +134,7 @@ inlined bool move_again(struct vcpu *vcpu, bool store, u64 gpa)
 
 	/* Traps and what RF holds back are for the long way. */
 	if (kept->rip != rip || move->writes != store || !is_same(kept) ||
-	    vmread_sure(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF) || gpa & (move->bytes - 1U))
+	    vmread_sure(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF) || !fits(kept, gpa))
 		return false;
 	/* Nothing stops it any more; so there is little to keep over what is called. */
 	vmwrite_sure(GUEST_RIP, rip + move->length);
@@ -130,7 +155,7 @@ bool guest_move_again(struct vcpu *vcpu, u64 qualification)
 
 	return (qualification & EPT_KIND) == EPT_OPERAND &&
 	       (likely(gpa & (PAGE_SIZE - 1)) || begins_there(vcpu)) &&
-	       move_again(vcpu, qualification & EPT_WRITE, gpa);
+	       move_again(vcpu, qualification & EPT_WRITE, gpa, is_near);
 }
 
 bool guest_move_apic(struct vcpu *vcpu, u64 qualification)
@@ -139,5 +164,5 @@ bool guest_move_apic(struct vcpu *vcpu, u64 qualification)
 
 	/* There is no register at the beginning of the page, and no linear address is told. */
 	return (kind == APIC_LOAD || kind == APIC_STORE) && offset &&
-	       move_again(vcpu, kind == APIC_STORE, VLAPIC_BASE_DEFAULT | offset);
+	       move_again(vcpu, kind == APIC_STORE, VLAPIC_BASE_DEFAULT | offset, is_aligned_there);
 }

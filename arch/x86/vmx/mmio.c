@@ -6,7 +6,7 @@
  */
 #include "vmx.h"
 
-#include "../instructions.h"
+#include "../arch_cpu.h"
 #include "advance.h"
 #include "guest_access.h"
 #include "instructions.h"
@@ -23,7 +23,7 @@ static void fault_inject(struct vcpu *vcpu, const struct emulate_fault *fault)
 {
 	if (fault->vector == VECTOR_PF) {
 		vcpu->cr2 = fault->address;
-		cr2_write(fault->address);
+		cr2_set(fault->address);
 	}
 	if (fault->has_error_code)
 		vmx_inject_fault(vcpu, fault->vector, fault->error_code);

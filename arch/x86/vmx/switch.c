@@ -5,6 +5,7 @@
  */
 #include "vmx.h"
 
+#include "../arch_cpu.h"
 #include "../guest_cpuid.h"
 #include "../instructions.h"
 
@@ -149,7 +150,7 @@ static void load(const struct vcpu *vcpu)
 	dr2_write(vmx->dr[2]);
 	dr3_write(vmx->dr[3]);
 	dr6_write(vmx->dr6);
-	cr2_write(vcpu->cr2);
+	cr2_set(vcpu->cr2);
 }
 
 void vmx_registers_save(void)

@@ -123,7 +123,6 @@ void vmcs_host_setup(void)
 	vmwrite(HOST_SYSENTER_EIP, 0);
 	vmwrite(HOST_PAT, PAT_VALUE);
 	vmwrite(HOST_EFER, msr_read(IA32_EFER));
-	vmwrite(HOST_RIP, (u64)vmx_exit_entry);
 }
 
 static void segment_setup(const struct segment_fields *fields, const struct cpu_state *state)
@@ -181,6 +180,8 @@ void vmcs_setup(struct vcpu *vcpu, const struct cpu_state *state)
 {
 	controls_setup(vcpu);
 	vmwrite(HOST_CR3, vcpu->partition->space.root);
+	vmwrite(HOST_RIP,
+		(u64)(vcpu->partition->space.touch ? vmx_exit_entry_touch : vmx_exit_entry));
 	vmwrite(GUEST_SYSENTER_CS, 0);
 	vmwrite(GUEST_SYSENTER_ESP, 0);
 	vmwrite(GUEST_SYSENTER_EIP, 0);

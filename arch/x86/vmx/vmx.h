@@ -73,11 +73,11 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 
 /* enter.asm */
 int vmx_run(struct vcpu *vcpu, bool launched);
-extern const char vmx_exit_entry[];
+extern const char vmx_exit_entry[], vmx_exit_entry_touch[];
 _Static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, guest_ticks) == 128 &&
 		       offsetof(struct vcpu, exit_at) == 136 &&
 		       offsetof(struct vcpu, exits) == 144 &&
-		       offsetof(struct vcpu, exit_reason) == 152,
+		       offsetof(struct vcpu, exit_reason) == 152 && offsetof(struct cpu, cr2) == 96,
 	       "enter.asm knows where they are");
 _Static_assert(offsetof(struct cpu, resumes) == 88, "enter.asm knows where it is");
 /*

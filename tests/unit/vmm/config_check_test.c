@@ -7,6 +7,7 @@
 #include "config_expect.h"
 
 #define ALONE	"; allowed: only with dedicated = no\n"
+#define BEFORE	"; allowed: with a CPU or time of its own: before-start\n"
 #define CIRCLES "; allowed: names that do not lead back to the partition itself; or none\n"
 #define SMALL	"[partition %s]\nmemory=2M\nboot=raw\nkernel=\\k\nentry=long\nload=1M\n"
 
@@ -64,6 +65,25 @@ static void dedicated(void **state)
 	/* What another section said is forgotten. */
 	expect(WEB "dedicated=yes\n[partition db]\n" GOOD "cap=50%\n", "");
 	expect(WEB "cap=50%\n[partition db]\n" GOOD "dedicated=yes\n", "");
+}
+
+static void clearing(void **state)
+{
+	(void)state;
+	expect(WEB "clear_memory=on-touch\nweight=5\ncap=50%\ngroup=none\n", "");
+	assert_int_equal(partitions[0].clear_memory, CONFIG_CLEAR_ON_TOUCH);
+	expect(WEB "clear_memory=on-touch\ndedicated=yes\n",
+	       "f:5: [partition web] clear_memory = on-touch: does not go with dedicated = "
+	       "yes" BEFORE);
+	expect(WEB "reservation=2ms/10ms\nclear_memory=on-touch\n",
+	       "f:6: [partition web] clear_memory = on-touch: does not go with a "
+	       "reservation" BEFORE);
+	expect(WEB "clear_memory=before-start\ndedicated=yes\n", "");
+	assert_int_equal(partitions[0].clear_memory, CONFIG_CLEAR_BEFORE_START);
+	/* Which of the two is meant is not known while one of them is wrong. */
+	expect(WEB "clear_memory=touch\ndedicated=yes\n",
+	       "f:5: [partition web] clear_memory = touch: not one of the allowed words; allowed: "
+	       "before-start or on-touch\n");
 }
 
 static void weight_of_nothing(void **state)
@@ -342,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_of_linux),
 		cmocka_unit_test(dedicated),
+		cmocka_unit_test(clearing),
 		cmocka_unit_test(weight_of_nothing),
 		cmocka_unit_test(cap_of_reservation),
 		cmocka_unit_test(unknown_groups),

@@ -79,8 +79,8 @@ static inline void expect(const char *text, const char *expected)
 #define LOADS                                                                                      \
 	"; allowed: an address such as 1M or 0x100000, below 3G, not from 0xa0000 to 0xfffff\n"
 #define KEYS                                                                                       \
-	"; allowed: vcpus, cpu, hypervisor_leaves, memory, boot, kernel, firmware, variables, "    \
-	"boot_menu, initrd, "                                                                      \
+	"; allowed: vcpus, cpu, hypervisor_leaves, memory, clear_memory, boot, kernel, "           \
+	"firmware, variables, boot_menu, initrd, "                                                 \
 	"modules, cmdline, autostart, "                                                            \
 	"entry, load, rng, disk, disk2, disk3, disk4, virtio_console, net, net2, net3, net4, "     \
 	"balloon, channel, weight, cap, reservation, dedicated, affinity, group, after, "          \

@@ -27,6 +27,7 @@ static void same_partition(const struct config_partition *a, const struct config
 	assert_int_equal(a->cpu, b->cpu);
 	assert_int_equal(a->hypervisor_leaves, b->hypervisor_leaves);
 	assert_int_equal(a->memory_bytes, b->memory_bytes);
+	assert_int_equal(a->clear_memory, b->clear_memory);
 	assert_int_equal(a->boot, b->boot);
 	assert_string_equal(a->kernel, b->kernel);
 	assert_string_equal(a->firmware, b->firmware);
@@ -99,7 +100,8 @@ static void defaults_left_out(void **state)
 {
 	(void)state;
 	expect("[host]\nconsole=com1,115200\ncpus=all\nloglevel=info\n" WEB
-	       "vcpus=1\ncpu=host\nhypervisor_leaves=kvm\nautostart=yes\nrng=no\nvirtio_console="
+	       "vcpus=1\ncpu=host\nhypervisor_leaves=kvm\nclear_memory=before-start\nautostart="
+	       "yes\nrng=no\nvirtio_console="
 	       "no\nnet=none\nballoon=no\nchannel=none\n"
 	       "cmdline=\nweight=100\ncap=none\nreservation=none\n"
 	       "dedicated=no\naffinity=0-511\ngroup=none\nafter=none\non_poweroff=stop\n"
@@ -122,7 +124,8 @@ static void all_written(void **state)
 	(void)state;
 	expect("[host]\nconsole=com2,9600\ncpus=3\nloglevel=debug\n"
 	       "[group servers]\nweight=50\ncap=150%\n" WEB
-	       "initrd=\\i\ncpu=x86-64-v2\nhypervisor_leaves=none\ncmdline=a \"b\" # "
+	       "initrd=\\i\ncpu=x86-64-v2\nhypervisor_leaves=none\nclear_memory=on-touch\ncmdline="
+	       "a \"b\" # "
 	       "c\nautostart=no\nrng=yes\ndisk3=\\a b.img,readonly\ndisk=\\d.img\n"
 	       "virtio_console=yes\nnet=lan\nnet2=dmz,rate=1Mbit\nballoon=yes\nchannel=ring,"
 	       "1024K\nweight=200\ncap=80%"
@@ -153,6 +156,7 @@ static void all_written(void **state)
 				  "cpu         = x86-64-v2\n"
 				  "hypervisor_leaves = none\n"
 				  "memory      = 512M\n"
+				  "clear_memory = on-touch\n"
 				  "boot        = linux\n"
 				  "kernel      = \\k\n"
 				  "initrd      = \\i\n"

@@ -137,6 +137,8 @@ static void partition_errors(void **state)
 		     "; allowed: host, x86-64-v1, x86-64-v2 or x86-64-v3\n");
 	value_expect(WEB, "partition web", "hypervisor_leaves = no", "not one of the allowed words",
 		     "; allowed: kvm or none\n");
+	value_expect(WEB, "partition web", "clear_memory = later", "not one of the allowed words",
+		     "; allowed: before-start or on-touch\n");
 	value_expect(WEB, "partition web", "vcpus = 65", "too large", "; allowed: 1 to 64\n");
 	value_expect(WEB, "partition web", "vcpus = 0", "too small", "; allowed: 1 to 64\n");
 	value_expect(WEB, "partition web", "vcpus = all", "not a number", "; allowed: 1 to 64\n");

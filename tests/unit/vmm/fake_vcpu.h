@@ -22,6 +22,7 @@
 #define THREADS	    8
 #define STACK_BYTES (256 * KIB)
 #define RAM_BYTES   (128 * KIB)
+#define TOUCH_BYTES (2 * PARTITION_TOUCH_BYTES) /* RAM of those where it is cleared on touch */
 #define TURNS	    64
 #define MS	    1000000UL /* ticks */
 
@@ -41,6 +42,7 @@ static bool stack_fails, virt_fails, load_fails;
 static unsigned yields, reschedules;
 static void (*on_reschedule)(void), (*on_poll)(void);
 static const struct address_space *fake_in_sight; /* NULL: the hypervisor's own */
+static bool fake_stale; /* this CPU has cached of it what is not mapped any more */
 
 /* What happened: one letter for each call, see the fakes. */
 static char story[512];
@@ -264,28 +266,33 @@ bool thread_group_set(struct thread *thread, struct scheduler_group *group)
 
 int partition_memory_create(struct partition *partition, char *reason)
 {
+	static u8 touched[TOUCH_BYTES / PARTITION_TOUCH_BYTES];
+	bool on_touch = partition->config->clear_memory == CONFIG_CLEAR_ON_TOUCH;
+
 	(void)reason;
-	partition->memory.window = memory_take(MEMORY_OTHER, RAM_BYTES);
-	partition->memory.low_bytes = RAM_BYTES;
+	partition->touched = on_touch ? touched : NULL;
+	partition->memory.low_bytes = on_touch ? TOUCH_BYTES : RAM_BYTES;
+	partition->memory.window = memory_take(MEMORY_OTHER, partition->memory.low_bytes);
 	return partition->memory.window ? 0 : -ENOMEM;
 }
 
 void partition_memory_destroy(struct partition *partition)
 {
-	memory_give(MEMORY_OTHER, partition->memory.window, RAM_BYTES);
+	memory_give(MEMORY_OTHER, partition->memory.window, partition->memory.low_bytes);
 }
 
 u64 address_space_enter(const struct address_space *space)
 {
 	u64 previous = (u64)fake_in_sight;
 
+	fake_stale = fake_stale && space == fake_in_sight;
 	fake_in_sight = space;
 	return previous;
 }
 
 void address_space_leave(u64 previous)
 {
-	fake_in_sight = (const struct address_space *)previous;
+	(void)address_space_enter((const struct address_space *)previous);
 }
 
 void arch_interrupts_poll(void)
@@ -298,6 +305,7 @@ void arch_interrupts_poll(void)
 int acpi_build(const struct acpi_request *request, struct guest_memory *memory, u64 *rsdp_gpa)
 {
 	assert_int_equal(request->vcpus, partition_first()->config->vcpus);
+	assert_false(fake_stale);
 	for (u64 i = 0; i < memory->low_bytes; i++)
 		assert_int_equal(memory->window[i], 0);
 	memset(memory->window, 0xa5, memory->low_bytes);
@@ -383,6 +391,16 @@ static void all_stand(const struct partition *partition)
 	assert_int_equal(held & ~1UL, 0);
 	for (u32 i = 1; i < partition->vcpu_count; i++)
 		assert_int_equal(partition->vcpus[i]->hold, VCPU_STANDS);
+}
+
+/* It is as if all of it were cleared by a touch. */
+void partition_touch_forget(struct partition *partition, u64 gpa, u64 bytes)
+{
+	all_stand(partition);
+	assert_true(gpa >= PARTITION_TOUCH_BYTES && gpa + bytes <= partition->memory.low_bytes);
+	memset(partition->memory.window + gpa, 0, bytes);
+	fake_stale = fake_in_sight;
+	say('u');
 }
 
 void vcpu_devices_stop(struct partition *partition)

@@ -832,6 +832,7 @@ static void some_things_stay_for_good(void **state)
 	REFUSES(vcpus, 2, "vcpus");
 	REFUSES(cpu, CONFIG_CPU_V2, "cpu");
 	REFUSES(hypervisor_leaves, CONFIG_LEAVES_NONE, "hypervisor_leaves");
+	REFUSES(clear_memory, CONFIG_CLEAR_ON_TOUCH, "clear_memory");
 	REFUSES(memory_bytes, 32 * MIB, "memory");
 	REFUSES(boot, CONFIG_BOOT_RAW, "boot");
 	REFUSES(kernel[0], 'k', "kernel");

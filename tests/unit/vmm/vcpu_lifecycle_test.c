@@ -142,6 +142,23 @@ static void others_wait_for_their_startup(void **state)
 	}
 }
 
+/* All have to forget what they have cached of it, and so has this CPU: see fake_stale. */
+static void ram_to_be_touched_is_taken_away_at_each_start(void **state)
+{
+	char reason[LOAD_REASON_BYTES];
+	struct partition *partition;
+
+	(void)state;
+	config.clear_memory = CONFIG_CLEAR_ON_TOUCH;
+	partition = started();
+	expect_story("xutt1t2dSS1l1S2l2Rg1g2");
+	memset(partition->memory.window, 0x5a, partition->memory.low_bytes);
+	assert_int_equal(partition_reset(partition, reason), 0);
+	let_run();
+	assert_int_equal(partition->state, PARTITION_RUNNING);
+	expect_story("x1l1x2l2xutt1t2dSS1l1S2l2RRg1g2");
+}
+
 static void a_pause_is_over_when_all_stand(void **state)
 {
 	struct partition *partition = running_all();
@@ -423,6 +440,7 @@ int main(void)
 		T(what_cannot_be_made_leaves_nothing),
 		T(each_has_a_tag_of_its_own),
 		T(others_wait_for_their_startup),
+		T(ram_to_be_touched_is_taken_away_at_each_start),
 		T(a_pause_is_over_when_all_stand),
 		T(rests_are_paused_time),
 		T(a_reset_finds_all_standing),

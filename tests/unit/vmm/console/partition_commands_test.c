@@ -195,7 +195,8 @@ static void test_info(void **state)
 	expect("info web --json",
 	       "{\"partition\": {\"name\": \"web\", \"number\": 1, \"state\": \"running\", "
 	       "\"reason\": null, \"uptime_us\": 93784000000, \"starts\": 1, \"memory_bytes\": "
-	       "536870912, \"memory_blocks\": 2, \"console_bytes\": 5, \"cpu\": 3, \"affinity\": "
+	       "536870912, \"cleared_bytes\": 536870912, \"memory_blocks\": 2, \"console_bytes\": "
+	       "5, \"cpu\": 3, \"affinity\": "
 	       "\"all\", \"group\": null, \"claim\": \"shared\", \"weight\": 100, "
 	       "\"cap_percent\": null}, \"config\": {\"memory\": \"512M\", \"boot\": \"linux\", "
 	       "\"kernel\": \"\\\\bulkhead\\\\web\\\\vmlinuz\", \"cmdline\": \"console=ttyS0 "
@@ -203,6 +204,21 @@ static void test_info(void **state)
 	       "\"run_us\": 500, "
 	       "\"exit_us\": 100, \"ready_us\": 150, \"blocked_us\": 200, \"capped_us\": 25, "
 	       "\"paused_us\": 25, \"wall_us\": 1000}], \"cards\": []}\n");
+}
+
+/* Of 512 MiB three pieces of 2 MiB, one of which is not done yet. */
+static void test_info_of_memory(void **state)
+{
+	static u8 touched[256] = {
+		[0] = PARTITION_TOUCHED, [7] = PARTITION_CLEARING, [255] = PARTITION_TOUCHED};
+
+	(void)state;
+	partitions[0].memory = (struct guest_memory){.low_bytes = 512 * MIB};
+	partitions[0].touched = touched;
+	expect_part("info web", "memory    512M\n"
+				"cleared   4M\n"
+				"blocks    2\n");
+	partitions[0].touched = NULL;
 }
 
 static void test_info_of_disks(void **state)
@@ -353,6 +369,7 @@ int main(void)
 		FAKE_TEST(test_destroy),
 		FAKE_TEST(test_attach),
 		FAKE_TEST(test_info),
+		FAKE_TEST(test_info_of_memory),
 		FAKE_TEST(test_info_of_disks),
 		FAKE_TEST(test_info_of_claims),
 		FAKE_TEST(test_console),
