@@ -153,6 +153,7 @@ int partition_load(struct partition *partition, char *reason)
 	load_breathe(partition);
 	if (!error)
 		error = load_guest(&request, memory, &start, reason);
+	load_breathe(partition);
 	address_space_leave(previous);
 	if (error)
 		return error;
