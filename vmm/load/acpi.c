@@ -247,9 +247,9 @@ static void dsdt_widen(u8 *dsdt)
 		if (((const struct pci_window *)(dsdt + i))->first != window.first ||
 		    memcmp(dsdt + i, &window, sizeof(window)) != 0)
 			continue;
+		dsdt[ACPI_CHECKSUM] -= checksum(dsdt + i, sizeof(wide));
 		memcpy(dsdt + i, &wide, sizeof(wide));
-		dsdt[ACPI_CHECKSUM] += checksum(&wide, sizeof(wide));
-		dsdt[ACPI_CHECKSUM] -= checksum(&window, sizeof(window));
+		dsdt[ACPI_CHECKSUM] += checksum(dsdt + i, sizeof(wide));
 	}
 }
 
