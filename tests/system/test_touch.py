@@ -108,9 +108,9 @@ def shell(host, command, timeout=60):
     return host.serial.before
 
 
-def run_debian(machine):
+def run_debian(start):
     """With devices that work in its memory. It begins anew because the operator wants that, or by itself."""
-    model, how = machine
+    model, how = start
     with Host([debian(lines=[ON_TOUCH, "vcpus = 2", "rng = yes", "balloon = yes"])], model=model, cpus=2) as host:
         for starts in (1, 2):
             host.attach("debian")
@@ -133,10 +133,10 @@ def run_debian(machine):
 
 @pytest.fixture(scope="module")
 def debians(request):
-    return in_parallel(run_debian, selected(request, "machine"))
+    return in_parallel(run_debian, selected(request, "start"))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("machine", [("haswell", "reset"), ("sandybridge", "reboot")], ids=lambda m: m[1])
-def test_debian(debians, machine):
-    assert debians(machine)
+@pytest.mark.parametrize("start", [("haswell", "reset"), ("sandybridge", "reboot")], ids=lambda s: s[1])
+def test_debian(debians, start):
+    assert debians(start)
