@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from disks import BLOB_BYTES, E2FSCK, blob, boot, check, data_and_tools, guest, md5, run_files, shell, written
+from disks import BLOB_BYTES, E2FSCK, blob, check, data_and_tools, guest, md5, run_files, written
+from debian_shell import boot, shell
 from host import Host, in_parallel, selected
 
 COPIES = 22     # of the blob make 64 MB

@@ -10,10 +10,9 @@ import subprocess
 import tempfile
 import threading
 
+from debian_shell import SHELL, boot, shell
 from host import CACHE, Host, debian
 
-BOOT_SECONDS = 150
-SHELL = "debian:/# "
 BLOB_BYTES = 3_000_001
 MAKING = threading.Lock()
 E2FSCK = "/tools/ld.so --library-path /tools /tools/e2fsck"
@@ -64,20 +63,6 @@ def guest(disks, lines=(), **keywords):
     partition = debian(lines=[*keys, *lines], **keywords)
     partition.files = {**partition.files, **{path: file for path, (file, _) in zip(paths, disks)}}
     return partition
-
-
-def shell(host, command, seconds=60):
-    host.send(command + "\r")
-    host.expect(r"\r\n")
-    host.expect(SHELL, seconds)
-    return host.serial.before
-
-
-def boot(host, starts=1):
-    host.attach("debian")
-    for _ in range(starts):
-        host.expect("Debian guest is up: Linux ", BOOT_SECONDS)
-    host.expect(SHELL, BOOT_SECONDS)
 
 
 def rejoin(host):

@@ -3,10 +3,10 @@
 import os
 import re
 
+from debian_shell import SHELL, shell
 from host import BUILD, Host, debian
 
 BOOT_SECONDS = 300
-SHELL = "debian:/# "
 INITRD = os.path.join(BUILD, "guests/storm.initrd.gz")
 # Linux is to complain of who does not get on for 10 s and less, where it has 20 s and more by itself: what it is
 # told after it has booted, which may take that long on a slow machine.
@@ -21,14 +21,6 @@ def guest(vcpus, leaves, kernel=""):
     partition = debian(lines=[f"vcpus = {vcpus}", f"hypervisor_leaves = {leaves}"], kernel=kernel)
     partition.files = {**partition.files, "\\bulkhead\\debian\\initrd.gz": INITRD}
     return partition
-
-
-def shell(host, command, seconds=60):
-    """What it prints. What is typed must fit one line of the terminal."""
-    host.send(command + "\r")
-    host.expect(r"\r\n")
-    host.expect(re.escape(SHELL), seconds)
-    return host.serial.before
 
 
 def check_kernel(host, vcpus, x2apic):
@@ -67,7 +59,7 @@ def run_storm(model, cpus, vcpus, seconds, x2apic, *, leaves="kvm", kernel="", b
     with Host([guest(vcpus, leaves, kernel), *beside], model=model, cpus=cpus, ips=ips) as host:
         host.guest("debian", "Debian guest is up: Linux ", BOOT_SECONDS)
         host.attach("debian")
-        host.expect(re.escape(SHELL), BOOT_SECONDS)
+        host.expect(SHELL, BOOT_SECONDS)
         check_kernel(host, vcpus, x2apic)
         host.send(f"storm {seconds}\r")
         host.detach()
@@ -77,7 +69,7 @@ def run_storm(model, cpus, vcpus, seconds, x2apic, *, leaves="kvm", kernel="", b
         host.attach("debian")
         result = host.expect(r"storm: (PASS on \d+ CPUs|FAIL[^\r]*)\r\n", wall_seconds)[1]
         told = host.serial.before
-        host.expect(re.escape(SHELL))
+        host.expect(SHELL)
         assert result == f"PASS on {vcpus} CPUs", result
         check_complaints(host)
         check_interrupts(host, vcpus)

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from host import DEBIAN_FILES, Host, Partition, in_parallel, payload, selected
-from test_debian import BOOT_SECONDS, SHELL, shell
+from debian_shell import SHELL
+from test_debian import BOOT_SECONDS, shell
 
 LEVELS = ["x86-64-v1", "x86-64-v2", "x86-64-v3"]
 MODELS = ["haswell", "arrandale", "tigerlake"]

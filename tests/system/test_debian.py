@@ -1,28 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Debian's kernel in a partition: to its shell, off, on again, and restarted."""
+import functools
+
 import pytest
 
+import debian_shell
+from debian_shell import SHELL, boot
 from host import Host, debian, in_parallel, selected, tiny
 
 MACHINES = [("haswell", 1), ("haswell", 2), ("haswell", 4), ("sandybridge", 1), ("arrandale", 1),
             ("skylake", 1), ("cannonlake", 1), ("tigerlake", 1)]
 BOOT_SECONDS = 150
-SHELL = "debian:/# "
-
-
-def boot(host, starts):
-    """To the shell of this start: what earlier ones printed is shown first."""
-    host.attach("debian")
-    for _ in range(starts):
-        host.expect("Debian guest is up: Linux ", BOOT_SECONDS)
-    host.expect(SHELL, BOOT_SECONDS)
-
-
-def shell(host, command):
-    host.send(command + "\r")
-    host.expect(r"\r\n")
-    host.expect(SHELL)
-    return host.serial.before
+shell = functools.partial(debian_shell.shell, seconds=30)
 
 
 def typed_fast(host):

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from disks import blob, boot, check, data_and_tools, guest, md5, run_files, shell, written
+from disks import blob, check, data_and_tools, guest, md5, run_files, written
+from debian_shell import boot, shell
 from host import CACHE, Host, in_parallel, selected
 
 

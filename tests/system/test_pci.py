@@ -4,10 +4,9 @@ import re
 
 import pytest
 
+from debian_shell import boot, shell
 from host import Host, debian, in_parallel, selected
 
-BOOT_SECONDS = 150
-SHELL = "debian:/# "
 
 # How the device interrupts, by what else is on the kernel's command line: the chip in /proc/interrupts.
 WAYS = {
@@ -17,19 +16,6 @@ WAYS = {
     "no-acpi": ("acpi=off", "XT-PIC|PCI-MSI"),
     "port-io": ("pci=conf1", "PCI-MSI"),
 }
-
-
-def shell(host, command):
-    host.send(command + "\r")
-    host.expect(r"\r\n")
-    host.expect(SHELL, 60)
-    return host.serial.before
-
-
-def boot(host):
-    host.attach("debian")
-    host.expect("Debian guest is up: Linux ", BOOT_SECONDS)
-    host.expect(SHELL, BOOT_SECONDS)
 
 
 def run_way(way):

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Partitions with several vCPUs: a payload that tries all ways to start and interrupt them, and Debian."""
-import re
-
 import pytest
 
-from host import Host, debian, in_parallel, payload, selected, tiny
+from debian_shell import SHELL, boot, shell
+from host import Host, debian, in_parallel, payload, selected
 from storm import run_storm
 
 SMP = [("haswell", 1), ("haswell", 2), ("haswell", 4), ("sandybridge", 2), ("cannonlake", 2), ("skylake", 2)]
 DEBIAN = ["haswell", "cannonlake"]
 BOOT_SECONDS = 200
-SHELL = "debian:/# "
 FOUR = ("vcpus = 4",)
 
 
@@ -37,20 +35,6 @@ def test_payload(smp, machine):
     assert smp(machine)
 
 
-def boot(host, starts):
-    host.attach("debian")
-    for _ in range(starts):
-        host.expect("Debian guest is up: Linux ", BOOT_SECONDS)
-    host.expect(re.escape(SHELL), BOOT_SECONDS)
-
-
-def shell(host, command, timeout=60):
-    host.send(command + "\r")
-    host.expect(r"\r\n", timeout)
-    host.expect(re.escape(SHELL), timeout)
-    return host.serial.before
-
-
 def work(host):
     """Something for all four at the same time, with pipes between them."""
     sums = "for i in 1 2 3 4; do dd if=/dev/zero bs=64k count=8 2>&- | md5sum & done; wait"
@@ -64,7 +48,7 @@ def guest_seconds(host):
 
 def run_debian(model):
     with Host([debian(lines=FOUR)], model=model, cpus=2) as host:
-        boot(host, 1)
+        boot(host, 1, BOOT_SECONDS)
         assert shell(host, "nproc").strip() == "4"
         work(host)
         # All four stand still, and so does their time.
@@ -80,19 +64,19 @@ def run_debian(model):
         host.good("resume debian")
         host.attach("debian")
         host.send("\r")
-        host.expect(re.escape(SHELL))
+        host.expect(SHELL)
         assert guest_seconds(host) - before < 15
         work(host)
         host.detach()
         host.good("reset debian")
-        boot(host, 2)
+        boot(host, 2, BOOT_SECONDS)
         assert shell(host, "nproc").strip() == "4"
         work(host)
         host.send("reboot -f\r")
         host.expect("reboot: Restarting system", BOOT_SECONDS)
         host.detach()
         host.expect_starts("debian", 3)
-        boot(host, 3)
+        boot(host, 3, BOOT_SECONDS)
         host.detach()
         host.good("stop debian")
         assert host.states()["debian"]["state"] == "stopped"

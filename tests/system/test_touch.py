@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Promise: a partition whose RAM is cleared when it is touched begins at once, and never sees what was there before."""
-import re
-
 import pytest
 
+from debian_shell import boot, shell
 from host import Host, debian, in_parallel, payload, selected
 
 ON_TOUCH = "clear_memory = on-touch"
 MACHINES = [("haswell", 1), ("haswell", 2), ("sandybridge", 4), ("cannonlake", 2)]
 PIECE = 2 << 20
 PIECES_MIB = 96
-SHELL = "debian:/# "
 BOOT_SECONDS = 200
 
 
@@ -101,22 +99,12 @@ def test_operator_looks():
         assert "error" not in host.query("who")
 
 
-def shell(host, command, timeout=60):
-    host.send(command + "\r")
-    host.expect(r"\r\n", timeout)
-    host.expect(re.escape(SHELL), timeout)
-    return host.serial.before
-
-
 def run_debian(start):
     """With devices that work in its memory. It begins anew because the operator wants that, or by itself."""
     model, how = start
     with Host([debian(lines=[ON_TOUCH, "vcpus = 2", "rng = yes", "balloon = yes"])], model=model, cpus=2) as host:
         for starts in (1, 2):
-            host.attach("debian")
-            for _ in range(starts):
-                host.expect("Debian guest is up: Linux ", BOOT_SECONDS)
-            host.expect(re.escape(SHELL), BOOT_SECONDS)
+            boot(host, starts, BOOT_SECONDS)
             sums = "for i in 1 2; do dd if=/dev/zero bs=64k count=8 2>&- | md5sum & done; wait"
             text = shell(host, sums)
             assert text.count("59071590099d21dd439896592338bf95") == 2, text
