@@ -19,12 +19,10 @@
 static bool others_wait(void)
 {
 	const struct cpu *cpu;
-	u64 timer;
 
 	arch_interrupts_poll();
 	cpu = cpu_this();
-	timer = timer_first(cpu);
-	return cpu->attention || arch_tsc() >= MIN(timer, cpu->slice_end);
+	return cpu->attention || arch_tsc() >= timer_or_slice_end(cpu);
 }
 
 /* In the middle of long work with the partition's memory in sight: others may have this CPU for a

@@ -445,12 +445,9 @@ static void ask_for_work(struct cpu *cpu)
 /* Until something happens, unless it has already. */
 static void idle(struct cpu *cpu)
 {
-	u64 timer;
-
 	if (cpu->attention)
 		return;
-	timer = timer_first(cpu);
-	cpu->timer_armed = MIN(timer, cpu->slice_end);
+	cpu->timer_armed = timer_or_slice_end(cpu);
 	arch_timer_arm(cpu->timer_armed);
 	arch_idle();
 }

@@ -30,6 +30,8 @@ void timer_set(struct timer *timer, u64 deadline);
 static inline void timer_set_own(struct timer *timer, u64 deadline);
 /* When the first one of this CPU is due; others may make it earlier, and call it then. */
 static inline u64 timer_first(const struct cpu *cpu);
+/* When the clock has something for this CPU: that, or the end of what its scheduler has decided. */
+static inline u64 timer_or_slice_end(const struct cpu *cpu);
 /* On its own CPU: from now on it fires on another one. No other CPU may set it meanwhile. */
 void timer_move(struct timer *timer, u32 cpu);
 /* On its own CPU, and whenever it has idled: fire what is due. The timer that would have ended
@@ -66,4 +68,11 @@ static inline u64 timer_first(const struct cpu *cpu)
 	u64 queued = __atomic_load_n(&cpu->timer_next, __ATOMIC_RELAXED);
 
 	return MIN(queued, cpu->timer_own_next);
+}
+
+static inline u64 timer_or_slice_end(const struct cpu *cpu)
+{
+	u64 timer = timer_first(cpu);
+
+	return MIN(timer, cpu->slice_end);
 }

@@ -20,7 +20,7 @@
 /* Until when nothing is due that needs this CPU, and no longer than the timer can count. */
 static inline u64 leave_at_find(const struct cpu *cpu, u64 now)
 {
-	u64 timer = timer_first(cpu), at = MIN(timer, cpu->slice_end);
+	u64 at = timer_or_slice_end(cpu);
 
 	return MIN(at, now + vmx_machine.preemption_most);
 }
