@@ -6,7 +6,6 @@
 #include "guest_cpuid.h"
 
 #include "cache_descriptors.h"
-#include "cpu_features.h"
 
 #include <bulkhead/cpu_level.h>
 #include <bulkhead/cpu_state.h>
@@ -119,15 +118,21 @@ _Static_assert(1 + ARRAY_SIZE(rules) + CACHES_MAX + TOPOLOGY_LEVELS + XSAVE_MAX 
 		       GUEST_CPUID_ANSWERS,
 	       "room for every leaf");
 
-static struct guest_cpuid_place *place_of(struct guest_cpuid *policy, u32 leaf)
+static union guest_cpuid_place *place_of(struct guest_cpuid *policy, u32 leaf)
 {
 	return &policy->places[leaf == GUEST_CPUID_OWN ? GUEST_CPUID_TABLE
 						       : guest_cpuid_index(policy, leaf)];
 }
 
+/* The next answer's, as in a place. */
+static u16 next_first(const struct guest_cpuid *policy)
+{
+	return (u16)(policy->count * sizeof(struct cpuid));
+}
+
 static void leaf_add(struct guest_cpuid *policy, u32 leaf, struct cpuid answer)
 {
-	place_of(policy, leaf)->first = (u16)policy->count;
+	place_of(policy, leaf)->first = next_first(policy);
 	policy->answers[policy->count++] = answer;
 }
 
@@ -135,11 +140,11 @@ static void leaf_add(struct guest_cpuid *policy, u32 leaf, struct cpuid answer)
 static struct cpuid *subleaf_add(struct guest_cpuid *policy, u32 leaf,
 				 enum guest_cpuid_varies varies, struct cpuid answer)
 {
-	struct guest_cpuid_place *place = place_of(policy, leaf);
+	union guest_cpuid_place *place = place_of(policy, leaf);
 
 	place->varies = (u8)varies;
 	if (!place->subleaves++)
-		place->first = (u16)policy->count;
+		place->first = next_first(policy);
 	policy->answers[policy->count] = answer;
 	return &policy->answers[policy->count++];
 }
@@ -147,7 +152,7 @@ static struct cpuid *subleaf_add(struct guest_cpuid *policy, u32 leaf,
 /* Of a leaf that a rule has made. */
 static struct cpuid *leaf_answer(struct guest_cpuid *policy, u32 leaf)
 {
-	return &policy->answers[place_of(policy, leaf)->first];
+	return &policy->answers[place_of(policy, leaf)->first / sizeof(struct cpuid)];
 }
 
 /* Of a level nothing passes but what it has, and what tells that something is missing. */
@@ -435,7 +440,7 @@ static void registers_build(struct guest_cpuid *policy)
 /* The rest of the table: see guest_cpuid_index. */
 static void beyond_build(struct guest_cpuid *policy)
 {
-	const struct guest_cpuid_place highest = *place_of(policy, HIGHEST_BASIC);
+	const union guest_cpuid_place highest = *place_of(policy, HIGHEST_BASIC);
 
 	for (u32 i = 0; i < GUEST_CPUID_BASIC; i++) {
 		if (!policy->kvm)
@@ -467,17 +472,9 @@ void guest_cpuid_build(struct guest_cpuid *policy, const struct guest_cpuid_opti
 	beyond_build(policy);
 }
 
-void guest_cpuid_features_clear(u64 *gpr, u64 cr4, bool apic)
-{
-	if (!(cr4 & CR4_OSXSAVE))
-		gpr[GPR_RCX] &= ~(u64)OSXSAVE;
-	if (!apic)
-		gpr[GPR_RDX] &= ~(u64)APIC;
-}
-
 static const struct cpuid *answer_of(const struct guest_cpuid *policy, u32 leaf)
 {
-	return &policy->answers[policy->places[guest_cpuid_index(policy, leaf)].first];
+	return guest_cpuid_answer(policy, policy->places[guest_cpuid_index(policy, leaf)].first);
 }
 
 bool guest_cpuid_lacks(const struct guest_cpuid *policy, enum config_cpu cpu, char *text,

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "cpu_features.h"
 #include "host_cpuid.h"
 
 #include <bulkhead/config.h>
@@ -33,12 +34,20 @@ enum guest_cpuid_varies {
 	GUEST_CPUID_XSAVE,    /* leaf 0dh: subleaves, and XCR0 */
 };
 
-/* Where in `answers` a leaf is. */
-struct guest_cpuid_place {
-	u16 first;    /* 0, which is all zero, where there is no such leaf */
-	u8 subleaves; /* so many are there one after the other, if ECX matters; all others are 0 */
-	u8 varies;    /* enum guest_cpuid_varies */
+/* Where in `answers` a leaf is. The word, in order of `varies`, tells which kind it is, and of a
+ * fixed leaf it is `first` alone. */
+union guest_cpuid_place {
+	struct {
+		u16 first;    /* in bytes; 0, which is all zero, where there is no such leaf */
+		u8 subleaves; /* so many are there one after the other, if ECX matters; all others
+				 are 0 */
+		u8 varies;    /* enum guest_cpuid_varies */
+	};
+	u32 word;
 };
+
+#define GUEST_CPUID_FIXED_END	 ((u32)(GUEST_CPUID_FIXED + 1) << 24)
+#define GUEST_CPUID_FEATURES_END ((u32)(GUEST_CPUID_FEATURES + 1) << 24)
 
 /* The first leaves of each quarter of all numbers have a place each: those from 0, 40000000h,
  * 80000000h and c0000000h in turn. Behind them are GUEST_CPUID_OWN's and that of leaves that are
@@ -48,8 +57,8 @@ struct guest_cpuid_place {
 
 /* Built for each partition, and found by index alone, as guests ask often. */
 struct guest_cpuid {
-	struct guest_cpuid_place places[GUEST_CPUID_PLACES];
 	struct cpuid answers[GUEST_CPUID_ANSWERS];
+	union guest_cpuid_place places[GUEST_CPUID_PLACES];
 	u32 count;
 	/* Leaf 0dh, EBX: with neither AVX nor AVX-512 in XCR0, with AVX, with both. */
 	u32 xsave_sizes[3];
@@ -110,22 +119,24 @@ inlined u32 guest_cpuid_index(const struct guest_cpuid *policy, u32 leaf)
 	return leaf == GUEST_CPUID_OWN ? GUEST_CPUID_TABLE : GUEST_CPUID_TABLE + 1;
 }
 
+inlined const struct cpuid *guest_cpuid_answer(const struct guest_cpuid *policy, u32 first)
+{
+	return (const struct cpuid *)((const u8 *)policy->answers + first);
+}
+
 /* AVX-512 comes with AVX only. */
 inlined u32 guest_cpuid_xsave_size(const struct guest_cpuid *policy, u64 xcr0)
 {
 	return policy->xsave_sizes[(xcr0 & XCR0_AVX ? 1 : 0) + (xcr0 & XCR0_AVX512 ? 1 : 0)];
 }
 
-inlined void guest_cpuid_answer(u64 *gpr, const struct cpuid *answer)
+inlined void guest_cpuid_give(u64 *restrict gpr, const struct cpuid *answer)
 {
 	gpr[GPR_RAX] = answer->eax;
 	gpr[GPR_RBX] = answer->ebx;
 	gpr[GPR_RCX] = answer->ecx;
 	gpr[GPR_RDX] = answer->edx;
 }
-
-/* In the answer to leaf 1, what is off at the moment. */
-void guest_cpuid_features_clear(u64 *gpr, u64 cr4, bool apic);
 
 /*
  * Both bits are set in the answer, as nearly always, where there can be any: CR4.OSXSAVE cannot be
@@ -136,26 +147,28 @@ inlined void guest_cpuid_features(const struct guest_cpuid_vcpu *vcpu, const str
 {
 	u64 cr4 = vcpu->cr4();
 
-	gpr[GPR_RAX] = answer->eax;
-	gpr[GPR_RBX] = answer->ebx | vcpu->apic->id << 24;
-	gpr[GPR_RCX] = answer->ecx;
-	gpr[GPR_RDX] = answer->edx;
-	if (unlikely(!(cr4 & CR4_OSXSAVE) || !vlapic_enabled(vcpu->apic)))
-		guest_cpuid_features_clear(gpr, cr4, vlapic_enabled(vcpu->apic));
+	guest_cpuid_give(gpr, answer);
+	gpr[GPR_RBX] |= vcpu->apic->id << 24;
+	if (likely(cr4 & CR4_OSXSAVE && vlapic_enabled(vcpu->apic)))
+		return;
+	if (!(cr4 & CR4_OSXSAVE))
+		gpr[GPR_RCX] &= ~(u64)OSXSAVE;
+	if (!vlapic_enabled(vcpu->apic))
+		gpr[GPR_RDX] &= ~(u64)APIC;
 }
 
 inlined void guest_cpuid_subleaf(const struct guest_cpuid *policy,
-				 const struct guest_cpuid_vcpu *vcpu,
-				 const struct guest_cpuid_place *place, u64 *restrict gpr)
+				 const struct guest_cpuid_vcpu *vcpu, union guest_cpuid_place place,
+				 u64 *restrict gpr)
 {
 	u32 subleaf = (u32)gpr[GPR_RCX];
 
-	guest_cpuid_answer(gpr, subleaf < place->subleaves
-					? &policy->answers[place->first + subleaf]
-					: policy->answers);
-	if (likely(place->varies == GUEST_CPUID_SUBLEAVES))
+	guest_cpuid_give(gpr, subleaf < place.subleaves
+				      ? guest_cpuid_answer(policy, place.first) + subleaf
+				      : policy->answers);
+	if (likely(place.varies == GUEST_CPUID_SUBLEAVES))
 		return;
-	if (place->varies == GUEST_CPUID_TOPOLOGY) {
+	if (place.varies == GUEST_CPUID_TOPOLOGY) {
 		gpr[GPR_RCX] |= subleaf & 0xff;
 		gpr[GPR_RDX] = vcpu->apic->id;
 	} else if (subleaf == 0) {
@@ -167,14 +180,13 @@ inlined void guest_cpuid_subleaf(const struct guest_cpuid *policy,
 inlined void guest_cpuid_execute(const struct guest_cpuid *policy,
 				 const struct guest_cpuid_vcpu *vcpu, u64 *restrict gpr)
 {
-	const struct guest_cpuid_place *place =
-		&policy->places[guest_cpuid_index(policy, (u32)gpr[GPR_RAX])];
-	const struct cpuid *answer = &policy->answers[place->first];
+	const union guest_cpuid_place place =
+		policy->places[guest_cpuid_index(policy, (u32)gpr[GPR_RAX])];
 
-	if (unlikely(place->varies == GUEST_CPUID_FEATURES))
-		guest_cpuid_features(vcpu, answer, gpr);
-	else if (likely(place->varies < GUEST_CPUID_FEATURES))
-		guest_cpuid_answer(gpr, answer);
+	if (likely(place.word < GUEST_CPUID_FIXED_END))
+		guest_cpuid_give(gpr, guest_cpuid_answer(policy, place.word));
+	else if (likely(place.word < GUEST_CPUID_FEATURES_END))
+		guest_cpuid_features(vcpu, guest_cpuid_answer(policy, place.first), gpr);
 	else
 		guest_cpuid_subleaf(policy, vcpu, place, gpr);
 }

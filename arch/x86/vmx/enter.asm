@@ -11,7 +11,7 @@ default rel
 bits 64
 
 extern vmx_exit_handlers, trace_exits_quiet, vmx_exit_unusual, vmx_go_on, vmx_entry_stopped
-extern vmx_exit_cpuid, vmx_exit_vmcall, vmx_exit_emulate, vmx_exit_apic_access
+extern vmx_exit_vmcall, vmx_exit_emulate, vmx_exit_apic_access
 extern vmx_exit_cr_access, vmx_exit_io, vmx_emulate_string
 
 EXIT_REASON	   equ 0x4402
@@ -201,12 +201,11 @@ whole vmx_exit_apic_access
 whole vmx_exit_cr_access
 whole vmx_emulate_string
 
-; CPUID changes RBX, and looks at none of the six.
-global vmx_exit_cpuid_rbx
-vmx_exit_cpuid_rbx:
-	push	rdi
-	call	vmx_exit_cpuid
-	pop	rdi
+; void vmx_load_rbx(struct vcpu *vcpu)
+; A handler that has changed RBX, and looks at none of the six, ends with it. The compiler makes that a jump, after
+; it has put back what it may have saved of them.
+global vmx_load_rbx
+vmx_load_rbx:
 	mov	rbx, [rdi + RBX_]
 	ret
 

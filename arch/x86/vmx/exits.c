@@ -135,7 +135,7 @@ static u64 guest_cr4_read(void)
 	return vmread_sure(GUEST_CR4);
 }
 
-void vmx_exit_cpuid(struct vcpu *vcpu)
+static void exit_cpuid(struct vcpu *vcpu)
 {
 	const struct guest_cpuid_vcpu state = {
 		.apic = &vcpu->apic,
@@ -145,6 +145,7 @@ void vmx_exit_cpuid(struct vcpu *vcpu)
 
 	guest_cpuid_execute(vcpu->cpuid, &state, vcpu->gpr);
 	vmx_advance();
+	vmx_load_rbx(vcpu);
 }
 
 /* It has waited in a loop of PAUSE for a while: whoever it waits for may need this CPU. */
@@ -291,7 +292,7 @@ _Static_assert(EXIT_RDSEED < HANDLER_UNKNOWN, "each of them has a meter");
 /*
  * enter.asm calls them. Of the guest's general registers only those that a C function may change
  * are in struct vcpu then; a handler that has to do with others is entered through a function there
- * that sees to them: NAME_whole, or what it names at the end.
+ * that sees to them, NAME_whole or what it names at the end, or ends with vmx_load_rbx.
  */
 const vmx_exit_handler vmx_exit_handlers[HANDLERS] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception,
@@ -300,7 +301,7 @@ const vmx_exit_handler vmx_exit_handlers[HANDLERS] = {
 	[EXIT_INTERRUPT_WINDOW] = vmx_exit_interrupt_window,
 	[EXIT_NMI_WINDOW] = exit_nmi_window,
 	[EXIT_TASK_SWITCH] = exit_task_switch,
-	[EXIT_CPUID] = vmx_exit_cpuid_rbx,
+	[EXIT_CPUID] = exit_cpuid,
 	[EXIT_GETSEC] = exit_undefined,
 	[EXIT_HLT] = vmx_exit_hlt,
 	[EXIT_INVD] = exit_nothing,

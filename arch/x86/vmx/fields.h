@@ -165,9 +165,9 @@
 	F(HOST_SSP_TABLE, 0x6c1c, "host IA32_INTERRUPT_SSP_TABLE_ADDR")
 
 enum vmcs_field {
-#define F(name, encoding, text) name = (encoding),
-	VMCS_FIELDS(F)
-#undef F
+#define NUMBER(name, encoding, text) name = (encoding),
+	VMCS_FIELDS(NUMBER)
+#undef NUMBER
 };
 
 /* The manual's name of the field with this encoding; NULL when there is none here. */

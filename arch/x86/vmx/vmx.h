@@ -90,10 +90,10 @@ extern const vmx_exit_handler vmx_exit_handlers[];
 u32 vmx_exit_unusual(struct vcpu *vcpu, u32 reason);
 void vmx_go_on(struct vcpu *vcpu);
 bool vmx_entry_stopped(struct vcpu *vcpu);
+/* The last that a handler does which has changed RBX in struct vcpu: enter.asm. */
+void vmx_load_rbx(struct vcpu *vcpu);
 /* Handlers that have to do with more registers than a C function may change, and the way to each
  * through enter.asm. */
-void vmx_exit_cpuid(struct vcpu *vcpu);
-void vmx_exit_cpuid_rbx(struct vcpu *vcpu);
 void vmx_exit_vmcall(struct vcpu *vcpu);
 void vmx_exit_vmcall_rbx(struct vcpu *vcpu);
 void vmx_exit_emulate(struct vcpu *vcpu);
