@@ -156,22 +156,36 @@ static void board_timer_run(struct partition *partition)
 {
 	u64 previous = address_space_enter(&partition->space);
 
-	partition->board_fired_at = arch_tsc();
 	spin_lock(&partition->device_lock);
 	pc_run_timers(partition->pc);
+	/* However long that took, the guest has time of its own before it comes again. */
+	partition->board_fired_at = arch_tsc();
+	board_next_timer(partition, pc_next_timer(partition->pc));
 	spin_unlock(&partition->device_lock);
 	address_space_leave(previous);
 }
 
+/* It has the CPU, or nobody has. */
+static bool is_nobody_elses_time(const struct vcpu *vcpu)
+{
+	const struct cpu *cpu = cpu_this();
+
+	return cpu->thread == &vcpu->thread || cpu->idling;
+}
+
+/* On the first vCPU's CPU, and at its expense: devices may have a lot to do. If it has halted and
+ * somebody else has the CPU, it has to come back to it for that. */
 static void board_timer_fire(struct timer *timer)
 {
 	struct partition *partition = container_of(timer, struct partition, device_timer);
+	struct vcpu *first = partition->vcpus[0];
 
-	/* It is on the first vCPU's CPU, and at its expense. */
-	if (is_waiting(partition->vcpus[0]))
-		partition->vcpus[0]->late_timers |= VCPU_LATE_BOARD;
-	else
+	if (!is_waiting(first) && is_nobody_elses_time(first)) {
 		board_timer_run(partition);
+		return;
+	}
+	first->late_timers |= VCPU_LATE_BOARD;
+	thread_wake(&first->thread);
 }
 
 void vcpu_devices_catch_up(struct vcpu *vcpu)
@@ -500,13 +514,15 @@ void exit_ports_read(struct vcpu *vcpu, u32 port, unsigned bytes, u8 *data, u32 
 	spin_unlock(&partition->device_lock);
 }
 
-void exit_ports_write(struct vcpu *vcpu, u32 port, unsigned bytes, const u8 *data, u32 count)
+u32 exit_ports_write(struct vcpu *vcpu, u32 port, unsigned bytes, const u8 *data, u32 count)
 {
 	struct partition *partition = vcpu->partition;
+	u32 done;
 
 	spin_lock(&partition->device_lock);
-	pc_ports_write(partition->pc, port, bytes, data, count);
+	done = pc_ports_write(partition->pc, port, bytes, data, count);
 	spin_unlock(&partition->device_lock);
+	return done;
 }
 
 /* Is it this vCPU's local APIC page? */

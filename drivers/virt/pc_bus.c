@@ -96,6 +96,7 @@ static const struct device_ops bytes_ops = {
 	.read = bytes_read,
 	.write = bytes_write,
 	.widest_bytes = 4,
+	.works = true,
 };
 
 /* Power management answers where the tables name it, and where the guest (SeaBIOS) has moved it
@@ -146,6 +147,7 @@ static const struct device_ops elsewhere_ops = {
 	.read = elsewhere_read,
 	.write = elsewhere_write,
 	.widest_bytes = 4,
+	.works = true,
 };
 
 static inline const struct slot *port_slot(u32 port, unsigned bytes)
@@ -204,14 +206,27 @@ void pc_ports_read(struct pc *pc, u32 port, unsigned bytes, u8 *data, u32 count)
 		element_set(data, bytes, (u32)read(device, port, bytes));
 }
 
-void pc_ports_write(struct pc *pc, u32 port, unsigned bytes, const u8 *data, u32 count)
+inlined void elements_write(const struct device_ops *ops, void *device, u32 port, unsigned bytes,
+			    const u8 *data, u32 count)
+{
+	void (*write)(void *device, u64 address, unsigned bytes, u64 value) = ops->write;
+
+	for (const u8 *end = data + (u64)count * bytes; data != end; data += bytes)
+		write(device, port, bytes, element_get(data, bytes));
+}
+
+u32 pc_ports_write(struct pc *pc, u32 port, unsigned bytes, const u8 *data, u32 count)
 {
 	const struct slot *slot = port_slot(port, bytes);
-	void (*write)(void *device, u64 address, unsigned bytes, u64 value) = slot->ops->write;
 	void *device = slot_device(pc, slot);
 
-	for (; count; count--, data += bytes)
-		write(device, port, bytes, element_get(data, bytes));
+	if (unlikely(slot->ops->works))
+		count = 1;
+	if (likely(bytes == 1))
+		elements_write(slot->ops, device, port, 1, data, count);
+	else
+		elements_write(slot->ops, device, port, bytes, data, count);
+	return count;
 }
 
 static const struct window {

@@ -261,4 +261,5 @@ const struct device_ops vfwcfg_ops = {
 	.read = vfwcfg_read,
 	.write = vfwcfg_write,
 	.widest_bytes = 4,
+	.works = true,
 };

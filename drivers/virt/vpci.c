@@ -383,4 +383,5 @@ const struct device_ops vpci_port_ops = {
 	.read = config_port_read,
 	.write = config_port_write,
 	.widest_bytes = 4,
+	.works = true,
 };

@@ -89,6 +89,7 @@ struct device_ops {
 	u64 (*read)(void *device, u64 address, unsigned bytes);
 	void (*write)(void *device, u64 address, unsigned bytes, u64 value);
 	unsigned widest_bytes; /* of ports: wider accesses are split, the lowest port first */
+	bool works; /* a write may have it do a lot: of a string one is taken at a time */
 };
 
 static inline u64 device_now(struct device_host *host)

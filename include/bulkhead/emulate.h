@@ -76,6 +76,9 @@ struct emulate_ops {
 	int (*vector_read)(struct emulate_cpu *cpu, unsigned reg, void *data);
 	int (*vector_write)(struct emulate_cpu *cpu, unsigned reg, const void *data,
 			    unsigned bytes);
+	/* Between the iterations of a REP: whether that is all for now (EMULATE_AGAIN), as what
+	 * they reach may take long. NULL: never. */
+	bool (*is_enough)(const struct emulate_cpu *cpu);
 	/* Fill cpu->segments[which], an enum emulate_segment of segments_missing. */
 	void (*segment_fill)(struct emulate_cpu *cpu, unsigned which);
 };

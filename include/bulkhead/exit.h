@@ -14,9 +14,10 @@ struct vcpu;
  * below. */
 u32 exit_port_read(struct vcpu *vcpu, u32 port, unsigned bytes);
 void exit_port_write(struct vcpu *vcpu, u32 port, unsigned bytes, u32 value);
-/* So many accesses to the same port, for `count` elements of memory that are aligned to `bytes`. */
+/* So many accesses to the same port, for `count` elements of memory that are aligned to `bytes`.
+ * How many were written: fewer where one can be a lot of work, but at least one. */
 void exit_ports_read(struct vcpu *vcpu, u32 port, unsigned bytes, u8 *data, u32 count);
-void exit_ports_write(struct vcpu *vcpu, u32 port, unsigned bytes, const u8 *data, u32 count);
+u32 exit_ports_write(struct vcpu *vcpu, u32 port, unsigned bytes, const u8 *data, u32 count);
 
 /* Guest-physical memory that is not RAM. `bytes` is 1, 2, 4 or 8, in one aligned 8-byte word. */
 u64 exit_memory_read(struct vcpu *vcpu, u64 gpa, unsigned bytes);

@@ -86,9 +86,10 @@ void pc_init(struct pc *pc, const struct pc_setup *setup, const struct pc_ops *o
 /* Ports, 0 to FFFFh. What a value has beyond `bytes` means nothing, in both directions. */
 u32 pc_port_read(struct pc *pc, u32 port, unsigned bytes);
 void pc_port_write(struct pc *pc, u32 port, unsigned bytes, u32 value);
-/* So many accesses to the same port, for `count` elements of memory that are aligned to `bytes`. */
+/* So many accesses to the same port, for `count` elements of memory that are aligned to `bytes`.
+ * How many were written: where one can be a lot of work, it is one. */
 void pc_ports_read(struct pc *pc, u32 port, unsigned bytes, u8 *data, u32 count);
-void pc_ports_write(struct pc *pc, u32 port, unsigned bytes, const u8 *data, u32 count);
+u32 pc_ports_write(struct pc *pc, u32 port, unsigned bytes, const u8 *data, u32 count);
 /* Memory that is no RAM and no local APIC. */
 u64 pc_memory_read(struct pc *pc, u64 gpa, unsigned bytes);
 void pc_memory_write(struct pc *pc, u64 gpa, unsigned bytes, u64 value);

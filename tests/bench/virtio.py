@@ -7,18 +7,15 @@ Each load runs twice, once as long as the other time; the difference is what the
 start and end. On Bochs the time-stamp counter counts executed instructions. See docs/performance.md."""
 import argparse
 import os
-import struct
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../system")]
 from common import IPS, figures_add, table_print
-from host import BUILD, Host, Partition
+from host import Host, Partition, with_parameters
 from machine import MachineError
-from mkbundle import file_read
 
-MARK = struct.pack("<Q", 0x53524554454D4152)  # tests/guests/parameters.h
 DISK_MIB = 2
 END_S = 300
 
@@ -65,14 +62,7 @@ LINES = {
 
 def partition(directory, name, load, rounds):
     """With the payload's parameters set in its image."""
-    image = file_read(os.path.join(BUILD, f"guests/{load.payload}.bin"))
-    values = (rounds,) + load.parameters[name]
-    at = image.index(MARK) + len(MARK)
-    words = struct.pack(f"<{len(values)}Q", *values)
-    path = os.path.join(directory, f"{name}.bin")
-    with open(path, "wb") as output:
-        output.write(image[:at] + words + image[at + len(words):])
-    files = {f"\\bench\\{name}.bin": path}
+    files = {f"\\bench\\{name}.bin": with_parameters(load.payload, rounds, *load.parameters[name])}
     if name == "disk":
         files["\\bench\\disk.img"] = os.path.join(directory, "disk.img")
         with open(files["\\bench\\disk.img"], "wb") as output:

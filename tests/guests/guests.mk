@@ -2,7 +2,7 @@
 # and link what they share; hello32 and hello16 stand alone.
 PAYLOADS_C   := hello idle ticker triple spin spinon unknown resetcf9 reset92 reset64 vmxall msrall portall \
                 apic memory emulate mmio moves strings debug junk hidden paravirt \
-                rt count tick churn flood exitstorm ipistorm timerstorm touch garbage havoc fpu \
+                rt count tick churn flood exitstorm ipistorm timerstorm clockstorm touch garbage havoc fpu \
                 sleeper switcher platform button guestpanic smp pieces \
                 netload diskload hostile channel
 PAYLOADS_ASM := hello32 hello16 known rom flash

@@ -9,6 +9,7 @@ import os
 import re
 import select
 import socket
+import struct
 import sys
 import threading
 
@@ -25,6 +26,8 @@ LEAVE = "\x1d"
 LOG_LINE = re.compile(r"^\[ *(\d+\.\d{6})\] (error|warn|info|debug) +cpu(\d+) +(.*)$")
 LogLine = collections.namedtuple("LogLine", "seconds level cpu text")
 Row = collections.namedtuple("Row", "state cpu memory uptime starts reason")
+
+PARAMETERS_MARK = struct.pack("<Q", 0x53524554454D4152)  # tests/guests/parameters.h
 
 ROUND = 1000            # instructions, as tests/guests/count.c has it
 TIMES = ("run_us", "exit_us", "ready_us", "blocked_us", "capped_us", "paused_us")
@@ -72,6 +75,18 @@ def payload(name, file=None, memory="16M", autostart=False, lines=()):
     lines = [f"memory = {memory}", "boot = raw", f"kernel = {path}", f"entry = {entry}",
              f"load = {'0x7c00' if entry == 'real' else '1M'}", *lines]
     return Partition(name, lines, {path: os.path.join(BUILD, f"guests/{file}.bin")}, autostart)
+
+
+def with_parameters(file, *values):
+    """The path of one of tests/guests that has these parameters (tests/guests/parameters.h) instead of its own."""
+    image = file_read(os.path.join(BUILD, f"guests/{file}.bin"))
+    at = image.index(PARAMETERS_MARK) + len(PARAMETERS_MARK)
+    words = struct.pack(f"<{len(values)}Q", *values)
+    path = os.path.join(CACHE, "-".join([file, *map(str, values)]) + ".bin")
+    os.makedirs(CACHE, exist_ok=True)
+    with open(path, "wb") as output:
+        output.write(image[:at] + words + image[at + len(words):])
+    return path
 
 
 def tiny(name, file=None, *lines, memory="2M", autostart=True):

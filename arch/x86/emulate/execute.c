@@ -369,6 +369,11 @@ static const struct instruction *decode_cached(struct emulate_cpu *cpu, const u8
 	return &entry->instruction;
 }
 
+static bool is_enough(const struct emulate_cpu *cpu)
+{
+	return cpu->ops->is_enough && cpu->ops->is_enough(cpu);
+}
+
 enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code, unsigned bytes)
 {
 	struct instruction spare;
@@ -384,7 +389,7 @@ enum emulate_result emulate_instruction(struct emulate_cpu *cpu, const u8 *code,
 		cpu->next = (u32)cpu->next;
 	do
 		result = instruction_execute(cpu, instruction);
-	while (result > 0 && left-- > 1);
+	while (result > 0 && left-- > 1 && !is_enough(cpu));
 	if (result)
 		return interrupted(cpu, result, rflags);
 	cpu->rip = cpu->next;

@@ -6,6 +6,7 @@
 #include "instructions.h"
 #include "vmx.h"
 
+#include <bulkhead/cpu.h>
 #include <bulkhead/error.h>
 #include <bulkhead/exit.h>
 #include <bulkhead/partition.h>
@@ -336,6 +337,14 @@ static void segment_fill(struct emulate_cpu *cpu, unsigned which)
 	segment->attributes = rights & RIGHTS_UNUSABLE ? 0 : (u16)rights;
 }
 
+/* Somebody wants the CPU. */
+static bool is_enough(const struct emulate_cpu *emulated unused)
+{
+	const struct cpu *cpu = cpu_this();
+
+	return !cpu->resumes || cpu->attention || tsc_read() >= cpu->leave_at;
+}
+
 const struct emulate_ops guest_access_ops = {
 	.read = memory_read,
 	.write = memory_write,
@@ -344,6 +353,7 @@ const struct emulate_ops guest_access_ops = {
 	.port_write = port_write,
 	.vector_read = vector_read,
 	.vector_write = vector_write,
+	.is_enough = is_enough,
 	.segment_fill = segment_fill,
 };
 

@@ -54,7 +54,8 @@ bool guest_string_again(struct vcpu *vcpu, u64 qualification, unsigned most)
 	if (qualification & IO_IN)
 		exit_ports_read(vcpu, IO_PORT(qualification), bytes, kept->page + offset, count);
 	else
-		exit_ports_write(vcpu, IO_PORT(qualification), bytes, kept->page + offset, count);
+		count = exit_ports_write(vcpu, IO_PORT(qualification), bytes, kept->page + offset,
+					 count);
 	*index += (u64)count * bytes;
 	vcpu->gpr[GPR_RCX] -= count;
 	if (!vcpu->gpr[GPR_RCX])

@@ -11,6 +11,8 @@
 /* links: drivers/virt/virtio_net.c drivers/virt/vflash.c drivers/virt/device_timers.c */
 /* links: drivers/virt/pc_bus.c */
 #include "cmocka_all.h"
+#include "drivers/virt/vfwcfg.h"
+#include "drivers/virt/vpci.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -320,6 +322,25 @@ static void wide_accesses(void **state)
 	assert_int_equal(in8(0x4d0), 0x20);
 	assert_int_equal(in8(0x4d1), 0x0c);
 	assert_int_equal(pc_absent_accesses(pc), 0);
+}
+
+/* All of a string goes to a device at once, but where one write can be a lot of work. */
+static void strings(void **state)
+{
+	static const u8 text[] = "0123456789abcdef";
+	static const u16 works[] = {VPCI_PORT_ADDRESS, VPCI_PORT_DATA, VFWCFG_BASE, 0xc000};
+	u8 answer[4];
+
+	(void)state;
+	assert_int_equal(pc_ports_write(pc, COM1, 1, text, 16), 16);
+	assert_int_equal(world.output_count, 16);
+	assert_memory_equal(world.output, text, 16);
+	out8(COM1 + 7, 0x42);
+	pc_ports_read(pc, COM1 + 7, 1, answer, sizeof(answer));
+	assert_memory_equal(answer, "\x42\x42\x42\x42", 4);
+	for (size_t i = 0; i < ARRAY_SIZE(works); i++)
+		for (unsigned bytes = 1; bytes <= 4; bytes *= 2)
+			assert_int_equal(pc_ports_write(pc, works[i], bytes, text, 4), 1);
 }
 
 /* Accesses that begin or end where a device does. */
@@ -966,6 +987,7 @@ int main(void)
 		T(absent_ports),
 		T(absent_memory),
 		T(wide_accesses),
+		T(strings),
 		T(accesses_across_a_border),
 		T(pm_timer),
 		T(pit_interrupts_both_controllers),

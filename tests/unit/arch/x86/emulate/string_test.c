@@ -195,6 +195,40 @@ static void batches(void **state)
 	assert_int_equal(cpu.rflags, 2 | RFLAGS_ZF | RFLAGS_PF);
 }
 
+static unsigned enough_after;
+
+static bool is_enough(const struct emulate_cpu *cpu)
+{
+	(void)cpu;
+	return port_writes >= enough_after;
+}
+
+/* What is reached may take long, so it may be asked to leave it at that. */
+static void enough(void **state)
+{
+	struct emulate_cpu cpu = cpu_make(CPU_MODE_64);
+	struct emulate_ops asked = *cpu.ops;
+
+	(void)state;
+	asked.is_enough = is_enough;
+	cpu.ops = &asked;
+	cpu.batch = 64;
+	gpr[GPR_RCX] = 8;
+	gpr[GPR_RSI] = 0;
+	enough_after = 3;
+	assert_int_equal(RUN(&cpu, "\xf3\x6e"), EMULATE_AGAIN);
+	assert_int_equal(port_writes, 3);
+	assert_int_equal(gpr[GPR_RCX], 5);
+	assert_int_equal(gpr[GPR_RSI], 3);
+	assert_int_equal(cpu.rip, 0x100);
+	/* Of each there is one. */
+	assert_int_equal(RUN(&cpu, "\xf3\x6e"), EMULATE_AGAIN);
+	assert_int_equal(port_writes, 4);
+	enough_after = 100;
+	assert_int_equal(RUN(&cpu, "\xf3\x6e"), EMULATE_DONE);
+	assert_int_equal(port_writes, 8);
+}
+
 /* Where nobody has ports, INS is nothing that can be emulated. */
 static void no_ports(void **state)
 {
@@ -215,7 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(single),   cmocka_unit_test(segments),
 		cmocka_unit_test(batches),  cmocka_unit_test(fault_before_port),
-		cmocka_unit_test(no_ports),
+		cmocka_unit_test(no_ports), cmocka_unit_test(enough),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
