@@ -9,6 +9,10 @@
 #define DAY_S	   86400
 #define NEVER	   (~0UL)
 
+/* Of an alarm register, beside the numbers that it may wait for. */
+#define ALARM_ANY  0x100u
+#define ALARM_NONE 0x101u
+
 /* Days from 1 January of year 0 to 1 January 1970 in the Gregorian calendar. */
 #define UNIX_DAYS 719528UL
 
@@ -200,29 +204,62 @@ static void rtc_load(struct vrtc *rtc, u64 tick)
 }
 
 /* Datasheet, "alarm": the two top bits set stand for every value. */
-static bool alarm_match(u8 alarm, u8 value)
+static u32 alarm_value(u8 alarm, u32 value, u8 encoded, u32 values)
 {
-	return (alarm & 0xc0) == 0xc0 || alarm == value;
+	if ((alarm & 0xc0) == 0xc0)
+		return ALARM_ANY;
+	return value < values && encoded == alarm ? value : ALARM_NONE;
 }
 
-/* Seconds from `second_of_day` to the next match of the alarm, 1 to DAY_S, or NEVER. */
+/* What an alarm register waits for: a number, ALARM_ANY, or ALARM_NONE if no time looks so. */
+static u32 rtc_alarm(const struct vrtc *rtc, u8 alarm)
+{
+	u32 value = rtc_decode(rtc, alarm);
+
+	return alarm_value(alarm, value, rtc_encode(rtc, value), 60);
+}
+
+static u32 rtc_alarm_hours(const struct vrtc *rtc, u8 alarm)
+{
+	u32 hours = rtc_decode_hours(rtc, alarm);
+
+	return alarm_value(alarm, hours, rtc_encode_hours(rtc, hours), 24);
+}
+
+/*
+ * The first second from `at` on whose part of `unit` seconds is `wanted` of 0 to `values` - 1, for
+ * an `at` that has what is wanted of the smaller parts. `first` has it, too, and no other is less.
+ */
+static u32 alarm_advance(u32 at, u32 wanted, u32 values, u32 unit, u32 first)
+{
+	u32 part = at / unit % values;
+
+	if (wanted == ALARM_ANY || wanted == part)
+		return at;
+	return at - at % unit + (wanted + values - part) % values * unit + first;
+}
+
+/*
+ * Seconds from `second_of_day` to the next match of the alarm, 1 to DAY_S, or NEVER. Whatever the
+ * guest has written there, nothing is searched for: it may ask as often as it likes.
+ */
 static u64 rtc_alarm_delay(const struct vrtc *rtc, u32 second_of_day)
 {
-	u32 delay = 1;
+	u32 hours = rtc_alarm_hours(rtc, rtc->cmos[HOURS_ALARM]);
+	u32 minutes = rtc_alarm(rtc, rtc->cmos[MINUTES_ALARM]);
+	u32 seconds = rtc_alarm(rtc, rtc->cmos[SECONDS_ALARM]);
+	u32 at = second_of_day + 1, first = 0;
 
-	while (delay <= DAY_S) {
-		u32 at = (second_of_day + delay) % DAY_S;
-
-		if (!alarm_match(rtc->cmos[HOURS_ALARM], rtc_encode_hours(rtc, at / 3600)))
-			delay += 3600 - at % 3600;
-		else if (!alarm_match(rtc->cmos[MINUTES_ALARM], rtc_encode(rtc, at / 60 % 60)))
-			delay += 60 - at % 60;
-		else if (!alarm_match(rtc->cmos[SECONDS_ALARM], rtc_encode(rtc, at % 60)))
-			delay++;
-		else
-			return delay;
-	}
-	return NEVER;
+	if (hours == ALARM_NONE || minutes == ALARM_NONE || seconds == ALARM_NONE)
+		return NEVER;
+	at = alarm_advance(at, seconds, 60, 1, first);
+	if (seconds != ALARM_ANY)
+		first = seconds;
+	at = alarm_advance(at, minutes, 60, 60, first);
+	if (minutes != ALARM_ANY)
+		first += minutes * 60;
+	at = alarm_advance(at, hours, 24, 3600, first);
+	return at - second_of_day;
 }
 
 /* Periods of the periodic interrupt that are complete at `tick`, in 1/32768 s; 0 is none. */

@@ -317,6 +317,102 @@ static void test_alarm_12_hours(void **state)
 	expect_alarm_after(13 * 3600);
 }
 
+/* How the registers show a number. */
+static u8 shown(unsigned number, bool binary)
+{
+	return (u8)(binary ? number : number / 10 * 16 + number % 10);
+}
+
+static u8 shown_hour(unsigned hour, u8 mode)
+{
+	unsigned of_twelve = hour == 0 ? 12 : hour > 12 ? hour - 12 : hour;
+
+	if (mode & 0x02)
+		return shown(hour, mode & 0x04);
+	return shown(of_twelve, mode & 0x04) | (hour >= 12 ? 0x80 : 0);
+}
+
+static bool matches(u8 alarm, u8 value)
+{
+	return alarm >= 0xc0 || alarm == value;
+}
+
+/* Seconds from that of the day to the next that matches, one after the other; 0 is none. */
+static unsigned alarm_delay(u8 mode, const u8 *alarm, unsigned second)
+{
+	static bool hours[24], minutes[60], seconds[60];
+	bool any[3] = {false};
+
+	for (unsigned i = 0; i < 60; i++) {
+		any[0] |= seconds[i] = matches(alarm[0], shown(i, mode & 0x04));
+		any[1] |= minutes[i] = matches(alarm[1], shown(i, mode & 0x04));
+		if (i < 24)
+			any[2] |= hours[i] = matches(alarm[2], shown_hour(i, mode));
+	}
+	for (unsigned delay = 1; any[0] && any[1] && any[2]; delay++) {
+		unsigned at = (second + delay) % 86400;
+
+		if (seconds[at % 60] && minutes[at / 60 % 60] && hours[at / 3600])
+			return delay;
+	}
+	return 0;
+}
+
+static void check_alarm(u8 mode, const u8 *alarm, unsigned second)
+{
+	unsigned delay = alarm_delay(mode, alarm, second);
+
+	start(START / 86400 * 86400 + second, 512 * MIB, 0);
+	out(0x0b, 0x20 | mode);
+	for (unsigned i = 0; i < 3; i++)
+		out(2 * i + 1, alarm[i]);
+	if (delay)
+		assert_int_equal(rtc.timer.deadline, delay * HZ);
+	else
+		assert_null(fake.timers);
+}
+
+/* Every value of every register, in every mode, beside others' of every kind. */
+static void test_alarm_every_value(void **state)
+{
+	/* Any; shown in all modes, in some, in none. */
+	static const u8 others[] = {0xff, 0xc0, 0x00, 0x01, 0x07, 0x12, 0x23, 0x3b,
+				    0x59, 0x0c, 0x8c, 0x92, 0x1a, 0x7f, 0xbf};
+	u32 seed = 8;
+
+	(void)state;
+	for (unsigned which = 0; which < 4 * 3 * 256 * 6; which++) {
+		u8 mode = (u8)(which % 4 * 2), alarm[3];
+
+		for (unsigned i = 0; i < 3; i++) {
+			seed = seed * 1664525 + 1013904223;
+			alarm[i] = others[(seed >> 16) % ARRAY_SIZE(others)];
+		}
+		alarm[which / 4 % 3] = (u8)(which / 12);
+		seed = seed * 1664525 + 1013904223;
+		check_alarm(mode, alarm, (seed >> 8) % 86400);
+	}
+}
+
+/* The second that matches, those beside it, and the ends of its minute, hour and day. */
+static void test_alarm_edges(void **state)
+{
+	static const u8 wanted[] = {0xff, 0x00, 0x09, 0x59},
+			wanted_hours[] = {0xff, 0x00, 0x11, 0x23};
+	static const unsigned near[] = {0, 8, 9, 10, 58, 59}, near_hours[] = {0, 10, 11, 22, 23};
+
+	(void)state;
+	for (unsigned which = 0; which < 64 * 5 * 36; which++) {
+		unsigned alarms = which % 64, time = which / 64;
+		const u8 alarm[3] = {wanted[alarms % 4], wanted[alarms / 4 % 4],
+				     wanted_hours[alarms / 16]};
+
+		check_alarm(0x02, alarm,
+			    near_hours[time / 36] * 3600 + near[time / 6 % 6] * 60 +
+				    near[time % 6]);
+	}
+}
+
 static void test_alarm_flag_seen_late(void **state)
 {
 	(void)state;
@@ -482,6 +578,8 @@ int main(void)
 		cmocka_unit_test_setup(test_flags_without_interrupts, setup),
 		cmocka_unit_test_setup(test_alarm, setup),
 		cmocka_unit_test_setup(test_alarm_12_hours, setup),
+		cmocka_unit_test(test_alarm_every_value),
+		cmocka_unit_test(test_alarm_edges),
 		cmocka_unit_test_setup(test_alarm_flag_seen_late, setup),
 		cmocka_unit_test_setup(test_periodic, setup),
 		cmocka_unit_test_setup(test_periodic_missed, setup),
