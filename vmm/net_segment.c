@@ -33,8 +33,11 @@
 #define TCP_PSH	     0x08
 #define TCP_CWR	     0x80
 
-/* Stacks send no smaller segments, and each one costs a header. */
+/* Of data: with less a segment is mostly headers. Linux believes no peer that wants less, since one
+ * that does is after its time (CVE-2019-11479). */
 #define SEGMENT_MIN 48
+
+#define GROUP 0x01 /* in the first byte of an address */
 
 static u32 get16(const u8 *at)
 {
@@ -96,6 +99,17 @@ static bool tcp_find(const u8 *head, u32 room, enum net_cut cut, struct net_tcp 
 	return header >= TCP_BYTES && room >= tcp->data;
 }
 
+/* One without data is a segment, too. */
+static bool segments_count(const struct net_work *work, u32 bytes, struct net_tcp *tcp)
+{
+	if (work->segment_bytes < SEGMENT_MIN ||
+	    tcp->data - tcp->ip + work->segment_bytes > NET_MTU)
+		return false;
+	tcp->segments = (bytes - tcp->data + work->segment_bytes - 1U) / work->segment_bytes;
+	tcp->segments = MAX(tcp->segments, 1U);
+	return tcp->segments <= NET_SEGMENTS_MAX;
+}
+
 bool net_work_check(const struct net_work *work, const u8 *head, u32 bytes, struct net_tcp *tcp)
 {
 	u32 room = MIN(bytes, (u32)NET_HEAD_MAX);
@@ -108,10 +122,9 @@ bool net_work_check(const struct net_work *work, const u8 *head, u32 bytes, stru
 		return false;
 	if (work->cut == NET_CUT_NONE)
 		return true;
-	return work->checksum && tcp_find(head, room, work->cut, tcp) &&
+	return work->checksum && !(head[0] & GROUP) && tcp_find(head, room, work->cut, tcp) &&
 	       work->checksum_start == tcp->tcp && work->checksum_offset == TCP_CHECKSUM &&
-	       work->segment_bytes >= SEGMENT_MIN &&
-	       tcp->data - tcp->ip + work->segment_bytes <= NET_MTU;
+	       segments_count(work, bytes, tcp);
 }
 
 /* The sum of 16-bit words as they are in memory, without carries folded in (RFC 1071, 2B). */

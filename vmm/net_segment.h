@@ -8,14 +8,24 @@
 /* Headers of Ethernet with a VLAN tag, IPv4 or IPv6, and TCP, each as long as can be. */
 #define NET_HEAD_MAX (NET_HEADER_BYTES + NET_VLAN_BYTES + 60 + 60)
 
-/* Where the headers of a frame of TCP are. */
+/*
+ * So many segments are made of one frame at most, as each costs its sender more than its bytes:
+ * 64 KiB in pieces of 256 bytes. TCP sends pieces of 536 if nobody has asked for others (RFC 9293,
+ * 3.7.1), less its options, which are up to 40; who asked for very small ones sends short frames,
+ * as its window counts segments.
+ */
+#define NET_SEGMENTS_MAX 256
+
+/* Where the headers of a frame of TCP are, and what becomes of it. */
 struct net_tcp {
 	u32 ip, tcp, data; /* offsets in the frame */
+	u32 segments;
 	bool v6;
 };
 
 /* Whether the work can be done on a frame of `bytes`, of which `head` has the first ones, up to
- * NET_HEAD_MAX. `tcp` is set if it is to be cut. */
+ * NET_HEAD_MAX. `tcp` is set if it is to be cut, which is only done for one receiver: nobody speaks
+ * TCP to a group (RFC 1122, 4.2.3.10). */
 bool net_work_check(const struct net_work *work, const u8 *head, u32 bytes,
 		    struct net_tcp *tcp) must_check;
 

@@ -89,14 +89,15 @@ static void ring_put(struct net_port *to, const struct parcel *parcel, const u8 
 	net_record_publish(record);
 }
 
-static void segments_put(struct net_port *to, const struct parcel *parcel)
+/* Returns how much that is altogether. */
+static u64 segments_put(struct net_port *to, const struct parcel *parcel)
 {
 	const struct net_tcp *tcp = &parcel->tcp;
 	struct net_work work = parcel->frame->work;
 	u32 all = parcel->frame->bytes - tcp->data, offset = 0;
 
 	work.cut = NET_CUT_NONE;
-	do { /* one without data is a segment, too */
+	for (u32 i = 0; i < tcp->segments; i++) {
 		u32 bytes = MIN((u32)work.segment_bytes, all - offset);
 		u8 head[NET_HEAD_MAX];
 
@@ -104,27 +105,14 @@ static void segments_put(struct net_port *to, const struct parcel *parcel)
 		net_segment_head(tcp, &work, head, offset, bytes, all);
 		ring_put(to, parcel, head, tcp->data, tcp->data + offset, bytes, work);
 		offset += work.segment_bytes;
-	} while (offset < all);
+	}
+	return (u64)tcp->segments * tcp->data + all;
 }
 
 static bool accepts_cut(const struct net_port *port, u8 cut)
 {
 	return cut == NET_CUT_NONE ||
 	       (port->accepts & (cut == NET_CUT_TCP4 ? NET_ACCEPT_TCP4 : NET_ACCEPT_TCP6));
-}
-
-/* Of a port that is held. */
-static void deliver(struct net_port *to, const struct parcel *parcel)
-{
-	const struct net_frame *frame = parcel->frame;
-
-	if (accepts_cut(to, frame->work.cut))
-		ring_put(to, parcel, parcel->head, parcel->head_bytes, parcel->head_bytes,
-			 frame->bytes - parcel->head_bytes, frame->work);
-	else
-		segments_put(to, parcel);
-	if (!__atomic_exchange_n(&to->asked, true, __ATOMIC_SEQ_CST))
-		to->arrived(to->context);
 }
 
 /* With its network's lock: it stays, and its ring is not cleared, until it is let go. */
@@ -139,6 +127,24 @@ static bool port_hold(struct net_port *port)
 static void port_let_go(struct net_port *port)
 {
 	__atomic_sub_fetch(&port->users, 1, __ATOMIC_RELEASE);
+}
+
+/* To a port that is held, which is let go. Returns what its sender pays: what does not fit into the
+ * ring has cost time, too. */
+static u64 deliver(struct net_port *to, const struct parcel *parcel)
+{
+	const struct net_frame *frame = parcel->frame;
+	u64 copied = frame->bytes;
+
+	if (accepts_cut(to, frame->work.cut))
+		ring_put(to, parcel, parcel->head, parcel->head_bytes, parcel->head_bytes,
+			 frame->bytes - parcel->head_bytes, frame->work);
+	else
+		copied = segments_put(to, parcel);
+	if (!__atomic_exchange_n(&to->asked, true, __ATOMIC_SEQ_CST))
+		to->arrived(to->context);
+	port_let_go(to);
+	return copied;
 }
 
 /* Hold the first port from place *at on that is open and not `from`. */
@@ -163,12 +169,19 @@ static u64 flood(struct net_port *from, const struct parcel *parcel)
 	u64 copied = 0;
 	u32 at = 0;
 
-	while ((to = hold_next(from->net, from, &at))) {
-		deliver(to, parcel);
-		port_let_go(to);
-		copied += parcel->frame->bytes;
-	}
+	while ((to = hold_next(from->net, from, &at)))
+		copied += deliver(to, parcel);
 	return copied;
+}
+
+/* A frame that is cut for everybody becomes as many as an ordinary one in a full network does, and
+ * no more. What TCP then misses it sends again in shorter frames, and an answer to any of them
+ * shows where the address is. */
+static bool is_too_much_for_all(const struct net_port *from, const struct parcel *parcel)
+{
+	u32 ports = __atomic_load_n(&from->net->ports, __ATOMIC_RELAXED);
+
+	return parcel->frame->work.cut && parcel->tcp.segments * ports > NET_PORTS_MAX;
 }
 
 enum route { ROUTE_DROP, ROUTE_NOWHERE, ROUTE_ONE, ROUTE_ALL };
@@ -227,16 +240,16 @@ static u64 pass_on(struct net_port *from, const struct parcel *parcel)
 		drop(from, NET_DROP_ADDRESS);
 		return 0;
 	}
+	if (route == ROUTE_ALL && is_too_much_for_all(from, parcel)) {
+		drop(from, NET_DROP_WORK);
+		return 0;
+	}
 	__atomic_store_n(&from->sent_frames, from->sent_frames + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&from->sent_bytes, from->sent_bytes + parcel->frame->bytes,
 			 __ATOMIC_RELAXED);
 	if (route == ROUTE_ALL)
 		return flood(from, parcel);
-	if (route == ROUTE_ONE) {
-		deliver(to, parcel);
-		port_let_go(to);
-	}
-	return parcel->frame->bytes;
+	return route == ROUTE_ONE ? deliver(to, parcel) : parcel->frame->bytes;
 }
 
 static u64 cable_send(void *cable, const struct net_frame *frame)

@@ -9,6 +9,7 @@
 #include "partition_console.h"
 #include "partition_memory.h"
 #include "partition_net.h"
+#include "partition_report.h"
 #include "vcpu_interrupt.h"
 
 #include <bulkhead/arch.h>
@@ -16,7 +17,6 @@
 #include <bulkhead/console.h>
 #include <bulkhead/error.h>
 #include <bulkhead/exit.h>
-#include <bulkhead/log.h>
 #include <bulkhead/partition.h>
 #include <bulkhead/pc.h>
 #include <bulkhead/virt.h>
@@ -95,14 +95,8 @@ static void apic_timer_fire(struct timer *timer)
 		apic_timer_run(vcpu);
 }
 
-static void apic_report(struct device_host *host, const char *text)
-{
-	log_debug("%s: %s", apic_host_of(host)->vcpu->partition->config->name, text);
-}
-
 static const struct device_host_ops apic_host_ops = {
 	.timer_set = apic_timer_set,
-	.report = apic_report,
 };
 
 static void apic_changed(struct vlapic *apic)
@@ -251,9 +245,7 @@ static void board_console_ready(void *context)
 
 static void board_report(void *context, const char *text)
 {
-	const struct partition *partition = context;
-
-	log_debug("%s: %s", partition->config->name, text);
+	partition_report(context, text);
 }
 
 static void board_entropy(void *context unused, void *bytes, u64 count)

@@ -8,25 +8,6 @@ enum { PORT_POST = 0x80, PORT_E9 = 0xe9, PORT_DELAY = 0xed, PORT_402 = 0x402 };
 
 #define PRESENT 0xe9
 
-static u64 line_price(const struct vdebug *debug)
-{
-	return debug->host->tsc_hz / VDEBUG_LINES_S;
-}
-
-/* Whether the log has room for one more line of this guest. */
-static bool debug_pay(struct vdebug *debug)
-{
-	u64 now = device_now(debug->host);
-	u64 price = line_price(debug);
-
-	debug->credit = MIN(debug->credit + (now - debug->since), VDEBUG_BURST * price);
-	debug->since = now;
-	if (debug->credit < price)
-		return false;
-	debug->credit -= price;
-	return true;
-}
-
 static void debug_end_line(struct vdebug *debug, struct vdebug_line *line)
 {
 	struct device_host *host = debug->host;
@@ -35,13 +16,6 @@ static void debug_end_line(struct vdebug *debug, struct vdebug_line *line)
 	if (!line->count)
 		return;
 	line->count = 0;
-	if (!debug_pay(debug)) {
-		debug->lost = true;
-		return;
-	}
-	if (debug->lost)
-		host->ops->report(host, "(too much text on the debug ports: lines are missing)");
-	debug->lost = false;
 	host->ops->report(host, line->text);
 }
 
@@ -90,8 +64,7 @@ void vdebug_reset(struct vdebug *debug)
 
 void vdebug_init(struct vdebug *debug, struct device_host *host)
 {
-	*debug = (struct vdebug){.host = host, .since = device_now(host)};
-	debug->credit = VDEBUG_BURST * line_price(debug);
+	debug->host = host;
 	vdebug_reset(debug);
 }
 

@@ -2,17 +2,12 @@
 /*
  * Ports for whoever debugs firmware or a kernel: the POST code at 80h, text at 402h and E9h, and
  * EDh, which only takes time. Text is reported line by line.
- *
- * The log is everyone's: a guest that writes more than VDEBUG_BURST lines at once, or more than
- * VDEBUG_LINES_S a second for long, loses the rest, and the log says so.
  */
 #pragma once
 
 #include <bulkhead/device.h>
 
 #define VDEBUG_LINE_BYTES 120
-#define VDEBUG_BURST	  256
-#define VDEBUG_LINES_S	  16
 
 struct vdebug_line {
 	char text[VDEBUG_LINE_BYTES + 1];
@@ -23,9 +18,6 @@ struct vdebug {
 	struct device_host *host;
 	u8 post;		    /* port 80h */
 	struct vdebug_line line[2]; /* of port 402h, of port E9h */
-	u64 credit; /* lines that may be reported now, in guest ticks at VDEBUG_LINES_S a second */
-	u64 since;  /* tick for which `credit` holds */
-	bool lost;  /* lines were left out since the last report */
 };
 
 void vdebug_init(struct vdebug *debug, struct device_host *host);

@@ -70,7 +70,8 @@ struct device_host_ops {
 	/* The guest's console printed `byte`. Never blocks. */
 	void (*console_output)(struct device_host *host, u8 byte);
 
-	/* Something odd that an operator may want to know (a guest used what is not there). */
+	/* Something odd that an operator may want to know (a guest used what is not there). Of what
+	 * is said too often some is left out. */
 	void (*report)(struct device_host *host, const char *text);
 };
 

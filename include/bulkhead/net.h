@@ -67,7 +67,8 @@ struct net_cable_ops {
 
 	/* For how many microseconds nothing may be sent; 0: go on. */
 	u64 (*wait_us)(void *cable);
-	/* Send, or drop and count. Returns how many bytes were copied for it. */
+	/* Send, or drop and count. Returns how many bytes were copied for it, or would have been if
+	 * there had been room: for all who get it, with the headers of all segments. */
 	u64 (*send)(void *cable, const struct net_frame *frame);
 
 	/* The oldest that has come, the same until it is taken; false: none. When one comes later

@@ -131,7 +131,10 @@ struct partition {
 	struct timer device_timer; /* the board's next moment */
 	u64 clock_offset;	   /* guest tick = host TSC + clock_offset */
 	u64 paused_at;		   /* host TSC */
-	bool shutting_down;	   /* its power button was pressed since it started; atomic */
+	/* For partition_report: up to when its devices' lines in the log are paid for, and how many
+	 * were left out since the last one. */
+	u64 reports_paid_us, reports_lost;
+	bool shutting_down; /* its power button was pressed since it started; atomic */
 	/* Bits of 1 << enum device_event, and PARTITION_EVENT_CRASH, that its first vCPU has yet to
 	 * act on. Atomic. */
 	volatile u32 events;

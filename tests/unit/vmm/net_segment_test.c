@@ -203,6 +203,47 @@ static void test_work_that_makes_no_sense(void **state)
 	assert_true(net_work_check(&work, frame, 14, &tcp));
 }
 
+/* How much one frame can cost is bounded by their number: 64 KiB in pieces of 256 bytes. */
+static void test_many_segments(void **state)
+{
+	struct net_work work = frame_make(false, 14, 20, 20);
+	struct net_tcp tcp;
+
+	(void)state;
+	assert_true(net_work_check(&work, frame, 54 + DATA, &tcp));
+	assert_int_equal(tcp.segments, 4);
+	assert_true(net_work_check(&work, frame, 54 + DATA + 1, &tcp));
+	assert_int_equal(tcp.segments, 5);
+	assert_true(net_work_check(&work, frame, 54, &tcp)); /* one without data */
+	assert_int_equal(tcp.segments, 1);
+	work.segment_bytes = 256;
+	assert_true(net_work_check(&work, frame, NET_UNCUT_MAX, &tcp));
+	assert_int_equal(tcp.segments, 256);
+	work.segment_bytes = 255;
+	refused(&work, NET_UNCUT_MAX);
+	work.segment_bytes = 48;
+	assert_true(net_work_check(&work, frame, 54 + 256 * 48, &tcp));
+	refused(&work, 54 + 256 * 48 + 1);
+}
+
+/* TCP has one receiver (RFC 1122, 4.2.3.10). */
+static void test_group(void **state)
+{
+	struct net_work work = frame_make(false, 14, 20, 20);
+	struct net_tcp tcp;
+
+	(void)state;
+	frame[0] = 0x01;
+	refused(&work, 4000);
+	frame[0] = 0xff;
+	refused(&work, 4000);
+	frame[0] = 0xfe;
+	assert_true(net_work_check(&work, frame, 4000, &tcp));
+	frame[0] = 0x01;
+	work.cut = NET_CUT_NONE; /* a checksum can be put in for all */
+	assert_true(net_work_check(&work, frame, 1400, &tcp));
+}
+
 /* RFC 1071, section 3: 0001 f203 f4f5 f6f7 add up to ddf2. */
 static void test_checksum(void **state)
 {
@@ -238,6 +279,8 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_no_tcp),
 		cmocka_unit_test(test_work_that_makes_no_sense),
+		cmocka_unit_test(test_many_segments),
+		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_checksum),
 		cmocka_unit_test(test_checksum_of_much),
 	};

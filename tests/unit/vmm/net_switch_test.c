@@ -505,6 +505,67 @@ static void test_cut_for_others(void **state)
 	check_segments(false);
 }
 
+/* What is copied is at the sender's expense: for all who get it, with the headers of each segment.
+ */
+static void test_cost(void **state)
+{
+	static u8 frame[54 + 2500];
+	struct net_work work = tcp_make(frame, 2500);
+
+	(void)state;
+	assert_int_equal(station_send_work(&a, frame, sizeof(frame), work), 2554);
+	net_port_cable.open(b.port, 0);
+	assert_int_equal(station_send_work(&a, frame, sizeof(frame), work), 2500 + 3 * 54);
+	memcpy(frame, elsewhere, 6);
+	assert_int_equal(station_send_work(&a, frame, sizeof(frame), work), 2500 + 3 * 54 + 2554);
+	assert_int_equal(station_send(&a, broadcast, 1), 2 * 60);
+}
+
+static void test_none_is_cut_for_a_group(void **state)
+{
+	static u8 frame[54 + 2500];
+	struct net_work work = tcp_make(frame, 2500);
+	struct net_port_view view;
+
+	(void)state;
+	memcpy(frame, broadcast, 6);
+	assert_int_equal(station_send_work(&a, frame, sizeof(frame), work), 0);
+	memcpy(frame, group_address, 6);
+	assert_int_equal(station_send_work(&a, frame, sizeof(frame), work), 0);
+	got(0, false, false, false);
+	assert_int_equal(station_dropped(&a, NET_DROP_WORK), 2);
+	net_port_look(a.port, &view);
+	assert_int_equal(view.sent_frames, 0);
+}
+
+/* Where nobody knows an address a frame makes no more copies than one to all of a full network. */
+static void test_cut_for_many(void **state)
+{
+	static struct station many[256 - 3];
+	static u8 frame[54 + 3000];
+	struct net_work work = tcp_make(frame, 3000);
+	struct net_port_view view;
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(many); i++) {
+		station_plug(&many[i], "lan", (u8)(i + 4));
+		net_port_cable.open(many[i].port, 0);
+	}
+	memcpy(frame, elsewhere, 6);
+	assert_int_equal(station_send_work(&a, frame, 54 + 2001, work), 0);
+	assert_int_equal(station_dropped(&a, NET_DROP_WORK), 1);
+	assert_int_equal(station_take(&many[0]), -1);
+	assert_int_equal(station_send_work(&a, frame, 54 + 2000, work),
+			 2 * 2054 + ARRAY_SIZE(many) * (2000 + 2 * 54));
+	memcpy(frame, b.mac, 6); /* to one that is known */
+	assert_int_equal(station_send_work(&a, frame, sizeof(frame), work), sizeof(frame));
+	assert_int_equal(station_dropped(&a, NET_DROP_WORK), 1);
+	net_port_look(a.port, &view);
+	assert_int_equal(view.sent_frames, 2);
+	for (u32 i = 0; i < ARRAY_SIZE(many); i++)
+		station_unplug(&many[i]);
+}
+
 /* The sum of 8 words 0x0101 is 0x0808, with the 0 that the checksum's place has. */
 static void test_checksum_for_others(void **state)
 {
@@ -583,6 +644,9 @@ int main(void)
 		NET_TEST(test_whole_for_who_accepts),
 		NET_TEST(test_cut_for_others),
 		NET_TEST(test_cut_without_data),
+		NET_TEST(test_cost),
+		NET_TEST(test_none_is_cut_for_a_group),
+		NET_TEST(test_cut_for_many),
 		NET_TEST(test_checksum_for_others),
 		NET_TEST(test_addresses_are_read_once),
 	};

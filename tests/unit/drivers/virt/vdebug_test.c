@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The debug ports: lines of text become reports, but no flood of them. */
+/* The debug ports: lines of text become reports. */
 #include "cmocka_all.h"
 
 #include "drivers/virt/vdebug.h"
@@ -75,31 +75,12 @@ static void test_long_line(void **state)
 	assert_string_equal(fake.reported, "y");
 }
 
-static void test_flood(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 2 * VDEBUG_BURST; i++)
-		print(0x402, "flood\n");
-	assert_int_equal(fake.reports, VDEBUG_BURST);
-	fake_run(&fake, fake.host.tsc_hz);
-	fake.reports = 0;
-	for (unsigned i = 0; i < 2 * VDEBUG_BURST; i++)
-		print(0x402, "flood\n");
-	assert_int_equal(fake.reports, VDEBUG_LINES_S + 1); /* with one that says what happened */
-	fake_run(&fake, 1000 * fake.host.tsc_hz);	    /* a long rest is worth one burst */
-	fake.reports = 0;
-	for (unsigned i = 0; i < 2 * VDEBUG_BURST; i++)
-		print(0x402, "flood\n");
-	assert_int_equal(fake.reports, VDEBUG_BURST + 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_ports, setup),
 		cmocka_unit_test_setup(test_lines, setup),
 		cmocka_unit_test_setup(test_long_line, setup),
-		cmocka_unit_test_setup(test_flood, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
