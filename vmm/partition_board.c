@@ -28,7 +28,8 @@ static bool board_call(struct partition *partition, bool (*call)(struct pc *pc, 
 		return false;
 	previous = address_space_enter(&partition->space);
 	spin_lock(&partition->device_lock);
-	result = call(partition->pc, context);
+	/* If it has ended since, its memory is not what its devices take it for. */
+	result = partition->board_not_before != TIMER_OFF && call(partition->pc, context);
 	spin_unlock(&partition->device_lock);
 	address_space_leave(previous);
 	return result;

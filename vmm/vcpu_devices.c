@@ -142,7 +142,7 @@ static void board_next_timer(void *context, u64 deadline)
 	struct partition *partition = context;
 	u64 host = host_deadline(deadline, partition->clock_offset);
 
-	timer_set(&partition->device_timer, MAX(host, partition->board_fired_at + timer_gap));
+	timer_set(&partition->device_timer, MAX(host, partition->board_not_before));
 }
 
 /* Timers fire wherever this CPU is just then, also in sight of another partition's memory. */
@@ -151,6 +151,7 @@ static void board_timer_run(struct partition *partition)
 	u64 previous = address_space_enter(&partition->space);
 
 	spin_lock(&partition->device_lock);
+	partition->board_not_before = arch_tsc() + timer_gap;
 	pc_run_timers(partition->pc);
 	/* However long that took, the guest has time of its own before it comes again. */
 	partition->board_fired_at = arch_tsc();
@@ -364,7 +365,11 @@ void vcpu_timer_go_on(struct vcpu *vcpu)
 
 void vcpu_devices_stop(struct partition *partition)
 {
+	/* The operator may call the board just now. */
+	spin_lock(&partition->device_lock);
+	partition->board_not_before = TIMER_OFF;
 	timer_set(&partition->device_timer, TIMER_OFF);
+	spin_unlock(&partition->device_lock);
 	vcpu_timer_stop(partition->vcpus[0]);
 }
 
@@ -382,6 +387,7 @@ void vcpu_devices_resume(struct partition *partition)
 	partition->clock_offset -= pause;
 	for (u32 i = 0; i < partition->vcpu_count; i++)
 		partition->vcpus[i]->tsc_offset -= pause;
+	partition->board_not_before = 0;
 	board_next_timer(partition, pc_next_timer(partition->pc));
 	spin_unlock(&partition->device_lock);
 	vcpu_timer_go_on(partition->vcpus[0]);
@@ -460,6 +466,7 @@ void vcpu_devices_reset(struct partition *partition)
 	/* No interrupt comes meanwhile for what a person types. */
 	spin_lock(&partition->device_lock);
 	partition->clock_offset = 0 - now;
+	partition->board_not_before = 0;
 	for (u32 i = 0; i < partition->vcpu_count; i++)
 		vcpu_reset(partition->vcpus[i], now);
 	partition_flash_show(partition);

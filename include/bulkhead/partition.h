@@ -127,7 +127,9 @@ struct partition {
 	struct pc *pc;
 	u8 *screen_memory; /* the text on its screen; NULL: it has written none */
 	u64 screen_bytes;
-	u64 board_fired_at;	   /* TSC of the last time that its moment came */
+	/* TSC: device_timer is set to no earlier moment. TIMER_OFF: the board's time stands still,
+	 * and only the leader calls it. */
+	u64 board_not_before;
 	struct timer device_timer; /* the board's next moment */
 	u64 clock_offset;	   /* guest tick = host TSC + clock_offset */
 	u64 paused_at;		   /* host TSC */
