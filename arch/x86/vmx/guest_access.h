@@ -16,6 +16,9 @@ struct vcpu;
 
 #define GUEST_WALK_LEVELS 5
 
+/* Of code, which begins anywhere. */
+typedef u64 guest_code_word aligned(1);
+
 /* Entries of page tables that a walk went through, where the hypervisor reaches them. */
 struct guest_kept_walk {
 	const volatile u64 *tables[GUEST_WALK_LEVELS]; /* those there are not: the last one again */
@@ -37,7 +40,7 @@ struct guest_move {
 	u64 near_mask;
 	u64 cr3;
 	struct guest_kept_walk walk;
-	const volatile u64 *code; /* the first and the last 8 of 15 bytes */
+	const volatile guest_code_word *code; /* the first and the last 8 of 15 bytes */
 	u64 bytes[2];
 	struct emulate_move move;
 };

@@ -71,12 +71,28 @@ inlined void window_set(struct vcpu *vcpu, bool on)
 	control_set(vcpu, CPU_INTERRUPT_WINDOW, on);
 }
 
+/*
+ * An exit when the guest can take an NMI. Not every CPU holds it back in the shadow of STI (SDM
+ * vol. 3, 26.2), but some refuse an NMI there (27.3.1.5): the guest would never get on. In that of
+ * MOV SS, which is as long, all do the same. An event that is injected ends either.
+ */
+static void nmi_window_open(struct vcpu *vcpu, bool event)
+{
+	u64 state = vmread(GUEST_INTERRUPTIBILITY);
+
+	if (state & INTERRUPTIBILITY_STI && !event)
+		vmwrite(GUEST_INTERRUPTIBILITY,
+			(state & ~(u64)INTERRUPTIBILITY_STI) | INTERRUPTIBILITY_MOV_SS);
+	vmx_cpu_control(vcpu, CPU_NMI_WINDOW, true);
+}
+
 /* NMIs first: one is delivered, or the CPU is asked to say when it can be. */
 static void deliver_nmi(struct vcpu *vcpu)
 {
-	if (event_is_set() ||
-	    (vmread_sure(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
-		vmx_cpu_control(vcpu, CPU_NMI_WINDOW, true);
+	bool event = event_is_set();
+
+	if (event || (vmread_sure(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
+		nmi_window_open(vcpu, event);
 		return;
 	}
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_ACQUIRE);

@@ -485,6 +485,52 @@ static void behind_an_event(void)
 	assert_true(window());
 }
 
+/* --- the NMI window --- */
+
+static bool nmi_window(void)
+{
+	return fake_fields[PRIMARY_CONTROLS] & CPU_NMI_WINDOW;
+}
+
+static void request_nmi(u64 interruptibility)
+{
+	fake_fields[GUEST_INTERRUPTIBILITY] = interruptibility;
+	vcpu.requests = VCPU_REQUEST_INTERRUPT | VCPU_REQUEST_NMI;
+	look_at_requests();
+	assert_int_equal(vcpu.requests, VCPU_REQUEST_NMI);
+	assert_true(nmi_window());
+}
+
+/* Whether the shadow of STI holds the window back is the CPU's affair (SDM vol. 3, 26.2): if not,
+ * the guest would never get on. */
+static void nmi_after_sti(void)
+{
+	request_nmi(INTERRUPTIBILITY_STI);
+	assert_int_equal(fake_fields[GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_MOV_SS);
+	assert_int_equal(injected(), 0);
+}
+
+static void nmi_after_mov_ss(void)
+{
+	request_nmi(INTERRUPTIBILITY_MOV_SS);
+	assert_int_equal(fake_fields[GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_MOV_SS);
+	request_nmi(INTERRUPTIBILITY_NMI);
+	assert_int_equal(fake_fields[GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
+	request_nmi(INTERRUPTIBILITY_NMI | INTERRUPTIBILITY_STI);
+	assert_int_equal(fake_fields[GUEST_INTERRUPTIBILITY],
+			 INTERRUPTIBILITY_NMI | INTERRUPTIBILITY_MOV_SS);
+	assert_int_equal(injected(), 0);
+}
+
+/* An event ends the shadow anyhow; one of some kinds must not be injected in that of MOV SS. */
+static void nmi_behind_an_event(void)
+{
+	vmx_inject(&vcpu, EVENT_NMI | 2, 0);
+	request_nmi(INTERRUPTIBILITY_STI);
+	assert_int_equal(fake_fields[GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_STI);
+	assert_int_equal(injected(), EVENT_NMI | 2);
+}
+
 /* --- in any order --- */
 
 /* What waits and is in service, told apart from the page. */
@@ -767,6 +813,9 @@ int main(void)
 		INJECTING(window_several),
 		INJECTING(window_for_nothing),
 		INJECTING(behind_an_event),
+		VIRTUALISED(nmi_after_sti),
+		VIRTUALISED(nmi_after_mov_ss),
+		VIRTUALISED(nmi_behind_an_event),
 		VIRTUALISED(any_order_virtualised),
 		INJECTING(any_order_injecting),
 	};
