@@ -151,10 +151,9 @@ static void board_timer_run(struct partition *partition)
 	u64 previous = address_space_enter(&partition->space);
 
 	spin_lock(&partition->device_lock);
-	partition->board_not_before = arch_tsc() + timer_gap;
 	pc_run_timers(partition->pc);
 	/* However long that took, the guest has time of its own before it comes again. */
-	partition->board_fired_at = arch_tsc();
+	partition->board_not_before = arch_tsc() + timer_gap;
 	board_next_timer(partition, pc_next_timer(partition->pc));
 	spin_unlock(&partition->device_lock);
 	address_space_leave(previous);

@@ -3,7 +3,7 @@
  * The board's moments on the host's clock: when its timer is armed, and when it is not. The board
  * is a fake with one timer, which looks at each call whether it has the lock that it needs.
  */
-/* links: vmm/timer.c */
+/* links: vmm/timer.c vmm/partition_report.c */
 #include "fake_cpu.h"
 #include "fake_pages.h"
 
@@ -35,6 +35,7 @@ struct pc {
 
 static struct partition partition;
 static struct vcpu vcpu;
+static u64 run_ticks;	     /* how long a turn of the board takes */
 static u64 pressed_deadline; /* what a press of the button sets the board's timer to */
 
 /* The board, which may be called now. */
@@ -71,6 +72,7 @@ u64 pc_next_timer(const struct pc *pc)
 void pc_run_timers(struct pc *pc)
 {
 	called(pc)->runs++;
+	fake_tsc += run_ticks;
 	device_asks(pc, pc->deadline);
 }
 
@@ -99,10 +101,11 @@ void pc_ports_read(struct pc *pc unused, u32 port unused, unsigned bytes unused,
 	fail();
 }
 
-void pc_ports_write(struct pc *pc unused, u32 port unused, unsigned bytes unused,
-		    const u8 *data unused, u32 count unused)
+u32 pc_ports_write(struct pc *pc unused, u32 port unused, unsigned bytes unused,
+		   const u8 *data unused, u32 count unused)
 {
 	fail();
+	return 0;
 }
 
 u64 pc_memory_read(struct pc *pc unused, u64 gpa unused, unsigned bytes unused)
@@ -252,6 +255,14 @@ void arch_guest_apic_setup(struct vlapic *apic unused)
 {
 }
 
+static unsigned wakes;
+
+void thread_wake(struct thread *thread)
+{
+	assert_ptr_equal(thread, &vcpu.thread);
+	wakes++;
+}
+
 u64 arch_time_us(void)
 {
 	return fake_tsc / US;
@@ -288,6 +299,9 @@ static int setup(void **state)
 	partition = (struct partition){.config = &config, .vcpus = {&vcpu}, .vcpu_count = 1};
 	vcpu = (struct vcpu){.partition = &partition};
 	vcpu.thread.entity.state = SCHEDULER_RUNNING;
+	cpus[0]->thread = &vcpu.thread;
+	run_ticks = 0;
+	wakes = 0;
 	assert_int_equal(vcpu_devices_create(&vcpu), 0);
 	vcpu_devices_reset(&partition);
 	return 0;
@@ -347,6 +361,59 @@ static void fires_no_more_often_than_every_20_us(void **state)
 	expect_armed(50 * US);
 	exit_port_write(&vcpu, 0x40, 4, 31 * US);
 	expect_armed(50 * US);
+}
+
+/* However long a turn takes, the guest gets on before the next one. */
+static void has_time_of_its_own_after_each_turn(void **state)
+{
+	(void)state;
+	run_ticks = 70 * US;
+	exit_port_write(&vcpu, 0x40, 4, 5 * US);
+	fake_tsc += 10 * US;
+	timer_run_due();
+	assert_int_equal(partition.pc->runs, 1);
+	expect_armed(100 * US);
+}
+
+/* Its first vCPU is to pay for it, which may have halted while somebody else has the CPU. */
+static void runs_at_nobody_elses_expense(void **state)
+{
+	struct thread other = {0};
+
+	(void)state;
+	exit_port_write(&vcpu, 0x40, 4, 5 * US);
+	fake_tsc += 10 * US;
+	cpus[0]->thread = &other;
+	vcpu.thread.entity.state = SCHEDULER_BLOCKED;
+	timer_run_due();
+	assert_int_equal(partition.pc->runs, 0);
+	assert_int_equal(wakes, 1);
+	assert_int_equal(vcpu.late_timers, VCPU_LATE_BOARD);
+	vcpu_devices_catch_up(&vcpu);
+	assert_int_equal(partition.pc->runs, 1);
+	assert_int_equal(vcpu.late_timers, 0);
+	expect_armed(30 * US);
+}
+
+static void runs_while_nobody_has_the_cpu(void **state)
+{
+	struct thread other = {0};
+
+	(void)state;
+	exit_port_write(&vcpu, 0x40, 4, 5 * US);
+	fake_tsc += 10 * US;
+	cpus[0]->thread = &other;
+	cpus[0]->idling = true;
+	vcpu.thread.entity.state = SCHEDULER_BLOCKED;
+	timer_run_due();
+	assert_int_equal(partition.pc->runs, 1);
+	assert_int_equal(wakes, 0);
+	/* But one that may not run now, even if nobody else wants to, does not work either. */
+	fake_tsc += 30 * US;
+	vcpu.thread.entity.state = SCHEDULER_CAPPED;
+	timer_run_due();
+	assert_int_equal(partition.pc->runs, 1);
+	assert_int_equal(vcpu.late_timers, VCPU_LATE_BOARD);
 }
 
 /* An operator presses its button as it ends: nobody would take that timer off any more. */
@@ -413,6 +480,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(arms_what_its_guest_sets),
 		T(fires_no_more_often_than_every_20_us),
+		T(has_time_of_its_own_after_each_turn),
+		T(runs_at_nobody_elses_expense),
+		T(runs_while_nobody_has_the_cpu),
 		T(arms_nothing_while_it_stands),
 		T(after_a_pause_it_has_what_it_asked_for_meanwhile),
 		T(stops_under_the_boards_lock),
