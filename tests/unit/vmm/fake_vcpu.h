@@ -403,10 +403,18 @@ void partition_touch_forget(struct partition *partition, u64 gpa, u64 bytes)
 	say('u');
 }
 
+/* What the operator does meanwhile, once. */
+static void (*on_devices_stop)(void);
+
 void vcpu_devices_stop(struct partition *partition)
 {
+	void (*hook)(void) = on_devices_stop;
+
 	all_stand(partition);
 	say('x');
+	on_devices_stop = NULL;
+	if (hook)
+		hook();
 }
 
 void vcpu_devices_pause(struct partition *partition)
@@ -602,5 +610,7 @@ static inline void fake_vcpu_init(void)
 	yields = reschedules = 0;
 	memset(loads, 0, sizeof(loads));
 	on_reschedule = NULL;
+	on_devices_stop = NULL;
+	button_heard = false;
 	story[0] = '\0';
 }
