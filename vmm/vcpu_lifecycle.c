@@ -381,10 +381,9 @@ void vcpu_lead(struct partition *partition, enum partition_state state)
 
 void vcpu_follow(struct vcpu *vcpu)
 {
-	if (hold_of(vcpu) == VCPU_HELD) {
+	if (hold_of(vcpu) == VCPU_HELD)
 		stand_still(vcpu);
-		return;
-	}
+	/* It may be free again by now: then this returns at once. */
 	vcpu_rest(vcpu);
 	if (hold_of(vcpu) == VCPU_FREE) {
 		/* If it did not rest: RAM may have been taken away that this CPU has cached. */

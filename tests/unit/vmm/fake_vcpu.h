@@ -141,6 +141,9 @@ void thread_destroy(struct thread *thread)
 	fake_of(thread)->thread = NULL;
 }
 
+/* What happens when a vCPU's thread has woken another. */
+static void (*on_wake)(struct vcpu *waker);
+
 void thread_wake(struct thread *thread)
 {
 	if (thread->entity.state != SCHEDULER_BLOCKED)
@@ -148,6 +151,8 @@ void thread_wake(struct thread *thread)
 	else
 		state_set(fake_of(thread), SCHEDULER_READY);
 	thread->wakeups++;
+	if (on_wake && running)
+		on_wake(running->thread->vcpu);
 }
 
 /* Back to the operator until it is this one's turn again. */
@@ -611,6 +616,7 @@ static inline void fake_vcpu_init(void)
 	memset(loads, 0, sizeof(loads));
 	on_reschedule = NULL;
 	on_devices_stop = NULL;
+	on_wake = NULL;
 	button_heard = false;
 	story[0] = '\0';
 }

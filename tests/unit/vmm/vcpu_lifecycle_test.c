@@ -55,6 +55,7 @@ static int teardown(void **state)
 
 	(void)state;
 	fake_starved = NULL;
+	on_wake = NULL;
 	if (!partition)
 		return 0;
 	(void)!partition_stop(partition, reason);
@@ -179,6 +180,32 @@ static void a_pause_is_over_when_all_stand(void **state)
 	let_run();
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	expect_story("rtt1l1t2l2Rg1R1g2R2R");
+}
+
+/* The first one has another CPU, and does all that comes next before this one does anything. */
+static void first_is_faster(struct vcpu *vcpu)
+{
+	while (vcpu->id == 2 && vcpu->hold == VCPU_STANDS)
+		give_up(SCHEDULER_READY);
+}
+
+static void who_is_set_free_before_it_rests_goes_on(void **state)
+{
+	struct partition *partition = running_all();
+	char reason[LOAD_REASON_BYTES];
+
+	(void)state;
+	on_wake = first_is_faster;
+	assert_int_equal(partition_pause(partition, reason), 0);
+	assert_int_equal(partition->state, PARTITION_PAUSED);
+	expect_story("x1l1x2l2pscs1c1l1s2c2l2l");
+	assert_int_equal(partition->vcpus[2]->thread.entity.state, SCHEDULER_READY);
+	assert_int_equal(partition_resume(partition, reason), 0);
+	let_run();
+	assert_int_equal(partition->state, PARTITION_RUNNING);
+	/* Its timer, too. */
+	expect_story("rtt1l1t2l2Rg1R1g2R2R");
+	assert_int_equal(partition->vcpus[2]->thread.entity.state, SCHEDULER_BLOCKED);
 }
 
 static void rests_are_paused_time(void **state)
@@ -511,6 +538,7 @@ int main(void)
 		T(others_wait_for_their_startup),
 		T(ram_to_be_touched_is_taken_away_at_each_start),
 		T(a_pause_is_over_when_all_stand),
+		T(who_is_set_free_before_it_rests_goes_on),
 		T(rests_are_paused_time),
 		T(a_reset_finds_all_standing),
 		T(who_has_no_cpu_is_waited_for),
