@@ -313,13 +313,23 @@ int partition_stop(struct partition *partition, char *reason)
 	return 0;
 }
 
+/* If it runs: from now on it does not begin anew by itself, whether it does so just now or acts on
+ * its button. */
+static bool shutdown_begins(struct partition *partition)
+{
+	bool runs;
+
+	spin_lock(&partition->lock);
+	runs = partition->state == PARTITION_RUNNING;
+	if (runs)
+		__atomic_store_n(&partition->shutting_down, true, __ATOMIC_RELEASE);
+	spin_unlock(&partition->lock);
+	return runs;
+}
+
 int partition_shutdown(struct partition *partition, char *reason)
 {
-	bool runs = partition_state_now(partition) == PARTITION_RUNNING;
-
-	/* Before the guest can act on it. */
-	__atomic_store_n(&partition->shutting_down, runs, __ATOMIC_RELEASE);
-	if (runs && vcpu_devices_power_button(partition)) {
+	if (shutdown_begins(partition) && vcpu_devices_power_button(partition)) {
 		log_info("%s: its power button was pressed", partition->config->name);
 		return 0;
 	}

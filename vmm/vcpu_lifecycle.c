@@ -127,6 +127,7 @@ static u64 restart_delay_us(struct partition *partition)
 	return MIN(RESTART_DELAY_US << doubled, RESTART_DELAY_MAX_US);
 }
 
+/* Its next run begins, now or later. false: it may not. */
 static bool restart(struct partition *partition, const char *reason)
 {
 	u64 delay = 0;
@@ -134,7 +135,7 @@ static bool restart(struct partition *partition, const char *reason)
 
 	vcpu_devices_stop(partition);
 	spin_lock(&partition->lock);
-	again = partition->state == PARTITION_RUNNING;
+	again = partition->state == PARTITION_RUNNING && !partition->shutting_down;
 	if (again) {
 		delay = restart_delay_us(partition);
 		partition->state = delay ? PARTITION_WAITING : PARTITION_STARTING;
@@ -162,7 +163,9 @@ static bool ended(struct partition *partition, enum config_action action, bool c
 {
 	switch (action) {
 	case CONFIG_ACTION_RESTART:
-		return restart(partition, reason);
+		/* One that is being shut down only ends. */
+		return restart(partition, reason) ||
+		       end(partition, PARTITION_RUNNING, PARTITION_STOPPED, reason);
 	case CONFIG_ACTION_STOP:
 		return end(partition, PARTITION_RUNNING, PARTITION_STOPPED, reason);
 	case CONFIG_ACTION_PRESERVE:
@@ -214,23 +217,27 @@ static bool crashed(struct partition *partition, struct vcpu *vcpu)
 	return ended(partition, partition->config->on_crash, true, vcpu->stop_text);
 }
 
+static bool is_shutting_down(const struct partition *partition)
+{
+	return __atomic_load_n(&partition->shutting_down, __ATOMIC_ACQUIRE);
+}
+
 /* What of it is still meant: a button that was pressed before the guest began anew is forgotten. */
-static u32 events_take(struct partition *partition, bool *shutting_down)
+static u32 events_take(struct partition *partition)
 {
 	u32 events = __atomic_exchange_n(&partition->events, 0, __ATOMIC_ACQUIRE);
 
-	*shutting_down = __atomic_load_n(&partition->shutting_down, __ATOMIC_ACQUIRE);
-	return *shutting_down ? events : events & ~(1u << DEVICE_EVENT_OVERRIDE);
+	return is_shutting_down(partition) ? events : events & ~(1u << DEVICE_EVENT_OVERRIDE);
 }
 
 /* What the guest asked its board for, or did not though the operator asked the guest. */
-static bool board_event_act(struct partition *partition, u32 events, bool shutting_down)
+static bool board_event_act(struct partition *partition, u32 events)
 {
 	const struct config_partition *config = partition->config;
 
 	if (events & 1u << DEVICE_EVENT_PANIC)
 		return ended(partition, config->on_crash, true, "the guest panicked");
-	if (shutting_down)
+	if (is_shutting_down(partition))
 		return end(partition, PARTITION_RUNNING, PARTITION_STOPPED,
 			   events & 1u << DEVICE_EVENT_OVERRIDE
 				   ? "stopped by the operator: it did not power off"
@@ -242,15 +249,15 @@ static bool board_event_act(struct partition *partition, u32 events, bool shutti
 
 void vcpu_act_on_events(struct partition *partition)
 {
-	bool shutting_down, done;
-	u32 events = events_take(partition, &shutting_down);
+	u32 events = events_take(partition);
 	struct vcpu *stopped = events & PARTITION_EVENT_CRASH ? who_stopped(partition) : NULL;
+	bool done;
 
 	if (!(events & EVENTS_THAT_END) && !stopped)
 		return;
 	gather(partition);
 	if (events & EVENTS_THAT_END)
-		done = board_event_act(partition, events, shutting_down);
+		done = board_event_act(partition, events);
 	else
 		done = crashed(partition, stopped);
 	if (done)
@@ -270,6 +277,7 @@ static bool run_begins(struct partition *partition)
 	begins = partition->state == PARTITION_STARTING; /* or stopped meanwhile */
 	if (begins) {
 		partition->state = PARTITION_RUNNING;
+		partition->shutting_down = false;
 		partition->starts++;
 		partition->started_us = arch_time_us();
 		partition->reason[0] = '\0';
@@ -293,7 +301,6 @@ static void start(struct partition *partition)
 	for (u32 i = 0; i < partition->vcpu_count; i++)
 		partition->vcpus[i]->stop = VCPU_STOP_NONE;
 	partition->events = 0;
-	partition->shutting_down = false;
 	if (!run_begins(partition))
 		return;
 	log_info("%s: started", partition->config->name);
@@ -374,10 +381,9 @@ void vcpu_lead(struct partition *partition, enum partition_state state)
 
 void vcpu_follow(struct vcpu *vcpu)
 {
-	if (hold_of(vcpu) == VCPU_HELD) {
+	if (hold_of(vcpu) == VCPU_HELD)
 		stand_still(vcpu);
-		return;
-	}
+	/* It may be free again by now: then this returns at once. */
 	vcpu_rest(vcpu);
 	if (hold_of(vcpu) == VCPU_FREE) {
 		/* If it did not rest: RAM may have been taken away that this CPU has cached. */

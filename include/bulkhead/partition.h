@@ -89,6 +89,9 @@ struct partition {
 	bool kept;	  /* the guest ended by itself, and its state stays for inspection */
 	u32 quick_ends;	  /* ends soon after a start, in a row */
 	u64 start_at;	  /* waiting: TSC of its next start; 0: for other partitions */
+	/* Its power button was pressed since it started. Atomic: its leader reads it without the
+	 * lock, too. */
+	bool shutting_down;
 	struct timer start_timer;
 	u64 created_us;
 
@@ -136,7 +139,6 @@ struct partition {
 	/* For partition_report: up to when its devices' lines in the log are paid for, and how many
 	 * were left out since the last one. */
 	u64 reports_paid_us, reports_lost;
-	bool shutting_down; /* its power button was pressed since it started; atomic */
 	/* Bits of 1 << enum device_event, and PARTITION_EVENT_CRASH, that its first vCPU has yet to
 	 * act on. Atomic. */
 	volatile u32 events;

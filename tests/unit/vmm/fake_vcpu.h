@@ -141,6 +141,9 @@ void thread_destroy(struct thread *thread)
 	fake_of(thread)->thread = NULL;
 }
 
+/* What happens when a vCPU's thread has woken another. */
+static void (*on_wake)(struct vcpu *waker);
+
 void thread_wake(struct thread *thread)
 {
 	if (thread->entity.state != SCHEDULER_BLOCKED)
@@ -148,6 +151,8 @@ void thread_wake(struct thread *thread)
 	else
 		state_set(fake_of(thread), SCHEDULER_READY);
 	thread->wakeups++;
+	if (on_wake && running)
+		on_wake(running->thread->vcpu);
 }
 
 /* Back to the operator until it is this one's turn again. */
@@ -403,10 +408,18 @@ void partition_touch_forget(struct partition *partition, u64 gpa, u64 bytes)
 	say('u');
 }
 
+/* What the operator does meanwhile, once. */
+static void (*on_devices_stop)(void);
+
 void vcpu_devices_stop(struct partition *partition)
 {
+	void (*hook)(void) = on_devices_stop;
+
 	all_stand(partition);
 	say('x');
+	on_devices_stop = NULL;
+	if (hook)
+		hook();
 }
 
 void vcpu_devices_pause(struct partition *partition)
@@ -602,5 +615,8 @@ static inline void fake_vcpu_init(void)
 	yields = reschedules = 0;
 	memset(loads, 0, sizeof(loads));
 	on_reschedule = NULL;
+	on_devices_stop = NULL;
+	on_wake = NULL;
+	button_heard = false;
 	story[0] = '\0';
 }

@@ -55,6 +55,7 @@ static int teardown(void **state)
 
 	(void)state;
 	fake_starved = NULL;
+	on_wake = NULL;
 	if (!partition)
 		return 0;
 	(void)!partition_stop(partition, reason);
@@ -181,6 +182,32 @@ static void a_pause_is_over_when_all_stand(void **state)
 	expect_story("rtt1l1t2l2Rg1R1g2R2R");
 }
 
+/* The first one has another CPU, and does all that comes next before this one does anything. */
+static void first_is_faster(struct vcpu *vcpu)
+{
+	while (vcpu->id == 2 && vcpu->hold == VCPU_STANDS)
+		give_up(SCHEDULER_READY);
+}
+
+static void who_is_set_free_before_it_rests_goes_on(void **state)
+{
+	struct partition *partition = running_all();
+	char reason[LOAD_REASON_BYTES];
+
+	(void)state;
+	on_wake = first_is_faster;
+	assert_int_equal(partition_pause(partition, reason), 0);
+	assert_int_equal(partition->state, PARTITION_PAUSED);
+	expect_story("x1l1x2l2pscs1c1l1s2c2l2l");
+	assert_int_equal(partition->vcpus[2]->thread.entity.state, SCHEDULER_READY);
+	assert_int_equal(partition_resume(partition, reason), 0);
+	let_run();
+	assert_int_equal(partition->state, PARTITION_RUNNING);
+	/* Its timer, too. */
+	expect_story("rtt1l1t2l2Rg1R1g2R2R");
+	assert_int_equal(partition->vcpus[2]->thread.entity.state, SCHEDULER_BLOCKED);
+}
+
 static void rests_are_paused_time(void **state)
 {
 	struct partition *partition = running_all();
@@ -280,6 +307,75 @@ static void a_crash_waits_for_the_end_of_a_pause(void **state)
 	let_run();
 	assert_int_equal(partition->state, PARTITION_RUNNING);
 	assert_int_equal(partition->events, 0);
+}
+
+static void ask_for_reset(struct partition *partition)
+{
+	__atomic_or_fetch(&partition->events, 1u << DEVICE_EVENT_RESET, __ATOMIC_RELEASE);
+	vcpu_request(partition->vcpus[0], VCPU_REQUEST_STOP);
+}
+
+static void expect_shut_down(const struct partition *partition)
+{
+	assert_int_equal(partition->state, PARTITION_STOPPED);
+	assert_int_equal(partition->starts, 1);
+}
+
+/* The guest has asked for its reset already, but a vCPU of it still runs. */
+static void a_shutdown_counts_while_others_are_waited_for(void **state)
+{
+	struct partition *partition = running_all();
+	char reason[LOAD_REASON_BYTES];
+
+	(void)state;
+	guest = works;
+	button_heard = true;
+	fake_starved = &partition->vcpus[2]->thread;
+	vcpu_request(partition->vcpus[2], VCPU_REQUEST_INTERRUPT);
+	ask_for_reset(partition);
+	let_run();
+	assert_int_equal(partition->vcpus[2]->hold, VCPU_HELD);
+	assert_int_equal(partition_shutdown(partition, reason), 0);
+	fake_starved = NULL;
+	let_run();
+	expect_shut_down(partition);
+	assert_string_equal(partition->reason, "shut down by the operator");
+}
+
+static void shut_down(void)
+{
+	char reason[LOAD_REASON_BYTES];
+
+	assert_int_equal(partition_shutdown(partition_first(), reason), 0);
+}
+
+/* While the board is stopped for the guest's next run. */
+static void a_shutdown_counts_in_the_last_moment(void **state)
+{
+	struct partition *partition = running_all();
+
+	(void)state;
+	button_heard = true;
+	on_devices_stop = shut_down;
+	ask_for_reset(partition);
+	let_run();
+	assert_null(on_devices_stop);
+	expect_shut_down(partition);
+}
+
+static void a_crash_ends_a_shutdown(void **state)
+{
+	struct partition *partition = running_all();
+
+	(void)state;
+	partition->config->on_crash = CONFIG_ACTION_RESTART;
+	button_heard = true;
+	shut_down();
+	crasher = 1;
+	vcpu_request(partition->vcpus[1], VCPU_REQUEST_INTERRUPT);
+	let_run();
+	expect_shut_down(partition);
+	assert_string_equal(partition->reason, "triple fault of 1");
 }
 
 static void any_series_of_commands(void **state)
@@ -442,11 +538,15 @@ int main(void)
 		T(others_wait_for_their_startup),
 		T(ram_to_be_touched_is_taken_away_at_each_start),
 		T(a_pause_is_over_when_all_stand),
+		T(who_is_set_free_before_it_rests_goes_on),
 		T(rests_are_paused_time),
 		T(a_reset_finds_all_standing),
 		T(who_has_no_cpu_is_waited_for),
 		cmocka_unit_test(a_crash_of_one_is_the_partitions),
 		T(a_crash_waits_for_the_end_of_a_pause),
+		T(a_shutdown_counts_while_others_are_waited_for),
+		T(a_shutdown_counts_in_the_last_moment),
+		T(a_crash_ends_a_shutdown),
 		T(any_series_of_commands),
 		T(a_startup_begins_in_real_mode),
 		T(only_the_first_of_two_startups_counts),
