@@ -40,19 +40,25 @@ u64 vmx_cr4(void)
 	return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_SHADOW) & mask);
 }
 
-/* PAE paging without long mode reads its four top entries now (SDM vol. 3, 4.4.1). */
+/*
+ * PAE paging without long mode reads its four top entries now (SDM vol. 3, 4.4.1). Others of the
+ * guest's CPUs may be writing them: each is read once, and what was checked is what is loaded.
+ */
 static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	u64 reserved = BITS(63, vcpu->partition->cpuid->physical_bits) | BITS(8, 5) | BITS(2, 1);
 	const u64 *table = guest_memory_read_at(&vcpu->partition->memory, cr3 & 0xffffffe0, 32);
+	u64 entries[4];
 
 	if (!table)
 		return -EFAULT;
-	for (int i = 0; i < 4; i++)
-		if (table[i] & 1 && table[i] & reserved)
+	for (u32 i = 0; i < 4; i++) {
+		entries[i] = __atomic_load_n(&table[i], __ATOMIC_RELAXED);
+		if (entries[i] & 1 && entries[i] & reserved)
 			return -EINVAL;
+	}
 	for (u32 i = 0; i < 4; i++)
-		vmwrite(GUEST_PDPTE0 + 2 * i, table[i]);
+		vmwrite(GUEST_PDPTE0 + 2 * i, entries[i]);
 	return 0;
 }
 
