@@ -24,6 +24,11 @@
 
 enum { CR_TYPE_WRITE, CR_TYPE_READ, CR_TYPE_CLTS, CR_TYPE_LMSW };
 
+/* Access rights of a segment register; a type of TR (SDM vol. 3, table 3-2). */
+#define RIGHTS_TYPE	BITS(3, 0)
+#define RIGHTS_LONG	BIT(13) /* CS.L */
+#define TYPE_TSS16_BUSY 3
+
 #define CR0_DEFINED                                                                                \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
 	 CR0_PG)
@@ -70,6 +75,14 @@ static bool cr0_legal(u64 value)
 	return !(value & CR0_PG && !(value & CR0_PE)) && !(value & CR0_NW && !(value & CR0_CD));
 }
 
+/* SDM vol. 3, 10.8.5. What TR holds is busy: nothing else gets there. */
+static bool long_mode_legal(u64 cr4)
+{
+	if (!(cr4 & CR4_PAE) || vmread(GUEST_CS_RIGHTS) & RIGHTS_LONG)
+		return false;
+	return (vmread(GUEST_TR_RIGHTS) & RIGHTS_TYPE) != TYPE_TSS16_BUSY;
+}
+
 /*
  * Switching paging on or off with EFER.LME set enters or leaves long mode. What EFER and CR4 must
  * be for paging to be as it is need not be looked at otherwise: they cannot become anything else.
@@ -79,15 +92,15 @@ static int paging_switch(struct vcpu *vcpu, u64 cr0)
 	u64 efer = vmread(GUEST_EFER), entry = vmread(ENTRY_CONTROLS), cr4 = vmx_cr4();
 
 	if (cr0 & CR0_PG && efer & EFER_LME) {
-		if (!(cr4 & CR4_PAE) || vmread(GUEST_CS_RIGHTS) & BIT(13))
-			return -EINVAL; /* CS.L = 1 outside long mode */
+		if (!long_mode_legal(cr4))
+			return -EINVAL;
 		vmwrite(GUEST_EFER, efer | EFER_LMA);
 		vmwrite(ENTRY_CONTROLS, entry | ENTRY_IA32E);
 		return 0;
 	}
 	if (!(cr0 & CR0_PG) && cr4 & CR4_PCIDE)
 		return -EINVAL;
-	if (efer & EFER_LMA && vmread(GUEST_CS_RIGHTS) & BIT(13))
+	if (efer & EFER_LMA && vmread(GUEST_CS_RIGHTS) & RIGHTS_LONG)
 		return -EINVAL; /* leaving long mode from 64-bit code */
 	vmwrite(GUEST_EFER, efer & ~EFER_LMA);
 	vmwrite(ENTRY_CONTROLS, entry & ~ENTRY_IA32E);

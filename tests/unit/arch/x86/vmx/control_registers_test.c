@@ -15,6 +15,7 @@
 #define PROTECTED      (CR0_PE | CR0_ET | CR0_NE)
 #define CODE32	       0xc09b
 #define CODE_LONG      0xa09b
+#define TSS16_BUSY     0x83
 #define TSS_BUSY       0x8b
 #define UNTOUCHED(i)   (0xdead000UL + (i))
 #define PDPTE_FIELD(i) (GUEST_PDPTE0 + 2 * (i))
@@ -205,6 +206,19 @@ static void long_mode_from_long_code(void)
 	expect_legacy();
 }
 
+/* SDM vol. 3, 10.8.5; at the next entry it would be one that is refused (27.3.1.2). */
+static void long_mode_with_16_bit_tss(void)
+{
+	fake_fields[GUEST_EFER] = EFER_LME;
+	fake_fields[GUEST_TR_RIGHTS] = TSS16_BUSY;
+	assert_false(write_register(0, PROTECTED | CR0_PG));
+	expect_legacy();
+	/* To other paging it is nothing. */
+	fake_fields[GUEST_EFER] = 0;
+	assert_true(write_register(0, PROTECTED | CR0_PG));
+	assert_int_equal(fake_fields[ENTRY_CONTROLS], 0);
+}
+
 static void long_mode_left(void)
 {
 	long_mode_entered();
@@ -238,6 +252,7 @@ int main(void)
 		TEST(long_mode_entered),
 		TEST(long_mode_without_pae),
 		TEST(long_mode_from_long_code),
+		TEST(long_mode_with_16_bit_tss),
 		TEST(long_mode_left),
 	};
 
