@@ -24,6 +24,11 @@
 
 enum { CR_TYPE_WRITE, CR_TYPE_READ, CR_TYPE_CLTS, CR_TYPE_LMSW };
 
+/* Access rights of a segment register; a type of TR (SDM vol. 3, table 3-2). */
+#define RIGHTS_TYPE	BITS(3, 0)
+#define RIGHTS_LONG	BIT(13) /* CS.L */
+#define TYPE_TSS16_BUSY 3
+
 #define CR0_DEFINED                                                                                \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
 	 CR0_PG)
@@ -40,19 +45,25 @@ u64 vmx_cr4(void)
 	return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_SHADOW) & mask);
 }
 
-/* PAE paging without long mode reads its four top entries now (SDM vol. 3, 4.4.1). */
+/*
+ * PAE paging without long mode reads its four top entries now (SDM vol. 3, 4.4.1). Others of the
+ * guest's CPUs may be writing them: each is read once, and what was checked is what is loaded.
+ */
 static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	u64 reserved = BITS(63, vcpu->partition->cpuid->physical_bits) | BITS(8, 5) | BITS(2, 1);
 	const u64 *table = guest_memory_read_at(&vcpu->partition->memory, cr3 & 0xffffffe0, 32);
+	u64 entries[4];
 
 	if (!table)
 		return -EFAULT;
-	for (int i = 0; i < 4; i++)
-		if (table[i] & 1 && table[i] & reserved)
+	for (u32 i = 0; i < 4; i++) {
+		entries[i] = __atomic_load_n(&table[i], __ATOMIC_RELAXED);
+		if (entries[i] & 1 && entries[i] & reserved)
 			return -EINVAL;
+	}
 	for (u32 i = 0; i < 4; i++)
-		vmwrite(GUEST_PDPTE0 + 2 * i, table[i]);
+		vmwrite(GUEST_PDPTE0 + 2 * i, entries[i]);
 	return 0;
 }
 
@@ -64,6 +75,14 @@ static bool cr0_legal(u64 value)
 	return !(value & CR0_PG && !(value & CR0_PE)) && !(value & CR0_NW && !(value & CR0_CD));
 }
 
+/* SDM vol. 3, 10.8.5. What TR holds is busy: nothing else gets there. */
+static bool long_mode_legal(u64 cr4)
+{
+	if (!(cr4 & CR4_PAE) || vmread(GUEST_CS_RIGHTS) & RIGHTS_LONG)
+		return false;
+	return (vmread(GUEST_TR_RIGHTS) & RIGHTS_TYPE) != TYPE_TSS16_BUSY;
+}
+
 /*
  * Switching paging on or off with EFER.LME set enters or leaves long mode. What EFER and CR4 must
  * be for paging to be as it is need not be looked at otherwise: they cannot become anything else.
@@ -73,15 +92,15 @@ static int paging_switch(struct vcpu *vcpu, u64 cr0)
 	u64 efer = vmread(GUEST_EFER), entry = vmread(ENTRY_CONTROLS), cr4 = vmx_cr4();
 
 	if (cr0 & CR0_PG && efer & EFER_LME) {
-		if (!(cr4 & CR4_PAE) || vmread(GUEST_CS_RIGHTS) & BIT(13))
-			return -EINVAL; /* CS.L = 1 outside long mode */
+		if (!long_mode_legal(cr4))
+			return -EINVAL;
 		vmwrite(GUEST_EFER, efer | EFER_LMA);
 		vmwrite(ENTRY_CONTROLS, entry | ENTRY_IA32E);
 		return 0;
 	}
 	if (!(cr0 & CR0_PG) && cr4 & CR4_PCIDE)
 		return -EINVAL;
-	if (efer & EFER_LMA && vmread(GUEST_CS_RIGHTS) & BIT(13))
+	if (efer & EFER_LMA && vmread(GUEST_CS_RIGHTS) & RIGHTS_LONG)
 		return -EINVAL; /* leaving long mode from 64-bit code */
 	vmwrite(GUEST_EFER, efer & ~EFER_LMA);
 	vmwrite(ENTRY_CONTROLS, entry & ~ENTRY_IA32E);

@@ -17,6 +17,8 @@
 
 static u64 fake_fields[0x8000];
 static unsigned fake_vmreads, fake_vmwrites;
+/* NULL: none. Called before the value of a VMWRITE is taken: what others do meanwhile. */
+static void (*fake_before_vmwrite)(u64 field);
 
 /* The two opcodes with their ModRM byte (SDM vol. 2, 2.1.5 and 2.2.1.2). */
 struct fake_instruction {
@@ -97,6 +99,8 @@ static void fake_execute(int number, siginfo_t *info unused, void *context)
 		*operand = fake_fields[field];
 	} else {
 		fake_vmwrites++;
+		if (fake_before_vmwrite)
+			fake_before_vmwrite(field);
 		fake_fields[field] = *operand;
 	}
 	registers[REG_RIP] = (greg_t)instruction.at;
@@ -109,6 +113,7 @@ static inline void fake_vmcs_init(void)
 
 	memset(fake_fields, 0, sizeof(fake_fields));
 	fake_vmreads = fake_vmwrites = 0;
+	fake_before_vmwrite = NULL;
 	/* #UD; #GP where the machine is in VMX operation itself. */
 	assert_int_equal(sigaction(SIGILL, &action, NULL), 0);
 	assert_int_equal(sigaction(SIGSEGV, &action, NULL), 0);
