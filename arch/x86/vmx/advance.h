@@ -8,7 +8,8 @@
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/types.h>
 
-#define PENDING_DEBUG_BS BIT(14)
+#define PENDING_DEBUG_BREAKPOINT BIT(12)
+#define PENDING_DEBUG_BS	 BIT(14)
 
 /* Outside 64-bit code registers have 32 bits. */
 static inline bool vmx_code_is_wide(void)
@@ -38,6 +39,17 @@ inlined u64 vmx_instruction_completed(void)
 	if (unlikely(flags & RFLAGS_TF))
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 	return flags;
+}
+
+/*
+ * Whether the next entry comes with a trap of single-stepping, with these flags of the guest. It
+ * comes before interrupts, and NMIs; but an entry that injects one of them loses it (SDM vol.
+ * 3, 27.7.3).
+ */
+inlined bool vmx_trap_is_pending(u64 flags)
+{
+	return unlikely(flags & RFLAGS_TF) &&
+	       vmread(GUEST_PENDING_DEBUG) & (PENDING_DEBUG_BS | PENDING_DEBUG_BREAKPOINT);
 }
 
 #define INSTRUCTION_LENGTH_END 16

@@ -61,8 +61,10 @@ inlined bool event_is_set(void)
 
 inlined bool is_masked(void)
 {
-	return !(vmread_sure(GUEST_RFLAGS) & RFLAGS_IF) ||
-	       (vmread_sure(GUEST_INTERRUPTIBILITY) & BLOCKED) || event_is_set();
+	u64 flags = vmread_sure(GUEST_RFLAGS);
+
+	return !(flags & RFLAGS_IF) || (vmread_sure(GUEST_INTERRUPTIBILITY) & BLOCKED) ||
+	       event_is_set() || vmx_trap_is_pending(flags);
 }
 
 /* An exit when the guest can take an interrupt, or none. */
@@ -74,13 +76,13 @@ inlined void window_set(struct vcpu *vcpu, bool on)
 /*
  * An exit when the guest can take an NMI. Not every CPU holds it back in the shadow of STI (SDM
  * vol. 3, 26.2), but some refuse an NMI there (27.3.1.5): the guest would never get on. In that of
- * MOV SS, which is as long, all do the same. An event that is injected ends either.
+ * MOV SS, which is as long, all do the same. What comes first, an event or a trap, ends either.
  */
-static void nmi_window_open(struct vcpu *vcpu, bool event)
+static void nmi_window_open(struct vcpu *vcpu, bool first)
 {
 	u64 state = vmread(GUEST_INTERRUPTIBILITY);
 
-	if (state & INTERRUPTIBILITY_STI && !event)
+	if (state & INTERRUPTIBILITY_STI && !first)
 		vmwrite(GUEST_INTERRUPTIBILITY,
 			(state & ~(u64)INTERRUPTIBILITY_STI) | INTERRUPTIBILITY_MOV_SS);
 	vmx_cpu_control(vcpu, CPU_NMI_WINDOW, true);
@@ -89,10 +91,10 @@ static void nmi_window_open(struct vcpu *vcpu, bool event)
 /* NMIs first: one is delivered, or the CPU is asked to say when it can be. */
 static void deliver_nmi(struct vcpu *vcpu)
 {
-	bool event = event_is_set();
+	bool first = event_is_set() || vmx_trap_is_pending(vmread(GUEST_RFLAGS));
 
-	if (event || (vmread_sure(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
-		nmi_window_open(vcpu, event);
+	if (first || (vmread_sure(GUEST_INTERRUPTIBILITY) & (BLOCKED | INTERRUPTIBILITY_NMI))) {
+		nmi_window_open(vcpu, first);
 		return;
 	}
 	__atomic_and_fetch(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_ACQUIRE);
@@ -294,12 +296,15 @@ static outlined void halt(struct vcpu *vcpu)
 /*
  * HLT. What wakes it may be there already: who looks for work with interrupts masked, and finds
  * none, does STI and HLT, and an interrupt may have been faster. The instruction is over then and
- * with it the shadow of STI, so IF alone says whether interrupts are taken.
+ * with it the shadow of STI, so IF alone says whether interrupts are taken. The trap behind it
+ * wakes it, too.
  */
 void vmx_exit_hlt(struct vcpu *vcpu)
 {
 	u64 flags = vmx_advance();
 
+	if (vmx_trap_is_pending(flags))
+		return;
 	if (!(flags & RFLAGS_IF) || !vmx_machine.controls.apic_registers || !virtual_is_due(vcpu))
 		halt(vcpu);
 }

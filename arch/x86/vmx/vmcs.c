@@ -74,6 +74,7 @@ static void controls_setup(struct vcpu *vcpu)
 	vmwrite(IO_BITMAP_A, memory_physical(vmx_machine.io_bitmaps));
 	vmwrite(IO_BITMAP_B, memory_physical(vmx_machine.io_bitmaps) + PAGE_SIZE);
 	vmwrite(TSC_OFFSET, vcpu->tsc_offset);
+	vmwrite(MSR_BITMAP, memory_physical(vmx_msr_bitmap(vmx)));
 	vmwrite(VPID, vmx->vpid);
 	vmwrite(EPT_POINTER, vmx->ept_pointer);
 	vmwrite(VIRTUAL_APIC_ADDRESS, memory_physical(vcpu->apic.page));
@@ -216,26 +217,39 @@ void vmcs_state(struct vcpu *vcpu, struct cpu_state *state)
 	state->idtr.limit = (u32)vmread(GUEST_IDTR_LIMIT);
 }
 
+#define APIC_MODES (CPU2_APIC_ACCESSES | CPU2_X2APIC)
+
 /*
  * Let hardware virtualise the APIC in the mode that the guest has put it in. "Virtualize APIC
  * accesses" and "virtualize x2APIC mode" exclude each other (SDM vol. 3, 27.2.1.1); in x2APIC mode
  * the MSR bitmap lets through what hardware answers.
  */
+static u32 apic_mode(const struct vcpu *vcpu)
+{
+	const struct vmx_controls *controls = &vmx_machine.controls;
+
+	if (!controls->apic_registers || !vlapic_enabled(&vcpu->apic))
+		return 0;
+	if (!vlapic_x2apic(&vcpu->apic))
+		return CPU2_APIC_ACCESSES;
+	return controls->x2apic ? CPU2_X2APIC : 0;
+}
+
 void vmcs_apic_mode(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	u32 mode = 0;
+	u32 mode = apic_mode(vcpu), before = vmx->cpu2_controls & APIC_MODES;
 
-	if (vmx_machine.controls.apic_registers && vlapic_enabled(&vcpu->apic)) {
-		if (!vlapic_x2apic(&vcpu->apic)) {
-			mode = CPU2_APIC_ACCESSES;
-		} else if (vmx_machine.controls.x2apic) {
-			mode = CPU2_X2APIC;
-		}
-	}
-	vmx->cpu2_controls = (vmx->cpu2_controls & ~(u32)(CPU2_APIC_ACCESSES | CPU2_X2APIC)) | mode;
+	if (mode == before)
+		return;
+	vmx->cpu2_controls ^= mode ^ before;
 	vmwrite(SECONDARY_CONTROLS, vmx->cpu2_controls);
 	vmwrite(MSR_BITMAP, memory_physical(vmx_msr_bitmap(vmx)));
+	/* What was cached meanwhile leads to the page itself (SDM vol. 3, 30.4.5). */
+	if (mode == CPU2_APIC_ACCESSES) {
+		vmx_flush_ept(vcpu);
+		vmx_flush_guest(vcpu);
+	}
 }
 
 /* Loops of PAUSE exit only while somebody waits for this CPU: alone a guest may spin as it likes.

@@ -531,6 +531,93 @@ static void nmi_behind_an_event(void)
 	assert_int_equal(injected(), EVENT_NMI | 2);
 }
 
+/* --- the trap of single-stepping, which an injected interrupt would lose --- */
+
+/* After an instruction that exited. */
+static void step_pending(void)
+{
+	fake_fields[GUEST_RFLAGS] |= RFLAGS_TF;
+	fake_fields[GUEST_PENDING_DEBUG] = BIT(14);
+}
+
+/* The #DB that it comes to has exited, and is reflected. */
+static void step_trapped(void)
+{
+	fake_fields[GUEST_PENDING_DEBUG] = 0;
+	vmx_inject_exception(&vcpu, 1);
+	fake_fields[GUEST_RFLAGS] &= ~(u64)RFLAGS_TF;
+	exit_guest();
+}
+
+static void step_before_interrupt(void)
+{
+	step_pending();
+	accept_edge(0x41);
+	look_at_requests();
+	assert_int_equal(injected(), 0);
+	assert_true(window());
+	step_trapped();
+	vmx_exit_interrupt_window(&vcpu);
+	assert_int_equal(injected(), EVENT_EXTERNAL | 0x41);
+	assert_false(window());
+}
+
+static void step_before_pic(void)
+{
+	step_pending();
+	fake_fields[GUEST_PENDING_DEBUG] = BIT(12) | 1; /* a breakpoint */
+	pic_vector = 0x20;
+	vcpu.pic_level = true;
+	vcpu.requests = VCPU_REQUEST_INTERRUPT;
+	look_at_requests();
+	assert_int_equal(injected(), 0);
+	assert_true(window());
+	step_trapped();
+	vmx_exit_interrupt_window(&vcpu);
+	assert_int_equal(injected(), EVENT_EXTERNAL | 0x20);
+}
+
+static void step_before_nmi(void)
+{
+	step_pending();
+	request_nmi(0);
+	assert_int_equal(injected(), 0);
+	assert_int_equal(fake_fields[GUEST_INTERRUPTIBILITY], 0);
+	/* That of MOV SS would hold it back, too. */
+	request_nmi(INTERRUPTIBILITY_STI);
+	assert_int_equal(fake_fields[GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_STI);
+	fake_fields[GUEST_INTERRUPTIBILITY] = 0;
+	step_trapped();
+	look_at_requests();
+	assert_int_equal(injected(), EVENT_NMI | 2);
+}
+
+/* Single-stepping alone is no reason: the trap is taken already, or comes later. */
+static void step_not_pending(void)
+{
+	fake_fields[GUEST_RFLAGS] |= RFLAGS_TF;
+	accept_edge(0x41);
+	look_at_requests();
+	assert_int_equal(injected(), EVENT_EXTERNAL | 0x41);
+	exit_guest();
+	vcpu.requests = VCPU_REQUEST_INTERRUPT | VCPU_REQUEST_NMI;
+	look_at_requests();
+	assert_int_equal(injected(), EVENT_NMI | 2);
+}
+
+/* The pending trap ends HLT at once, interrupts or not. */
+static void step_hlt(void)
+{
+	step_pending();
+	interrupts(false);
+	assert_true(halt());
+	assert_int_equal(fake_fields[GUEST_PENDING_DEBUG], BIT(14));
+	assert_int_equal(injected(), 0);
+	interrupts(true);
+	assert_true(halt());
+	assert_int_equal(vcpu.requests, 0);
+}
+
 /* --- in any order --- */
 
 /* What waits and is in service, told apart from the page. */
@@ -816,6 +903,12 @@ int main(void)
 		VIRTUALISED(nmi_after_sti),
 		VIRTUALISED(nmi_after_mov_ss),
 		VIRTUALISED(nmi_behind_an_event),
+		INJECTING(step_before_interrupt),
+		VIRTUALISED(step_before_pic),
+		VIRTUALISED(step_before_nmi),
+		INJECTING(step_not_pending),
+		VIRTUALISED(step_hlt),
+		INJECTING(step_hlt),
 		VIRTUALISED(any_order_virtualised),
 		INJECTING(any_order_injecting),
 	};
