@@ -19,7 +19,7 @@ static void debug_end_line(struct vdebug *debug, struct vdebug_line *line)
 	host->ops->report(host, line->text);
 }
 
-static void debug_print(struct vdebug *debug, struct vdebug_line *line, u8 byte)
+static outlined void debug_print(struct vdebug *debug, struct vdebug_line *line, u8 byte)
 {
 	if (byte == '\n') {
 		debug_end_line(debug, line);

@@ -35,7 +35,8 @@ enum { CR_TYPE_WRITE, CR_TYPE_READ, CR_TYPE_CLTS, CR_TYPE_LMSW };
 
 u64 vmx_cr0(void)
 {
-	return (vmread(GUEST_CR0) & ~VMX_CR0_OWNED) | (vmread(CR0_SHADOW) & VMX_CR0_OWNED);
+	return (vmread_sure(GUEST_CR0) & ~VMX_CR0_OWNED) |
+	       (vmread_sure(CR0_SHADOW) & VMX_CR0_OWNED);
 }
 
 u64 vmx_cr4(void)
@@ -158,7 +159,7 @@ static bool cr4_legal(const struct vcpu *vcpu, u64 value, u64 old)
 	return true;
 }
 
-static int cr4_write_guest(struct vcpu *vcpu, u64 value)
+static outlined int cr4_write_guest(struct vcpu *vcpu, u64 value)
 {
 	u64 old = vmx_cr4();
 	int error;
