@@ -79,6 +79,9 @@ static int probe(void)
 		log_error("%s", missing);
 		return -ENODEV;
 	}
+	if (vmx_preemption_timer_errs(cpuid(1, 0).eax))
+		log_warn("this CPU's VMX-preemption timer has an erratum: guests may keep the CPU "
+			 "for longer than they should");
 	page_table_format_ept(&m->ept, m->caps.physical_bits, m->caps.ept_vpid & EPT_CAP_1G,
 			      m->caps.ept_vpid & EPT_CAP_2M);
 	guest_cpu_init(&(struct guest_cpuid_options){
@@ -365,9 +368,12 @@ static void enter(struct vcpu *vcpu)
 		vcpu->guest_ticks += tsc_read();
 		vmx_entry_failed(vcpu, vmread(INSTRUCTION_ERROR));
 		vmx->result = VIRT_STOPPED;
-	} else if (vcpu->stop != VCPU_STOP_ENTRY_FAILED && vmx->result != VIRT_AWAY) {
-		vmx->launched = true;
 	}
+	/* Whether it was launched before that, only the CPU knows: VMCLEAR makes sure. */
+	if (unlikely(vcpu->stop == VCPU_STOP_ENTRY_FAILED))
+		vcpu_leave(vcpu);
+	else if (vmx->result != VIRT_AWAY)
+		vmx->launched = true;
 }
 
 static enum virt_result vcpu_run(struct vcpu *vcpu)
