@@ -172,6 +172,13 @@ static void list_remove(struct partition *partition)
 	spin_unlock(&list_lock);
 }
 
+/* Their first rest begins. They may run on other CPUs from now on: what can fail has been done. */
+static void vcpus_begin(struct partition *partition)
+{
+	for (u32 i = 0; i < partition->vcpu_count; i++)
+		thread_wake(&partition->vcpus[i]->thread);
+}
+
 int partition_create(const struct config_partition *config, struct partition **made, char *reason)
 {
 	struct partition *partition;
@@ -193,6 +200,7 @@ int partition_create(const struct config_partition *config, struct partition **m
 		return error;
 	list_add(partition);
 	placement_apply(partition, &placement);
+	vcpus_begin(partition);
 	*made = partition;
 	return 0;
 }

@@ -186,13 +186,19 @@ static void others_see_to(struct cpu *cpu)
 		balance(cpu);
 }
 
-/* Right after a switch, on the stack of who has the CPU now. */
-static inline void switch_finish(void)
+/* Right after a switch, on the stack of who has the CPU now, which is returned. From now on the
+ * one before may go on elsewhere, or be gone. */
+static inline struct cpu *switch_finish(void)
 {
 	struct cpu *cpu = cpu_this();
 
-	if (cpu->previous)
-		__atomic_store_n(&cpu->previous->on_cpu, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&cpu->previous->on_cpu, false, __ATOMIC_RELEASE);
+	return cpu;
+}
+
+/* After each decision, whether somebody else has the CPU by that or not. */
+static inline void decision_finish(struct cpu *cpu)
+{
 	if (unlikely(cpu->outgoing || cpu->queue.count))
 		others_see_to(cpu);
 }
@@ -201,7 +207,9 @@ static void thread_start(void *argument)
 {
 	struct thread *thread = argument;
 
-	switch_finish();
+	/* The machine's first thread has nobody before it. */
+	if (cpu_this()->previous)
+		decision_finish(switch_finish());
 	thread->main(thread->argument);
 	panic("thread %s returned", thread->name);
 }
@@ -278,8 +286,9 @@ static void switch_by(struct cpu *cpu, decide *how, struct thread *idle)
 		if (from->vcpu)
 			address_space_enter(NULL);
 		arch_context_switch(&from->stack_pointer, to->stack_pointer);
+		cpu = switch_finish();
 	}
-	switch_finish();
+	decision_finish(cpu);
 }
 
 static void switch_now(decide *how)

@@ -266,9 +266,6 @@ int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *aff
 	error = error ? error
 		      : thread_create(&vcpu->thread, &partition->config->claim, group,
 				      vcpu->id == 0 ? leader_main : follower_main, vcpu);
-	if (error)
-		return error;
 	vcpu->thread.entity.family = partition;
-	thread_wake(&vcpu->thread); /* its first rest begins now */
-	return 0;
+	return error;
 }

@@ -8,12 +8,13 @@
 #include <bulkhead/scheduler.h>
 #include <bulkhead/types.h>
 
-/* Make the next vCPU of the partition with its devices, on CPU `cpu`, waiting for the partition to
- * start. -ENOMEM: vcpu_destroy takes back what there is of it. */
+/* Make the next vCPU of the partition with its devices, on CPU `cpu`. Its thread is blocked, and
+ * once it has been woken it waits for the partition to start. Until then vcpu_destroy may take it
+ * back, and does so with what there is of one that could not be made. -ENOMEM. */
 int vcpu_create(struct partition *partition, u32 cpu, const struct cpu_mask *affinity,
 		struct scheduler_group *group) must_check;
-/* The last one made. Its thread is retired, or was never made: creation may have come as far as it
- * likes. */
+/* The last one made. Its thread is retired, was never woken, or was never made: creation may have
+ * come as far as it likes. */
 void vcpu_destroy(struct partition *partition);
 
 /* vcpu.c: blocked, but not by the guest's own will: that time is counted apart. In its thread. */

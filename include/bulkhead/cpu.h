@@ -49,7 +49,7 @@ struct cpu {
 	struct spinlock run_lock;
 	struct scheduler_queue queue;
 	struct thread *outgoing;    /* those that leave for another CPU */
-	struct thread *previous;    /* who had the CPU before the running thread */
+	struct thread *previous;    /* who had the CPU before; only until its stack is left */
 	bool idling;		    /* nobody runs; atomic, others read */
 	u64 idle_ticks, idle_since; /* TSC ticks of idling before, and when this one began */
 	u64 ask_at;		    /* TSC before which it does not ask others for work again */

@@ -137,6 +137,7 @@ void thread_destroy(struct thread *thread)
 {
 	if (!thread->stack_top)
 		return;
+	assert_int_equal(thread->entity.state, SCHEDULER_BLOCKED); /* nobody is on its stack */
 	free(fake_of(thread)->stack);
 	fake_of(thread)->thread = NULL;
 }

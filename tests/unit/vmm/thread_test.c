@@ -572,6 +572,47 @@ static void a_running_thread_moves(void **state)
 	expect_story("1");
 }
 
+/* Where it was before somebody asks who should run: nobody, as until now. */
+static void asks_where_it_was(void)
+{
+	fake_cpu_be(0);
+	thread_reschedule();
+	fake_cpu_be(1);
+	assert_false(thread_retire(victim));
+}
+
+static void blocks_elsewhere(void *argument)
+{
+	struct cpu_mask mask = only(1);
+
+	(void)argument;
+	thread_affinity_set(victim, &mask);
+	thread_reschedule();
+	say((char)('0' + arch_cpu_id()));
+	on_switch = asks_where_it_was;
+	thread_block();
+}
+
+/* Another CPU may be on its stack by now; or it is gone, and its memory somebody else's. */
+static void who_has_left_a_cpu_is_not_touched_by_it_again(void **state)
+{
+	(void)state;
+	victim = make(0, blocks_elsewhere, NULL);
+	thread_wake(victim);
+	run();
+	fake_cpu_be(1);
+	run();
+	expect_story("1");
+	assert_null(on_switch);
+	assert_true(thread_retire(victim));
+	victim->on_cpu = true; /* whatever that is now */
+	for (u32 i = 0; i < 2; i++) {
+		fake_cpu_be(i);
+		run();
+		assert_true(victim->on_cpu);
+	}
+}
+
 static void wake_while_leaving(struct thread *thread, u32 to)
 {
 	(void)to;
@@ -814,6 +855,25 @@ static void idle_steps(void)
 	default:
 		leave_loop();
 	}
+}
+
+static void begins(void *argument)
+{
+	(void)argument;
+	say('1');
+	leave_loop();
+}
+
+/* What a machine is started on becomes its first thread, without a decision. */
+static void the_first_thread_has_nobody_before_it(void **state)
+{
+	struct thread *thread = make(0, begins, NULL);
+	u64 unused_stack;
+
+	(void)state;
+	cpus[0]->thread = thread;
+	arch_context_switch(&unused_stack, thread->stack_pointer);
+	expect_story("1");
 }
 
 static void loop_main(void)
@@ -1160,6 +1220,7 @@ int main(void)
 		T(who_has_a_promise_stays),
 		T(affinity_moves_it),
 		T(a_running_thread_moves),
+		T(who_has_left_a_cpu_is_not_touched_by_it_again),
 		T(a_wake_up_while_moving_is_kept),
 		T(a_dedicated_cpu_is_left_to_its_owner),
 		T(sleeps_until_the_moment),
@@ -1169,6 +1230,7 @@ int main(void)
 		T(slice_lengths),
 		T(company_ends_the_endless_turn),
 		T(partitions_are_left),
+		T(the_first_thread_has_nobody_before_it),
 		T(idle_loop),
 		T(idle_ends_early),
 		T(waits_in_place),
