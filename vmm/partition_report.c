@@ -5,13 +5,13 @@
 #include <bulkhead/log.h>
 #include <bulkhead/partition.h>
 
-#define PRICE_US (1000000 / PARTITION_REPORTS_S)
+#define PRICE_US (1000000UL / PARTITION_REPORTS_S)
 
 /* Lines are paid for with time, up to a burst ahead of it. */
 static bool report_pay(struct partition *partition, u32 lines)
 {
 	u64 now = arch_time_us();
-	u64 paid = MAX(partition->reports_paid_us, now) + (u64)lines * PRICE_US;
+	u64 paid = MAX(partition->reports_paid_us, now) + lines * PRICE_US;
 
 	if (paid > now + PARTITION_REPORT_BURST * PRICE_US)
 		return false;

@@ -60,3 +60,10 @@ def test_guest_that_panics(host):
     assert "it runs on" not in host.good("console guestpanic")["text"]
     assert "guestpanic: the guest panicked and goes on with its crash kernel" in [
         line.text for line in host.log()]
+
+
+def test_the_log_is_everyones(host):
+    """What the one before said a thousand times has not pushed out the rest."""
+    log = [line.text for line in host.log()]
+    assert any(line.startswith("Bulkhead ") for line in log)
+    assert 256 <= log.count("guestpanic: the guest panicked and goes on with its crash kernel") < 300
