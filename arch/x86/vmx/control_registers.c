@@ -46,25 +46,36 @@ u64 vmx_cr4(void)
 	return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_SHADOW) & mask);
 }
 
+static bool pdpte_legal(const struct vcpu *vcpu, u64 entry)
+{
+	u64 reserved = BITS(63, vcpu->partition->cpuid->physical_bits) | BITS(8, 5) | BITS(2, 1);
+
+	return !(entry & 1) || !(entry & reserved);
+}
+
 /*
  * PAE paging without long mode reads its four top entries now (SDM vol. 3, 4.4.1). Others of the
- * guest's CPUs may be writing them: each is read once, and what was checked is what is loaded.
+ * guest's CPUs may be writing them: each is read once, and what was checked is what is loaded. They
+ * are no array, since one on the stack comes with a check that makes all callers save registers.
  */
 static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
-	u64 reserved = BITS(63, vcpu->partition->cpuid->physical_bits) | BITS(8, 5) | BITS(2, 1);
 	const u64 *table = guest_memory_read_at(&vcpu->partition->memory, cr3 & 0xffffffe0, 32);
-	u64 entries[4];
+	u64 first, second, third, fourth;
 
 	if (!table)
 		return -EFAULT;
-	for (u32 i = 0; i < 4; i++) {
-		entries[i] = __atomic_load_n(&table[i], __ATOMIC_RELAXED);
-		if (entries[i] & 1 && entries[i] & reserved)
-			return -EINVAL;
-	}
-	for (u32 i = 0; i < 4; i++)
-		vmwrite(GUEST_PDPTE0 + 2 * i, entries[i]);
+	first = __atomic_load_n(&table[0], __ATOMIC_RELAXED);
+	second = __atomic_load_n(&table[1], __ATOMIC_RELAXED);
+	third = __atomic_load_n(&table[2], __ATOMIC_RELAXED);
+	fourth = __atomic_load_n(&table[3], __ATOMIC_RELAXED);
+	if (!pdpte_legal(vcpu, first) || !pdpte_legal(vcpu, second) || !pdpte_legal(vcpu, third) ||
+	    !pdpte_legal(vcpu, fourth))
+		return -EINVAL;
+	vmwrite(GUEST_PDPTE0, first);
+	vmwrite(GUEST_PDPTE1, second);
+	vmwrite(GUEST_PDPTE2, third);
+	vmwrite(GUEST_PDPTE3, fourth);
 	return 0;
 }
 
