@@ -82,8 +82,6 @@ static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 /* By itself: see paging_switch. */
 static bool cr0_legal(u64 value)
 {
-	if (value & BITS(63, 32))
-		return false;
 	return !(value & CR0_PG && !(value & CR0_PE)) && !(value & CR0_NW && !(value & CR0_CD));
 }
 
@@ -142,7 +140,7 @@ static int cr0_write_guest(struct vcpu *vcpu, u64 value)
 	u64 changed;
 	int error;
 
-	value = (value & (CR0_DEFINED | BITS(63, 32))) | CR0_ET;
+	value = (value & CR0_DEFINED) | CR0_ET;
 	if (!cr0_legal(value))
 		return -EINVAL;
 	changed = vmx_cr0() ^ value;
@@ -200,8 +198,14 @@ static u64 *source_register(struct vcpu *vcpu, u64 qualification)
 	return &vcpu->gpr[number];
 }
 
+/* Only 64-bit code writes the upper half, and has to leave it 0 (SDM vol. 2, MOV). */
 static int cr_write(struct vcpu *vcpu, unsigned cr, u64 value)
 {
+	if (unlikely(value >> 32)) {
+		if (vmx_code_is_wide())
+			return -EINVAL;
+		value = (u32)value;
+	}
 	switch (cr) {
 	case 0:
 		return cr0_write_guest(vcpu, value);

@@ -230,6 +230,29 @@ static void long_mode_left(void)
 	expect_legacy();
 }
 
+/* --- how much of a register is written --- */
+
+/* SDM vol. 2, MOV: 64 bits in 64-bit code, where the upper half is reserved; else 32. */
+static void upper_half(void)
+{
+	const u64 high = BIT(63) | BIT(32);
+
+	assert_true(write_register(4, high | CR4_PAE | CR4_PGE));
+	assert_int_equal(fake_fields[CR4_SHADOW], CR4_PAE | CR4_PGE);
+	assert_true(write_register(0, high | PROTECTED | CR0_TS));
+	assert_int_equal(fake_fields[CR0_SHADOW], PROTECTED | CR0_TS);
+	/* CS.L means nothing outside long mode. */
+	fake_fields[GUEST_CS_RIGHTS] = CODE_LONG;
+	assert_true(write_register(0, high | PROTECTED));
+	fake_fields[GUEST_EFER] = EFER_LME | EFER_LMA;
+	assert_false(write_register(0, BIT(32) | PROTECTED | CR0_TS));
+	assert_false(write_register(0, BIT(63) | PROTECTED | CR0_TS));
+	assert_false(write_register(4, BIT(32) | CR4_PAE));
+	assert_false(write_register(4, BIT(63) | CR4_PAE));
+	assert_int_equal(fake_fields[CR0_SHADOW], PROTECTED);
+	assert_int_equal(fake_fields[CR4_SHADOW], CR4_PAE | CR4_PGE);
+}
+
 /* In the test itself, as cmocka handles signals of its own in what it calls. */
 static void run(void **state)
 {
@@ -254,6 +277,7 @@ int main(void)
 		TEST(long_mode_from_long_code),
 		TEST(long_mode_with_16_bit_tss),
 		TEST(long_mode_left),
+		TEST(upper_half),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
