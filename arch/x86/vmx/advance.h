@@ -35,8 +35,8 @@ inlined u64 vmx_instruction_completed(void)
 
 	vmx_shadow_end();
 	flags = vmread_sure(GUEST_RFLAGS);
-	/* Single-stepping traps after it too (SDM vol. 3, 27.3.1.5). */
-	if (unlikely(flags & RFLAGS_TF))
+	/* Single-stepping traps after it too (SDM vol. 3, 27.3.1.5), but not that of branches. */
+	if (unlikely(flags & RFLAGS_TF) && !(vmread(GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 	return flags;
 }

@@ -4,7 +4,6 @@
 
 #include <bulkhead/cpu_state.h>
 
-#define DEBUGCTL_BTF	  BIT(1)
 #define DEBUGCTL_BUS_LOCK BIT(2)
 
 #define PENDING_BREAKPOINT BIT(12)

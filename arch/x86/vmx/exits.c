@@ -68,13 +68,15 @@ static void requeue_interrupted_event(struct vcpu *vcpu)
 		   info & EVENT_ERROR_CODE ? (u32)vmread(VECTORING_ERROR_CODE) : 0);
 }
 
-/* #DB that we took in the guest's place: DR6 and DR7 as the CPU would have left them. */
+/* #DB that we took in the guest's place: DR6, DR7 and DEBUGCTL as the CPU would have left them
+ * (SDM vol. 3, 18.4.2 and 18.4.3). */
 static void reflect_debug(struct vcpu *vcpu)
 {
 	u64 causes = vmread(EXIT_QUALIFICATION) & (BITS(3, 0) | BITS(14, 13));
 
 	dr6_write((dr6_read() & ~BITS(3, 0)) | causes);
 	vmwrite(GUEST_DR7, vmread(GUEST_DR7) & ~BIT(13)); /* GD is cleared on entry to #DB */
+	vmwrite(GUEST_DEBUGCTL, vmread(GUEST_DEBUGCTL) & ~(u64)(DEBUGCTL_LBR | DEBUGCTL_BTF));
 	if ((vmread(EXIT_INTERRUPTION) & EVENT_TYPE_MASK) == EVENT_PRIVILEGED) {
 		/* INT1 raised it: the handler returns behind it. */
 		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
@@ -82,10 +84,10 @@ static void reflect_debug(struct vcpu *vcpu)
 	} else {
 		vmx_inject_exception(vcpu, VECTOR_DB);
 	}
-	/* In the shadow of STI or MOV SS with TF set the next entry insists on a pending single
-	 * step (SDM vol. 3, 27.3.1.5). */
+	/* In the shadow of STI or MOV SS with TF set, and BTF not, the next entry insists on a
+	 * pending single step (SDM vol. 3, 27.3.1.5). */
 	if (vmread(GUEST_INTERRUPTIBILITY) & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS) &&
-	    vmread(GUEST_RFLAGS) & RFLAGS_TF && !(vmread(GUEST_DEBUGCTL) & BIT(1)))
+	    vmread(GUEST_RFLAGS) & RFLAGS_TF)
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 

@@ -276,6 +276,10 @@ const char *vmcs_field_name(u32 encoding);
 
 #define RIGHTS_UNUSABLE BIT(16)
 
+/* IA32_DEBUGCTL (SDM vol. 3, 18.4.1): last-branch record, and TF traps after branches only. */
+#define DEBUGCTL_LBR BIT(0)
+#define DEBUGCTL_BTF BIT(1)
+
 /* Exit qualification of an EPT violation (SDM vol. 3, table 28-7). */
 #define EPT_WRITE	  BIT(1)
 #define EPT_FETCH	  BIT(2)

@@ -18,8 +18,8 @@
 
 #define VECTOR_GP 13
 
-/* DEBUGCTL bits that a guest may set: last-branch record and branch single-step. */
-#define DEBUGCTL_ALLOWED (BIT(0) | BIT(1))
+/* DEBUGCTL bits that a guest may set. */
+#define DEBUGCTL_ALLOWED (DEBUGCTL_LBR | DEBUGCTL_BTF)
 
 /*
  * MSR bitmap (SDM vol. 3, 25.6.9): four quarters of 1 KiB for reads of low and high MSRs, then

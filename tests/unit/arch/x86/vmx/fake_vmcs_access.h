@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A VMCS for code that reads and writes one. VMREAD and VMWRITE raise an exception outside VMX
- * operation, and the test carries them out: fields are plain words, and none is ever missing.
+ * operation, and the test carries them out: fields are plain words, and none is ever missing. So
+ * are the debug registers.
  * The first header that a test includes.
  */
 #pragma once
@@ -17,6 +18,7 @@
 
 static u64 fake_fields[0x8000];
 static unsigned fake_vmreads, fake_vmwrites;
+static u64 fake_debug[8];
 /* NULL: none. Called before the value of a VMWRITE is taken: what others do meanwhile. */
 static void (*fake_before_vmwrite)(u64 field);
 
@@ -71,6 +73,23 @@ static u64 fake_address(struct fake_instruction *instruction, unsigned mod, unsi
 	return address;
 }
 
+/* MOV from and to one: 0f 21 and 0f 23. */
+static bool fake_debug_access(struct fake_instruction *instruction)
+{
+	u8 opcode = instruction->at[1], modrm = instruction->at[2];
+	greg_t *reg = fake_register(instruction, (modrm & 7) | (instruction->rex & 1 ? 8 : 0));
+	u64 *debug = &fake_debug[modrm >> 3 & 7];
+
+	if (instruction->at[0] != 0x0f || (opcode != 0x21 && opcode != 0x23))
+		return false;
+	if (opcode == 0x21)
+		*reg = (greg_t)*debug;
+	else
+		*debug = (u64)*reg;
+	instruction->registers[REG_RIP] = (greg_t)(instruction->at + 3);
+	return true;
+}
+
 static void fake_execute(int number, siginfo_t *info unused, void *context)
 {
 	greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
@@ -81,6 +100,8 @@ static void fake_execute(int number, siginfo_t *info unused, void *context)
 
 	if ((*instruction.at & 0xf0) == 0x40)
 		instruction.rex = *instruction.at++;
+	if (fake_debug_access(&instruction))
+		return;
 	opcode = instruction.at[1];
 	if (instruction.at[0] != 0x0f || (opcode != 0x78 && opcode != 0x79)) {
 		signal(number, SIG_DFL); /* a mistake of somebody else's: it happens again */
@@ -112,6 +133,7 @@ static inline void fake_vmcs_init(void)
 	struct sigaction action = {.sa_sigaction = fake_execute, .sa_flags = SA_SIGINFO};
 
 	memset(fake_fields, 0, sizeof(fake_fields));
+	memset(fake_debug, 0, sizeof(fake_debug));
 	fake_vmreads = fake_vmwrites = 0;
 	fake_before_vmwrite = NULL;
 	/* #UD; #GP where the machine is in VMX operation itself. */

@@ -618,6 +618,16 @@ static void step_hlt(void)
 	assert_int_equal(vcpu.requests, 0);
 }
 
+/* Stepping from branch to branch there is none: with it pending entries fail in the shadow of STI
+ * or MOV SS, and else it would come too early (SDM vol. 3, 27.3.1.5). */
+static void step_branches(void)
+{
+	fake_fields[GUEST_RFLAGS] |= RFLAGS_TF;
+	fake_fields[GUEST_DEBUGCTL] = DEBUGCTL_BTF;
+	assert_false(halt());
+	assert_int_equal(fake_fields[GUEST_PENDING_DEBUG], 0);
+}
+
 /* --- in any order --- */
 
 /* What waits and is in service, told apart from the page. */
@@ -909,6 +919,7 @@ int main(void)
 		INJECTING(step_not_pending),
 		VIRTUALISED(step_hlt),
 		INJECTING(step_hlt),
+		VIRTUALISED(step_branches),
 		VIRTUALISED(any_order_virtualised),
 		INJECTING(any_order_injecting),
 	};
