@@ -365,9 +365,12 @@ static void enter(struct vcpu *vcpu)
 		vcpu->guest_ticks += tsc_read();
 		vmx_entry_failed(vcpu, vmread(INSTRUCTION_ERROR));
 		vmx->result = VIRT_STOPPED;
-	} else if (vcpu->stop != VCPU_STOP_ENTRY_FAILED && vmx->result != VIRT_AWAY) {
-		vmx->launched = true;
 	}
+	/* Whether it was launched before that, only the CPU knows: VMCLEAR makes sure. */
+	if (unlikely(vcpu->stop == VCPU_STOP_ENTRY_FAILED))
+		vcpu_leave(vcpu);
+	else if (vmx->result != VIRT_AWAY)
+		vmx->launched = true;
 }
 
 static enum virt_result vcpu_run(struct vcpu *vcpu)
