@@ -188,3 +188,17 @@ int vmx_controls_choose(const struct vmx_capabilities *caps, u32 hide,
 	choose_apic(caps, hide, controls);
 	return 0;
 }
+
+#define SIGNATURE_RESERVED (BITS(15, 14) | BITS(31, 28))
+
+bool vmx_preemption_timer_errs(u32 signature)
+{
+	/* Of those that have an unrestricted guest: Clarkdale and Arrandale, C2 and K0; an early
+	 * Ivy Bridge. */
+	static const u32 known[] = {0x20652, 0x20655, 0x306a8};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if ((signature & ~(u32)SIGNATURE_RESERVED) == known[i])
+			return true;
+	return false;
+}

@@ -74,3 +74,7 @@ int vmx_controls_choose(const struct vmx_capabilities *caps, u32 hide,
 
 /* Fewest features on any CPU: what all CPUs share. */
 void vmx_capabilities_merge(struct vmx_capabilities *all, const struct vmx_capabilities *one);
+
+/* Whether CPUs with this signature, EAX of CPUID leaf 1, have a VMX-preemption timer that does not
+ * count as it should, by Intel's specification updates. */
+bool vmx_preemption_timer_errs(u32 signature);

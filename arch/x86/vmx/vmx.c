@@ -79,6 +79,9 @@ static int probe(void)
 		log_error("%s", missing);
 		return -ENODEV;
 	}
+	if (vmx_preemption_timer_errs(cpuid(1, 0).eax))
+		log_warn("this CPU's VMX-preemption timer has an erratum: guests may keep the CPU "
+			 "for longer than they should");
 	page_table_format_ept(&m->ept, m->caps.physical_bits, m->caps.ept_vpid & EPT_CAP_1G,
 			      m->caps.ept_vpid & EPT_CAP_2M);
 	guest_cpu_init(&(struct guest_cpuid_options){

@@ -323,6 +323,16 @@ static void test_merge(void **state unused)
 	assert_int_equal(controls.cpu2, 0xea);
 }
 
+static void test_preemption_timer(void **state)
+{
+	(void)state;
+	assert_true(vmx_preemption_timer_errs(0x20652));
+	assert_true(vmx_preemption_timer_errs(0x20655));
+	assert_true(vmx_preemption_timer_errs(0x306a8 | 0xf000c000)); /* reserved bits */
+	assert_false(vmx_preemption_timer_errs(0x306a9));
+	assert_false(vmx_preemption_timer_errs(0x306c3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,7 +340,7 @@ int main(void)
 		cmocka_unit_test(test_read_absent), cmocka_unit_test(test_choose),
 		cmocka_unit_test(test_hide),	    cmocka_unit_test(test_partial_apic),
 		cmocka_unit_test(test_missing),	    cmocka_unit_test(test_optional),
-		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_merge),	    cmocka_unit_test(test_preemption_timer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
