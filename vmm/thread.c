@@ -266,7 +266,6 @@ static void switch_by(struct cpu *cpu, decide *how, struct thread *idle)
 	struct scheduler_decision decision;
 	u64 now = arch_tsc();
 
-	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_SCHEDULE, __ATOMIC_ACQUIRE);
 	decision = decide_here(cpu, how, now);
 	if (idle->moving) /* who waited in place is to leave: that takes another stack */
 		idle = cpu->idle;
@@ -291,17 +290,25 @@ static void switch_by(struct cpu *cpu, decide *how, struct thread *idle)
 	decision_finish(cpu);
 }
 
+/* With run_lock held: whoever has called for a decision gets it now. */
+static inline void call_take(struct cpu *cpu)
+{
+	__atomic_and_fetch(&cpu->attention, ~CPU_ATTENTION_SCHEDULE, __ATOMIC_ACQUIRE);
+}
+
 static void switch_now(decide *how)
 {
 	u64 flags = arch_irq_save();
 	struct cpu *cpu = cpu_this();
 
 	spin_lock(&cpu->run_lock);
+	call_take(cpu);
 	switch_by(cpu, how, cpu->idle);
 	arch_irq_restore(flags);
 }
 
-/* With interrupts off. When nobody is to run, `idle` has the CPU. */
+/* With interrupts off. When nobody is to run, `idle` has the CPU. A call is for whoever comes next:
+ * it may be that this thread is not to wait here. */
 static void block(struct cpu *cpu, struct thread *idle)
 {
 	struct thread *thread = cpu->thread;
@@ -508,7 +515,10 @@ enum thread_waited thread_wait(const volatile u32 *wanted)
 			return THREAD_AT_ONCE;
 		if (must_decide(cpu)) {
 			spin_lock(&cpu->run_lock);
-			switch_by(cpu, scheduler_pick, thread);
+			call_take(cpu);
+			/* Not in place where it may not stay: it would go on here when wanted. */
+			switch_by(cpu, scheduler_pick,
+				  may_run(thread, cpu->id) ? thread : cpu->idle);
 			if (thread->entity.state == SCHEDULER_RUNNING)
 				return thread->switches == switches ? THREAD_STAYED : THREAD_AWAY;
 		}

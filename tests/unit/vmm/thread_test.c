@@ -1088,6 +1088,107 @@ static void who_waits_in_place_is_sent_away(void **state)
 	assert_int_equal(idle_calls, 3);
 }
 
+/* As a vCPU's own timer does. */
+static void wants_and_wakes(struct timer *timer)
+{
+	wants(timer);
+	if (cpu_this()->thread != victim)
+		thread_wake(victim);
+}
+
+static void (*on_waiting)(void);
+
+static void affinity_changes(void)
+{
+	struct cpu_mask mask = only(1);
+
+	thread_affinity_set(victim, &mask);
+}
+
+static void cpu_becomes_anothers(void)
+{
+	cpus[0]->dedicated = &threads[STACKS - 1];
+	thread_cpu_look(0);
+}
+
+static void may_not_stay_steps(void)
+{
+	switch (idle_calls++) {
+	case 0: /* in place */
+		expect_story("w");
+		fake_cpu_be(1);
+		on_waiting();
+		fake_cpu_be(0);
+		break;
+	case 1:
+		expect_story("");
+		assert_int_equal(state_of(victim), SCHEDULER_BLOCKED);
+		assert_int_equal(fake_armed, 9000);
+		fake_tsc = 9000; /* its timer is due */
+		break;
+	case 2:
+		expect_story("-");
+		assert_int_equal(victim->cpu, 1);
+		leave_loop();
+		break;
+	default:
+		fail();
+	}
+}
+
+static void may_not_stay(void (*change)(void))
+{
+	fake_tsc = 0;
+	victim = make_free(0, waiter, "w");
+	victim->leave = leaves_its_stack_first;
+	on_waiting = change;
+	timer_init(&wish, 0, wants_and_wakes);
+	timer_set(&wish, 9000);
+	thread_wake(victim);
+	loop_run(may_not_stay_steps);
+	assert_int_equal(idle_calls, 3);
+}
+
+/* It is told so while it waits, and wanted later, where it is. */
+static void who_may_not_stay_does_not_go_on_in_place(void **state)
+{
+	(void)state;
+	may_not_stay(affinity_changes);
+}
+
+static void who_waits_in_place_leaves_a_dedicated_cpu(void **state)
+{
+	(void)state;
+	may_not_stay(cpu_becomes_anothers);
+}
+
+static void waits_where_it_may_not(void *argument)
+{
+	(void)argument;
+	affinity_changes(); /* as by another CPU, when it has looked for the last time */
+	wanted = 0;
+	(void)thread_wait(&wanted);
+	say('!');
+}
+
+static void waits_elsewhere_steps(void)
+{
+	assert_int_equal(idle_calls++, 0);
+	assert_ptr_equal(cpus[0]->thread, cpus[0]->idle);
+	assert_false(victim->on_cpu);
+	leave_loop();
+}
+
+static void who_may_not_stay_does_not_wait_in_place(void **state)
+{
+	(void)state;
+	victim = make(0, waits_where_it_may_not, NULL);
+	thread_wake(victim);
+	loop_run(waits_elsewhere_steps);
+	assert_int_equal(idle_calls, 1);
+	expect_story("");
+}
+
 /* It has used all that its cap allows, and waits. */
 static void exhausted(void *argument)
 {
@@ -1235,6 +1336,9 @@ int main(void)
 		T(idle_ends_early),
 		T(waits_in_place),
 		T(who_waits_in_place_is_sent_away),
+		T(who_may_not_stay_does_not_go_on_in_place),
+		T(who_waits_in_place_leaves_a_dedicated_cpu),
+		T(who_may_not_stay_does_not_wait_in_place),
 		T(who_is_capped_in_place_goes_on_in_time),
 		T(who_is_capped_goes_on_while_another_waits_in_place),
 		T(a_wake_up_before_waiting_is_kept),
