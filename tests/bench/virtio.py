@@ -23,7 +23,8 @@ NOTES = """\
 Instructions for one frame or request, in the guests' drivers and in the hypervisor: exits with all that they carry
 out, and switching between partitions. Frames have 1500 bytes besides the Ethernet header; both partitions are on one
 CPU, and the hypervisor copies each frame twice, 8 bytes an instruction. Each request is waited for; large ones
-are carried out in stretches with pauses in between.
+are carried out in stretches of 64 KiB with pauses in between, of which only the first is in the figures: here the
+others are done while the guest sleeps and nobody else has the CPU.
 Acknowledging an interrupt is no exit where the CPU virtualises the APIC."""
 
 
