@@ -20,7 +20,7 @@ from machine import MachineError
 from mkbundle import file_read
 
 KERNEL, INITRD = "\\bench\\vmlinuz", "\\bench\\initrd"
-RUNS = 3 # of each machine: Linux draws random numbers for where things are, and no two runs are quite the same
+RUNS = 3  # of each machine: Linux draws random numbers for where things are, and no two runs are quite the same
 CMDLINE = "console=ttyS0 quiet nokaslr mitigations=off"
 BOOT_CONF = HEAD + f"boot = linux\nkernel = {KERNEL}\ninitrd = {INITRD}\ncmdline = {CMDLINE}\n"
 

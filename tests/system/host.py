@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 import sys
+import tempfile
 import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -82,11 +83,7 @@ def with_parameters(file, *values):
     image = file_read(os.path.join(BUILD, f"guests/{file}.bin"))
     at = image.index(PARAMETERS_MARK) + len(PARAMETERS_MARK)
     words = struct.pack(f"<{len(values)}Q", *values)
-    path = os.path.join(CACHE, "-".join([file, *map(str, values)]) + ".bin")
-    os.makedirs(CACHE, exist_ok=True)
-    with open(path, "wb") as output:
-        output.write(image[:at] + words + image[at + len(words):])
-    return path
+    return cached("-".join([file, *map(str, values)]) + ".bin", image[:at] + words + image[at + len(words):])
 
 
 def tiny(name, file=None, *lines, memory="2M", autostart=True):
@@ -106,6 +103,16 @@ def config_text(partitions, host_lines=()):
     return "[host]\n" + "\n".join(host_lines) + "\n\n" + "".join(p.text for p in partitions)
 
 
+def cached(name, data):
+    """The path of a file of that name and content. Others may be making or reading the same one just now."""
+    os.makedirs(CACHE, exist_ok=True)
+    path = os.path.join(CACHE, name)
+    with tempfile.NamedTemporaryFile(dir=CACHE, delete=False) as new:
+        new.write(data)
+    os.replace(new.name, path)
+    return path
+
+
 def bundle_path(partitions, host_lines):
     """The bundle's file: made once for the same content."""
     core = file_read(os.path.join(BUILD, "core.bin"))
@@ -114,14 +121,9 @@ def bundle_path(partitions, host_lines):
     digest = hashlib.sha256(core + config)
     for name, data in sorted(files.items()):
         digest.update(name.encode() + data)
-    path = os.path.join(CACHE, digest.hexdigest()[:24] + ".bundle")
-    if not os.path.exists(path):
-        os.makedirs(CACHE, exist_ok=True)
-        new = f"{path}.{os.getpid()}.{id(partitions)}"
-        with open(new, "wb") as output:
-            output.write(bytes(PADDING) + bundle_make(core, config, files))
-        os.rename(new, path)
-    return path
+    name = digest.hexdigest()[:24] + ".bundle"
+    path = os.path.join(CACHE, name)
+    return path if os.path.exists(path) else cached(name, bytes(PADDING) + bundle_make(core, config, files))
 
 
 class Host:

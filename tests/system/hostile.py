@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Partitions that throw random bytes at their virtio devices (tests/guests/hostile.c), and what must hold
 meanwhile and afterwards."""
-import os
 import re
 
-from host import CACHE, payload
+from host import cached, payload
 
 CONSOLE_US = 100_000
 LATE_US = 30_000
@@ -16,10 +15,7 @@ NAMES = {"rng": "entropy", "disk": "disk", "console": "console", "network": "net
 
 def hostile(name, *lines):
     """A partition with one device of each kind."""
-    path = os.path.join(CACHE, "hostile.img")
-    os.makedirs(CACHE, exist_ok=True)
-    with open(path, "wb") as output:
-        output.write(bytes(DISK_BYTES))
+    path = cached("hostile.img", bytes(DISK_BYTES))
     partition = payload(name, "hostile", autostart=True, lines=[*DEVICES.values(), *lines])
     partition.files = {**partition.files, "\\disks\\hostile.img": path}
     return partition

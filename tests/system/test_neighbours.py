@@ -6,11 +6,9 @@ The work of a partition with the payload `count` is measured in instructions per
 CPU as the worst that a guest can do it may be no less than beside a well-behaved neighbour that spins, within one
 per cent, and on another CPU it is what it is alone. The console's pace is read off the machine's own clock.
 """
-import os
-
 import pytest
 
-from host import CACHE, PROMPT, Host, in_parallel, selected, tiny, with_parameters
+from host import PROMPT, Host, cached, in_parallel, selected, tiny, with_parameters
 
 IPS = 20_000_000
 SECONDS = 3
@@ -51,11 +49,8 @@ def hostile(name, *lines):
     memory = "16M" if name in ("junk", "touch", "vmxall", "diskload") else "2M"
     made = tiny(name, None, *lines, *HOSTILE[name], memory=memory, autostart=False)
     if name == "diskload":
-        image = os.path.join(CACHE, "load.img")
-        with open(image, "wb") as output:
-            output.truncate(DISK_BYTES)
         made.files = {"\\guests\\diskload.bin": with_parameters(name, FOR_EVER, REQUEST_BYTES, 0),
-                      "\\disks\\load.img": image}
+                      "\\disks\\load.img": cached("load.img", bytes(DISK_BYTES))}
     return made
 
 

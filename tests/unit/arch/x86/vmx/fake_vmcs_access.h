@@ -18,7 +18,6 @@
 
 static u64 fake_fields[0x8000];
 static unsigned fake_vmreads, fake_vmwrites;
-static u64 fake_debug[8];
 /* NULL: none. Called before the value of a VMWRITE is taken: what others do meanwhile. */
 static void (*fake_before_vmwrite)(u64 field);
 static u64 fake_debug[8];
