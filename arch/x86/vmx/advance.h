@@ -8,13 +8,10 @@
 #include <bulkhead/cpu_state.h>
 #include <bulkhead/types.h>
 
-#define PENDING_DEBUG_BREAKPOINT BIT(12)
-#define PENDING_DEBUG_BS	 BIT(14)
-
 /* Outside 64-bit code registers have 32 bits. */
 static inline bool vmx_code_is_wide(void)
 {
-	return vmread(GUEST_CS_RIGHTS) & BIT(13) && vmread(GUEST_EFER) & EFER_LMA;
+	return vmread(GUEST_CS_RIGHTS) & RIGHTS_LONG && vmread(GUEST_EFER) & EFER_LMA;
 }
 
 /* The one instruction after STI or MOV SS is the one that is completed now. */

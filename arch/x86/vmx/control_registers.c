@@ -24,9 +24,8 @@
 
 enum { CR_TYPE_WRITE, CR_TYPE_READ, CR_TYPE_CLTS, CR_TYPE_LMSW };
 
-/* Access rights of a segment register; a type of TR (SDM vol. 3, table 3-2). */
+/* Of TR's access rights (SDM vol. 3, table 3-2). */
 #define RIGHTS_TYPE	BITS(3, 0)
-#define RIGHTS_LONG	BIT(13) /* CS.L */
 #define TYPE_TSS16_BUSY 3
 
 #define CR0_DEFINED                                                                                \
@@ -168,6 +167,7 @@ static bool cr4_legal(const struct vcpu *vcpu, u64 value, u64 old)
 	return true;
 }
 
+/* Apart, so that a write of CR0 saves no registers for it. */
 static outlined int cr4_write_guest(struct vcpu *vcpu, u64 value)
 {
 	u64 old = vmx_cr4();

@@ -6,10 +6,6 @@
 
 #define DEBUGCTL_BUS_LOCK BIT(2)
 
-#define PENDING_BREAKPOINT BIT(12)
-#define PENDING_BS	   BIT(14)
-#define PENDING_RTM	   BIT(16)
-
 /* All that IA32_LBR_CTL has (SDM vol. 3, chapter 19). */
 #define LBR_CTL_BITS 0x7f000fULL
 
@@ -134,7 +130,7 @@ static void check_rip_rflags(struct entry_run *run)
 	u64 rflags = entry_value(run, GUEST_RFLAGS);
 
 	run->section = "27.3.1.4";
-	if (ia32e && entry_value(run, GUEST_CS_RIGHTS) & BIT(13))
+	if (ia32e && entry_value(run, GUEST_CS_RIGHTS) & RIGHTS_LONG)
 		entry_require_same_upper(run, GUEST_RIP);
 	else
 		entry_require_zero(run, GUEST_RIP, BITS(63, 32),
@@ -234,7 +230,7 @@ static void check_single_step(struct entry_run *run)
 		       (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
 	bool stepping = entry_value(run, GUEST_RFLAGS) & RFLAGS_TF &&
 			!(entry_value(run, GUEST_DEBUGCTL) & DEBUGCTL_BTF);
-	bool pending = entry_value(run, GUEST_PENDING_DEBUG) & PENDING_BS;
+	bool pending = entry_value(run, GUEST_PENDING_DEBUG) & PENDING_DEBUG_BS;
 
 	if (!blocking && entry_value(run, GUEST_ACTIVITY) != HLT)
 		return;
@@ -253,11 +249,11 @@ static void check_pending_debug(struct entry_run *run)
 		reserved |= BIT(11);
 	entry_require_zero(run, GUEST_PENDING_DEBUG, reserved, "reserved bits must be 0");
 	check_single_step(run);
-	if (!(pending & PENDING_RTM))
+	if (!(pending & PENDING_DEBUG_RTM))
 		return;
-	entry_require_zero(run, GUEST_PENDING_DEBUG, (BITS(11, 0) | PENDING_BS) & ~reserved,
+	entry_require_zero(run, GUEST_PENDING_DEBUG, (BITS(11, 0) | PENDING_DEBUG_BS) & ~reserved,
 			   "bits 11:0 and 15:13 must be 0 with RTM (bit 16)");
-	entry_require(run, pending & PENDING_BREAKPOINT, GUEST_PENDING_DEBUG,
+	entry_require(run, pending & PENDING_DEBUG_BREAKPOINT, GUEST_PENDING_DEBUG,
 		      "bit 12 must be 1 with RTM (bit 16)");
 	entry_require(run, run->check->rtm, GUEST_PENDING_DEBUG,
 		      "RTM (bit 16) must be 0 on a CPU without RTM");

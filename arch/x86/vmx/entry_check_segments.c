@@ -143,8 +143,8 @@ static void check_code(struct entry_run *run, const struct segment *segments)
 		run, (cs->type != 13 && cs->type != 15) || cs->dpl <= cpl, GUEST_CS_RIGHTS,
 		"DPL (bits 6:5) of conforming code must not exceed that of SS", "DPL 0 to %u", cpl);
 	entry_require_allowed(run,
-			      !entry_on(run, WORD_ENTRY, ENTRY_IA32E) || !(cs->rights & BIT(13)) ||
-				      !(cs->rights & BIT(14)),
+			      !entry_on(run, WORD_ENTRY, ENTRY_IA32E) ||
+				      !(cs->rights & RIGHTS_LONG) || !(cs->rights & BIT(14)),
 			      GUEST_CS_RIGHTS, "D/B (bit 14) must be 0 in 64-bit mode",
 			      "bit 14 as 0");
 }

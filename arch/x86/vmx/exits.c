@@ -84,8 +84,8 @@ static void reflect_debug(struct vcpu *vcpu)
 	} else {
 		vmx_inject_exception(vcpu, VECTOR_DB);
 	}
-	/* In the shadow of STI or MOV SS with TF set, and BTF not, the next entry insists on a
-	 * pending single step (SDM vol. 3, 27.3.1.5). */
+	/* In the shadow of STI or MOV SS with TF set the next entry insists on a pending single
+	 * step, as BTF is clear now (SDM vol. 3, 27.3.1.5). */
 	if (vmread(GUEST_INTERRUPTIBILITY) & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS) &&
 	    vmread(GUEST_RFLAGS) & RFLAGS_TF)
 		vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);

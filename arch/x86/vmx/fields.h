@@ -274,7 +274,14 @@ const char *vmcs_field_name(u32 encoding);
 #define INTERRUPTIBILITY_NMI	 BIT(3)
 #define INTERRUPTIBILITY_ENCLAVE BIT(4)
 
+/* Access rights of segments (SDM vol. 3, table 25-2); CS.L is for 64-bit code. */
+#define RIGHTS_LONG	BIT(13)
 #define RIGHTS_UNUSABLE BIT(16)
+
+/* Pending debug exceptions (SDM vol. 3, table 25-4). */
+#define PENDING_DEBUG_BREAKPOINT BIT(12)
+#define PENDING_DEBUG_BS	 BIT(14)
+#define PENDING_DEBUG_RTM	 BIT(16)
 
 /* IA32_DEBUGCTL (SDM vol. 3, 18.4.1): last-branch record, and TF traps after branches only. */
 #define DEBUGCTL_LBR BIT(0)
